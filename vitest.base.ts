@@ -1,0 +1,16 @@
+import type { ViteUserConfig } from 'vitest/config';
+
+/** How every package of the workspace is tested. */
+export const testOptions: ViteUserConfig = {
+  test: {
+    include: ['test/**/*.test.ts'],
+    globals: false,
+    pool: 'forks',
+    // Tests of memory behaviour ask for a collection themselves.
+    execArgv: ['--expose-gc'],
+    // The built packages are loaded by Node itself, not transformed: a worker that imports one must find the
+    // same files as the test that started it, as in a user's program.
+    server: { deps: { external: [/\/dist\//] } },
+    reporters: ['default', ['json', { outputFile: 'test-results/vitest.json' }]],
+  },
+};
