@@ -1,0 +1,53 @@
+import { O_CLOEXEC } from './abi.js';
+import { SystemError } from './errors.js';
+import { IoBuffer } from './memory.js';
+import { prepareRead } from './opcodes/read.js';
+import { RingRequest } from './ring-request.js';
+import { libc } from './syscalls.js';
+import type { ThreadRing } from './thread-ring.js';
+
+/**
+ * Wakes a thread that blocks in {@link ThreadRing.wait}, from any thread: a read of an eventfd that is in flight in its ring.
+ *
+ * The blocking thread calls {@link arm} before it waits; whoever has news for it calls {@link wakeRing} with {@link eventFd}.
+ */
+export class RingWaker extends RingRequest {
+  /** What other threads of the process wake by. */
+  readonly eventFd: number;
+  readonly #ring: ThreadRing;
+  readonly #counter = IoBuffer.allocate(8, 8);
+  #armed = false;
+
+  /** @throws SystemError EMFILE, ENFILE, ENOMEM */
+  constructor(ring: ThreadRing) {
+    super();
+    this.#ring = ring;
+    // Without O_NONBLOCK, with which the read would complete with EAGAIN instead of waiting.
+    this.eventFd = libc().eventfd(0, O_CLOEXEC);
+    if (this.eventFd < 0) throw new SystemError(libc().errno(), 'eventfd');
+  }
+
+  /** Sees to it that the next wake ends a wait; one that came before ends it too. */
+  arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    prepareRead(this, this.eventFd, this.#counter.address, 8, -1);
+    this.#ring.start(this);
+  }
+
+  override complete(): void {
+    this.#armed = false;
+  }
+
+  /** Lets go of the eventfd. Nobody may wake by it any more. */
+  close(): void {
+    wakeRing(this.eventFd);
+    while (this.#armed) this.#ring.wait(Number.POSITIVE_INFINITY);
+    libc().close(this.eventFd);
+  }
+}
+
+/** Wakes the thread of a {@link RingWaker}, or spares it its next wait. Any thread may call this; it does not block. */
+export function wakeRing(eventFd: number): void {
+  libc().eventfd_write(eventFd, 1);
+}

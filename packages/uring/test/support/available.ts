@@ -1,0 +1,8 @@
+import { probe } from '@biodone/uring';
+import { describe } from 'vitest';
+
+const { available, reason } = probe();
+if (!available) console.warn(`tests of io_uring are skipped: ${reason}`);
+
+/** `describe`, for what needs io_uring. Where that is not to be had, it is skipped and the reason printed. */
+export const describeRing: typeof describe.skip = describe.skipIf(!available);
