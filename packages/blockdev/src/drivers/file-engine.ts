@@ -1,0 +1,58 @@
+import type { BlockIo } from '../block-io.js';
+
+/** A file that is open in this process. Its descriptor is closed only after the last request on it has completed (rule 13). */
+export interface OpenFile {
+  readonly fd: number;
+  /** For messages. */
+  readonly path: string;
+  /** The unit of a transfer: 1, or the alignment that O_DIRECT asks for. */
+  readonly blockSizeBytes: number;
+  /**
+   * Whether a transfer that the kernel cut short goes on until its end or the end of the file. Otherwise the request completes short, as
+   * pread(2) would.
+   */
+  readonly whole: boolean;
+  /** Whether a request reaches the kernel before `strategy` returns, so that its owner may close the descriptor then. */
+  readonly immediate: boolean;
+}
+
+/** A way to do asynchronous I/O on files. */
+export interface FileEngine {
+  readonly name: 'uring' | 'fs';
+  readonly progress: 'any' | 'event-loop';
+  start(io: BlockIo, file: OpenFile): void;
+  poll(): number;
+  wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+}
+
+const EIO = 5;
+
+/** What the kernel moves at most in one call (MAX_RW_COUNT); Node and the ring's entries end a little above it. */
+const TRANSFER_MAX_BYTES = 0x7ffff000;
+
+/** How much of a request to ask for next. */
+export function nextLength(io: BlockIo): number {
+  return Math.min(io.lengthBytes - io.transferredBytes, TRANSFER_MAX_BYTES);
+}
+
+/**
+ * Accounts for one result of the kernel, in a request that may take several.
+ *
+ * @param result a count of bytes, or a negative errno
+ * @returns true if the request is over, with its error in `io.error`; false if the rest is still to be moved
+ */
+export function isOver(io: BlockIo, file: OpenFile, result: number, isRead: boolean): boolean {
+  if (result < 0) {
+    io.error = -result;
+    return true;
+  }
+  io.transferredBytes += result;
+  if (io.transferredBytes >= io.lengthBytes || !file.whole) return true;
+  if (result === 0) {
+    // A read of nothing is the end of the file. A write of nothing would go on for ever.
+    if (!isRead) io.error = EIO;
+    return true;
+  }
+  // O_DIRECT cannot go on in the middle of a block: a read that ends there has found the end of the file.
+  return io.transferredBytes % file.blockSizeBytes !== 0;
+}

@@ -1,0 +1,36 @@
+import { biodone } from '../biodone.js';
+import { BlockDevice } from '../block-device.js';
+import { BLOCK_FLUSH, type BlockIo } from '../block-io.js';
+import type { BlockDriver } from '../driver.js';
+
+/**
+ * A device that does nothing, at once: writes vanish, reads leave the buffer as it is. It measures what the stack itself costs, and is
+ * the template for a driver.
+ *
+ * @param sizeBytes how large it claims to be
+ */
+export function openNull(sizeBytes: number = 2 ** 40): BlockDevice {
+  return new BlockDevice(createNullDriver(sizeBytes));
+}
+
+export function createNullDriver(sizeBytes: number): BlockDriver {
+  return {
+    name: 'null',
+    limits: { blockSizeBytes: 1, sizeBytes, memoryAlignmentBytes: 1 },
+    capabilities: { readOnly: false, progress: 'none' },
+    start: (io) => {
+      transfer(io);
+      biodone(io, 0);
+    },
+    startSync: transfer,
+    poll: () => 0,
+    wait: () => 0,
+    describe: () => ({ sizeBytes }),
+    handle: () => ({ driver: 'null', sizeBytes }),
+    close: () => {},
+  };
+}
+
+function transfer(io: BlockIo): void {
+  if (io.operation !== BLOCK_FLUSH) io.transferredBytes = io.lengthBytes;
+}

@@ -1,0 +1,33 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { engines } from './support/available.js';
+import { programPath, run } from './support/child.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const folder = temporaryFolder();
+const path = join(folder, 'file');
+writeFileSync(path, Buffer.alloc(2 ** 20));
+
+// A young generation of this size takes more than all that a million operations may allocate, so nothing is collected
+// unasked, unless by V8's memory reducer, which does it after some seconds for want of allocation.
+const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--no-memory-reducer', '--expose-gc'];
+
+const kinds = engines.includes('uring') ? ['null', 'file'] : ['null'];
+
+it.each(kinds)(
+  'millions of operations with callbacks on the %s device allocate less than a byte each, collected or not',
+  { timeout: 60_000 },
+  async (kind) => {
+    const program = [...youngGeneration, programPath('no-allocation.mjs'), kind, path];
+    const { status, stdout, stderr } = await run(process.execPath, program, 60_000);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    console.log(`${kind}: ${stdout}`);
+    const { allocated, kept, collections, observed } = JSON.parse(stdout) as { [name: string]: number };
+    expect(allocated).toBeLessThan(1);
+    expect(kept).toBeLessThan(1);
+    expect(collections).toBe(0);
+    // Those that the program asked for itself show that the observer sees them.
+    expect(observed).toBeGreaterThanOrEqual(2);
+  },
+);

@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { engines } from './support/available.js';
+import { programPath, run } from './support/child.js';
+
+it('exceptions of callbacks become uncaughtException, and every other callback is called', async () => {
+  const { status, stdout, stderr } = await run(process.execPath, [programPath('throwing-callbacks.mjs')]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  // Calls, exceptions, and what is still in flight.
+  const expected = [10, 5, 0];
+  const ring = engines.includes('uring') ? { uring: expected, wrapped: expected } : {};
+  expect(JSON.parse(stdout)).toEqual({ null: expected, mem: expected, fs: expected, ...ring });
+});

@@ -1,0 +1,88 @@
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|file [PATH]
+// One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
+// collection left; and `collections`, how many there were while the former was measured.
+
+import { readFileSync } from 'node:fs';
+import { PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate as turn } from 'node:timers/promises';
+import { BlockIo, openFile, openNull } from '@biodone/blockdev';
+import { IoBuffer } from '@biodone/uring';
+
+const [kind, path] = process.argv.slice(2);
+const DEPTH = 32;
+const LENGTH_BYTES = 4096;
+const device = kind === 'null' ? openNull() : openFile(path, { readOnly: true, engine: 'uring' });
+const blocks = kind === 'null' ? 2 ** 20 : device.limits.sizeBytes / LENGTH_BYTES;
+// The file is cached, so every read completes in the system call that starts it.
+if (path !== undefined) readFileSync(path);
+
+let left = 0;
+let finished = () => {};
+let next = 0;
+
+function iodone(io) {
+  if (io.error !== 0 || io.transferredBytes !== LENGTH_BYTES) throw new Error(`${io.error} ${io.transferredBytes}`);
+  left -= 1;
+  if (left >= DEPTH) start(io);
+  else if (left === 0) finished();
+}
+
+function start(io) {
+  next = (next + 7) % blocks;
+  io.offset = next * LENGTH_BYTES;
+  device.strategy(io);
+}
+
+const requests = Array.from({ length: DEPTH }, () => {
+  const io = new BlockIo();
+  io.buffer = IoBuffer.allocate(LENGTH_BYTES);
+  io.lengthBytes = LENGTH_BYTES;
+  io.iodone = iodone;
+  return io;
+});
+
+function run(operations) {
+  return new Promise((resolve) => {
+    finished = resolve;
+    left = operations;
+    for (const io of requests) start(io);
+  });
+}
+
+const collections = [];
+const observer = new PerformanceObserver((list) => collections.push(...list.getEntries()));
+observer.observe({ entryTypes: ['gc'] });
+
+const OPERATIONS = 1_000_000;
+const ROUNDS = 3;
+await run(OPERATIONS);
+await turn();
+globalThis.gc();
+globalThis.gc();
+const before = process.memoryUsage().heapUsed;
+const began = performance.now();
+// The compiler's memory is on the same heap, and a busy machine compiles late: the leanest round is what an operation allocates.
+let allocated = Number.POSITIVE_INFINITY;
+let last = before;
+for (let round = 0; round < ROUNDS; round++) {
+  await run(OPERATIONS);
+  const heapUsed = process.memoryUsage().heapUsed;
+  allocated = Math.min(allocated, (heapUsed - last) / OPERATIONS);
+  last = heapUsed;
+}
+const ended = performance.now();
+globalThis.gc();
+globalThis.gc();
+const collected = process.memoryUsage().heapUsed;
+// The observer hears of collections in a later turn.
+await turn();
+await turn();
+await device.close();
+console.log(
+  JSON.stringify({
+    allocated,
+    kept: (collected - before) / (OPERATIONS * ROUNDS),
+    collections: collections.filter(({ startTime }) => startTime >= began && startTime <= ended).length,
+    observed: collections.length,
+  }),
+);
