@@ -1,0 +1,306 @@
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { BlockDevice } from '@biodone/blockdev';
+import { IO_DONE, IO_STARTED } from '@biodone/blockdev';
+import { SoftInterrupt, TailQueue } from '@biodone/sync';
+import { type IoBuffer, wakeRing } from '@biodone/uring';
+import type { AioOp } from './aio-op.js';
+import {
+  CLOSED,
+  COMPLETION_TAIL,
+  MESSAGES,
+  OWNER_SLEEPS,
+  ServiceMemory,
+  type ServiceThreadData,
+  SLOT_BUFFER,
+  SLOT_BUFFER_OFFSET,
+  SLOT_ERROR,
+  SLOT_FIELDS,
+  SLOT_LENGTH,
+  SLOT_OFFSET,
+  SLOT_OPERATION,
+  SLOT_THREAD,
+  SLOT_TRANSFERRED,
+  STARTED,
+} from './service-memory.js';
+
+const EIO = 5;
+
+/** The pool's side of its service threads: hands operations over by shared memory, and takes the completions. */
+export class ServiceThreads {
+  readonly #memory: ServiceMemory;
+  readonly #workers: Worker[];
+  /** Operations that the threads do not know of yet: they are handed over together. */
+  readonly #submitted = new TailQueue<AioOp>();
+  readonly #ops: (AioOp | null)[];
+  readonly #freeSlots: number[];
+  /** The memory that the threads have been sent, by id. */
+  readonly #known = new Set<number>();
+  readonly #forget: FinalizationRegistry<number>;
+  readonly #handOver: SoftInterrupt;
+  readonly #deliver: SoftInterrupt;
+  #head = 0;
+  #sleeping = false;
+  #held = false;
+  #alive: number;
+
+  constructor(device: BlockDevice, depth: number, threads: number = availableParallelism()) {
+    const memory = ServiceMemory.create(depth, threads);
+    this.#memory = memory;
+    this.#ops = new Array<AioOp | null>(memory.size).fill(null);
+    this.#freeSlots = Array.from({ length: memory.size }, (_, index) => index);
+    this.#handOver = new SoftInterrupt(() => this.flush());
+    this.#deliver = new SoftInterrupt((budget) => this.#reap(budget));
+    this.#forget = new FinalizationRegistry((id) => this.#send({ forget: id }, id));
+    this.#alive = threads;
+    this.#workers = Array.from({ length: threads }, (_, index) => this.#startWorker(device, index));
+    wakeAtExit(this);
+  }
+
+  /** Takes an operation for the threads. They hear of it in a microtask, or by {@link flush}. */
+  start(op: AioOp): void {
+    op.state = IO_STARTED;
+    op.error = 0;
+    op.transferredBytes = 0;
+    op.slot = this.#freeSlots.pop() as number;
+    this.#ops[op.slot] = op;
+    this.#describe(op);
+    this.#submitted.insertTail(op);
+    this.#handOver.schedule();
+  }
+
+  /** Hands over what has been started. Returns how many operations that were. */
+  flush(): number {
+    const memory = this.#memory;
+    const count = this.#submitted.length;
+    if (count === 0) return 0;
+    memory.lock.enter();
+    let op = this.#submitted.removeFirst();
+    while (op !== null) {
+      memory.pushSubmission(op.slot);
+      op = this.#submitted.removeFirst();
+    }
+    if (memory.pending.hasWaiters()) {
+      if (count === 1) memory.pending.signal();
+      else memory.pending.broadcast();
+    } else {
+      this.#wakeBlocked();
+    }
+    memory.lock.exit();
+    this.#sleep();
+    if (this.#alive === 0) this.#failOrphans(0);
+    return count;
+  }
+
+  poll(): number {
+    this.flush();
+    return this.#deliver.runNow(this.#outstanding);
+  }
+
+  /** Blocks until the threads have completed something, and delivers it. */
+  wait(timeoutMs: number): number | 'ETIME' {
+    const early = this.poll();
+    if (early > 0 || this.#outstanding === 0) return early;
+    const { words } = this.#memory;
+    // Pairs with the load in the service thread's notifyOwner(): it sees the flag, or the wait sees its completion.
+    Atomics.store(words, OWNER_SLEEPS, 1);
+    const ended = Atomics.wait(words, COMPLETION_TAIL, this.#head, timeoutMs);
+    if (!this.#sleeping) Atomics.store(words, OWNER_SLEEPS, 0);
+    const count = this.poll();
+    return count === 0 && ended === 'timed-out' ? 'ETIME' : count;
+  }
+
+  /** Ends the threads, which give back what they hold. Nothing is in flight. */
+  async close(): Promise<void> {
+    live.delete(this);
+    if (live.size === 0) process.off('exit', tellAllClosed);
+    const ended = this.#workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    // A worker that is starting needs this thread's event loop, and an unreferenced one would not keep it going.
+    this.#hold(true);
+    this.tellClosed();
+    if (this.#alive > 0) await Promise.all(ended);
+  }
+
+  /** Lets the threads end by themselves: Node cannot end one that blocks in a system call. */
+  tellClosed(): void {
+    const { lock, pending, words } = this.#memory;
+    lock.enter();
+    words[CLOSED] = 1;
+    pending.broadcast();
+    this.#wakeBlocked();
+    lock.exit();
+  }
+
+  /**
+   * Blocks until all threads have got through their start. Node ends the threads of a process that exits, and a native module that is
+   * loading then aborts the process. The time is limited, since a thread that fails never gets there.
+   */
+  awaitStart(): void {
+    const { words, threads } = this.#memory;
+    const deadline = performance.now() + 500;
+    for (;;) {
+      // Pairs with the add in the service thread.
+      const started = Atomics.load(words, STARTED);
+      const remainingMs = deadline - performance.now();
+      if (started === threads || this.#alive < threads || remainingMs <= 0) return;
+      Atomics.wait(words, STARTED, started, remainingMs);
+    }
+  }
+
+  /** Wakes the threads that block in the kernel until some I/O completes. The caller owns the lock. */
+  #wakeBlocked(): void {
+    for (let thread = 0; thread < this.#workers.length; thread++) {
+      const eventFd = this.#memory.takeWaker(thread);
+      if (eventFd >= 0) wakeRing(eventFd);
+    }
+  }
+
+  get #outstanding(): number {
+    return this.#memory.size - this.#freeSlots.length;
+  }
+
+  #describe(op: AioOp): void {
+    const { slots } = this.#memory;
+    const base = op.slot * SLOT_FIELDS;
+    slots[base + SLOT_OPERATION] = op.operation;
+    slots[base + SLOT_OFFSET] = op.offset;
+    slots[base + SLOT_LENGTH] = op.lengthBytes;
+    slots[base + SLOT_BUFFER] = op.buffer === null ? 0 : this.#share(op.buffer);
+    slots[base + SLOT_BUFFER_OFFSET] = op.bufferOffset;
+    slots[base + SLOT_THREAD] = 0;
+  }
+
+  /** Sees to it that the threads have the memory, and returns its id. The data itself never travels. */
+  #share(buffer: IoBuffer): number {
+    if (!this.#known.has(buffer.id)) {
+      this.#known.add(buffer.id);
+      this.#forget.register(buffer, buffer.id);
+      this.#send({ buffer: buffer.handle() });
+    }
+    return buffer.id;
+  }
+
+  #send(message: ServiceMessage, forgotten?: number): void {
+    if (forgotten !== undefined) this.#known.delete(forgotten);
+    for (const worker of this.#workers) worker.postMessage(message);
+    // Pairs with the load in the service thread: messages that it is told of here are in its port.
+    Atomics.add(this.#memory.words, MESSAGES, 1);
+  }
+
+  /** Delivers completions, and sees to it that the next one will be noticed. */
+  #reap(budget: number): number {
+    const memory = this.#memory;
+    // Pairs with the store in pushCompletion(): the slots before the tail are written.
+    const tail = memory.completionTail();
+    let count = 0;
+    try {
+      while (((tail - this.#head) | 0) > 0 && count < budget) {
+        const slot = memory.completionAt(this.#head);
+        this.#head = (this.#head + 1) | 0;
+        count += 1;
+        this.#complete(slot);
+      }
+    } finally {
+      if (memory.completionTail() !== this.#head) this.#deliver.schedule();
+      else this.#sleep();
+    }
+    return count;
+  }
+
+  #complete(slot: number): void {
+    const op = this.#ops[slot] ?? null;
+    // The slot of a thread that died after it had put it on the queue has been completed already.
+    if (op === null) return;
+    const { slots } = this.#memory;
+    const base = slot * SLOT_FIELDS;
+    this.#ops[slot] = null;
+    this.#freeSlots.push(slot);
+    op.slot = -1;
+    op.error = slots[base + SLOT_ERROR] as number;
+    op.transferredBytes = slots[base + SLOT_TRANSFERRED] as number;
+    op.state = IO_DONE;
+    op.iodone?.(op);
+  }
+
+  /** Arranges to be woken by the threads while operations are with them, and keeps the process alive as long. */
+  #sleep(): void {
+    const outstanding = this.#outstanding > 0;
+    this.#hold(outstanding);
+    if (!outstanding || this.#sleeping) return;
+    const { words } = this.#memory;
+    // Pairs with the load in the service thread's notifyOwner(): it sees the flag, or waitAsync sees its completion.
+    Atomics.store(words, OWNER_SLEEPS, 1);
+    const waiting = waitAsync(words, COMPLETION_TAIL, this.#head);
+    if (!waiting.async) {
+      Atomics.store(words, OWNER_SLEEPS, 0);
+      this.#deliver.schedule();
+      return;
+    }
+    this.#sleeping = true;
+    waiting.value.then(() => {
+      this.#sleeping = false;
+      Atomics.store(words, OWNER_SLEEPS, 0);
+      this.#deliver.schedule();
+    });
+  }
+
+  /** waitAsync does not keep the process alive; the workers do, while there is something to wait for. */
+  #hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    for (const worker of this.#workers) {
+      if (held) worker.ref();
+      else worker.unref();
+    }
+  }
+
+  #startWorker(device: BlockDevice, index: number): Worker {
+    const { shared, size, threads } = this.#memory;
+    const workerData: ServiceThreadData = { shared, size, index, threads, device: device.handle() };
+    const worker = new Worker(new URL('./service-thread.js', import.meta.url), { workerData, name: `aiod${index}` });
+    worker.unref();
+    worker.on('error', (error) =>
+      process.emitWarning(`a service thread died: ${error.message}`, { code: 'BIODONE_SERVICE_THREAD' }),
+    );
+    worker.on('exit', () => {
+      this.#alive -= 1;
+      if (this.#memory.words[CLOSED] === 0) this.#failOrphans(index + 1);
+    });
+    return worker;
+  }
+
+  /** Completes what a dead thread had, with EIO; and everything, if no thread is left. */
+  #failOrphans(thread: number): void {
+    const { slots } = this.#memory;
+    for (const op of this.#ops) {
+      if (op === null) continue;
+      const base = op.slot * SLOT_FIELDS;
+      if (this.#alive > 0 && slots[base + SLOT_THREAD] !== thread) continue;
+      slots[base + SLOT_ERROR] = EIO;
+      slots[base + SLOT_TRANSFERRED] = 0;
+      this.#complete(op.slot);
+    }
+    this.#sleep();
+  }
+}
+
+/** Whose threads are to be told when the process exits. */
+const live = new Set<ServiceThreads>();
+
+function wakeAtExit(threads: ServiceThreads): void {
+  if (live.size === 0) process.once('exit', tellAllClosed);
+  live.add(threads);
+}
+
+function tellAllClosed(): void {
+  for (const threads of live) threads.tellClosed();
+  for (const threads of live) threads.awaitStart();
+}
+
+/** What the pool tells a service thread about memory. */
+export type ServiceMessage = { readonly buffer: ReturnType<IoBuffer['handle']> } | { readonly forget: number };
+
+type WaitAsyncResult = { readonly async: false } | { readonly async: true; readonly value: Promise<string> };
+
+/** Atomics.waitAsync (ES2024), which Node 20 has and TypeScript's ES2022 library does not declare. */
+const { waitAsync } = Atomics as unknown as { waitAsync(words: Int32Array, index: number, value: number): WaitAsyncResult };
