@@ -1,0 +1,78 @@
+import { dirname } from 'node:path';
+import type { RunOptions } from './cli.js';
+import { currentLoad, describeEnvironment, type Environment, watchOtherCpu } from './environment.js';
+import { ExitTasks } from './exit-tasks.js';
+import { fileSystemOf } from './file-system.js';
+import { type Measured, measure } from './measure.js';
+import { choosePlaces } from './places.js';
+import { Progress } from './progress.js';
+import { reportOf, writeReport } from './report/json.js';
+import { formatEnvironment, formatFigures, formatMissing, formatNotes } from './report/notes.js';
+import { formatTable } from './report/table.js';
+import { formatSize } from './size.js';
+import { figuresOf } from './stats/figures.js';
+import { rowsOf } from './stats/row.js';
+import { TestFile } from './test-file.js';
+import { WORKLOADS } from './workload/workload.js';
+
+/** Filling the file may take this share of the time, or too little is left to measure in. */
+const FILL_SHARE_MAX = 0.6;
+
+/**
+ * The main job: makes the test file, measures, removes the file, prints the table and writes the report.
+ *
+ * @throws UsageError where the request cannot be granted; nothing is left behind then
+ */
+export async function runBenchmark(options: RunOptions): Promise<void> {
+  const places = await choosePlaces(options);
+  const exitTasks = new ExitTasks();
+  const loadAverage = currentLoad();
+  const otherCpuShare = watchOtherCpu();
+  const measured = await measureOn(places.testFile, options, exitTasks);
+  const environment = describeEnvironment({
+    testFile: places.testFile,
+    fileSystem: fileSystemOf(dirname(places.testFile)),
+    sizeBytes: options.sizeBytes,
+    repeats: options.repeats,
+    sliceMs: measured.sliceMs,
+    loadAverage,
+    otherCpuShare: otherCpuShare(),
+  });
+  const { figures, rows } = publish(measured, environment);
+  if (places.jsonFile !== null) {
+    writeReport(places.jsonFile, reportOf(figures, environment, rows), exitTasks);
+  }
+}
+
+async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks): Promise<Measured> {
+  const { sizeBytes, seconds, repeats } = options;
+  const progress = new Progress(process.stderr);
+  exitTasks.add(() => progress.clear());
+  // performance.now() began with the process, so its start counts too.
+  const deadline = seconds * 1000;
+  const file = await TestFile.make(path, sizeBytes, exitTasks);
+  console.log(`Test file: ${path} (${formatSize(sizeBytes)}), removed at the end, in about ${seconds} s`);
+  try {
+    await file.fill(deadline * FILL_SHARE_MAX, (writtenBytes) =>
+      progress.show(`writing the test file · ${formatSize(writtenBytes)} of ${formatSize(sizeBytes)}`),
+    );
+    return await measure({ file, repeats, deadline, progress });
+  } finally {
+    progress.clear();
+    await file.remove();
+  }
+}
+
+function publish({ results }: Measured, environment: Environment) {
+  const rows = rowsOf(results);
+  const figures = figuresOf(results);
+  const parts = [
+    formatTable(WORKLOADS, rows),
+    formatMissing(rows),
+    formatFigures(figures),
+    formatEnvironment(environment),
+    formatNotes(environment),
+  ];
+  console.log(`\n${parts.filter((part) => part !== '').join('\n\n')}`);
+  return { figures, rows };
+}

@@ -1,0 +1,81 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { aio_error, aio_read, aio_return, aio_suspend, aio_write, aiocb, EINPROGRESS } from '@biodone/posix-aio';
+import type { Slice } from '../stats/slice.js';
+import { type Engine, type Session, type Target, Unavailable } from './engine.js';
+import { requireIoUring } from './io-uring.js';
+
+/** Requests that one aio_suspend waits for, as in fio's engine. */
+const SUSPEND_MAX = 8;
+
+/** biodone's POSIX AIO, used as a C program would: the thread blocks in aio_suspend and never returns to its event loop. */
+export const posixAio: Engine = {
+  id: 'posix_aio',
+  synchronous: false,
+  label: () => 'biodone POSIX AIO',
+  open,
+};
+
+async function open({ path, buffer }: Target): Promise<Session> {
+  const fd = openSync(path, constants.O_RDWR);
+  try {
+    readOnce(fd, buffer.bytes);
+  } catch (error) {
+    closeSync(fd);
+    // Where that is the cause, it is said in the same words as for the other engines.
+    requireIoUring();
+    throw new Unavailable((error as Error).message);
+  }
+  return {
+    run: (slice) => run(fd, slice),
+    close: async () => closeSync(fd),
+  };
+}
+
+/** Where requests are refused, the first one is. */
+function readOnce(fd: number, bytes: Uint8Array): void {
+  const block = controlBlock(fd, bytes);
+  aio_read(block);
+  aio_suspend([block], null);
+  aio_return(block);
+}
+
+function run(fd: number, slice: Slice): void {
+  const { depth, direction } = slice.workload;
+  const submit = direction === 'read' ? aio_read : aio_write;
+  const blocks = slice.buffers.slice(0, depth).map((buffer) => controlBlock(fd, buffer.bytes));
+  const inProgress = blocks.map(() => true);
+  for (const block of blocks) {
+    block.aio_offset = slice.nextOffset();
+    submit(block);
+  }
+  const awaited: aiocb[] = [];
+  for (;;) {
+    awaited.length = 0;
+    for (let slot = 0; slot < depth && awaited.length < SUSPEND_MAX; slot++) {
+      if (inProgress[slot] === true) awaited.push(blocks[slot] as aiocb);
+    }
+    if (awaited.length === 0) return;
+    aio_suspend(awaited, null);
+    for (let slot = 0; slot < depth; slot++) {
+      if (inProgress[slot] !== true) continue;
+      const block = blocks[slot] as aiocb;
+      const error = aio_error(block);
+      if (error === EINPROGRESS) continue;
+      const transferredBytes = aio_return(block);
+      if (slice.complete(slot, error === 0 ? transferredBytes : -error)) {
+        block.aio_offset = slice.nextOffset();
+        submit(block);
+      } else {
+        inProgress[slot] = false;
+      }
+    }
+  }
+}
+
+function controlBlock(fd: number, bytes: Uint8Array): aiocb {
+  const block = new aiocb();
+  block.aio_fildes = fd;
+  block.aio_buf = bytes;
+  block.aio_nbytes = bytes.byteLength;
+  return block;
+}
