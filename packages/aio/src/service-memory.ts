@@ -101,8 +101,12 @@ export class ServiceMemory {
 const SUBMISSION_HEAD = 0;
 const SUBMISSION_TAIL = 1;
 export const COMPLETION_TAIL = 2;
-/** Not 0: the pool is closing, threads end when nothing is left. */
+/** Whether threads end: 0, {@link CLOSING} or {@link EXITING}. */
 export const CLOSED = 3;
+/** The pool is closing: threads end when nothing is left to do, and give back what they hold. */
+export const CLOSING = 1;
+/** The process is exiting: threads end at once, with I/O under way, or they would keep the process from ending. */
+export const EXITING = 2;
 /** Not 0: the pool's thread sleeps until the completion tail moves, and wants a notify. */
 export const OWNER_SLEEPS = 4;
 /** How many messages about buffers the pool has sent to each thread. */

@@ -4,6 +4,7 @@ import { IoBuffer, probe, RingWaker, threadRing } from '@biodone/uring';
 import {
   CLOSED,
   COMPLETION_TAIL,
+  EXITING,
   MESSAGES,
   OWNER_SLEEPS,
   ServiceMemory,
@@ -53,8 +54,10 @@ Atomics.add(words, STARTED, 1);
 Atomics.notify(words, STARTED);
 
 serve();
-waker?.close();
-ring?.close();
+if (words[CLOSED] !== EXITING) {
+  waker?.close();
+  ring?.close();
+}
 
 function serve(): void {
   while (take()) {
@@ -88,7 +91,7 @@ function take(): boolean {
     taken.push(slot);
   }
   if (waiting === 0 && waker !== null) memory.blocksInKernel(data.index, waker.eventFd);
-  const open = words[CLOSED] === 0 || waiting > 0 || inFlight > 0;
+  const open = words[CLOSED] === 0 || (words[CLOSED] !== EXITING && (waiting > 0 || inFlight > 0));
   lock.exit();
   return open;
 }

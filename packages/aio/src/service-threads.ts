@@ -7,7 +7,9 @@ import { type IoBuffer, wakeRing } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
 import {
   CLOSED,
+  CLOSING,
   COMPLETION_TAIL,
+  EXITING,
   MESSAGES,
   OWNER_SLEEPS,
   ServiceMemory,
@@ -117,15 +119,15 @@ export class ServiceThreads {
     const ended = this.#workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
     // A worker that is starting needs this thread's event loop, and an unreferenced one would not keep it going.
     this.#hold(true);
-    this.tellClosed();
+    this.tellClosed(CLOSING);
     if (this.#alive > 0) await Promise.all(ended);
   }
 
   /** Lets the threads end by themselves: Node cannot end one that blocks in a system call. */
-  tellClosed(): void {
+  tellClosed(how: typeof CLOSING | typeof EXITING): void {
     const { lock, pending, words } = this.#memory;
     lock.enter();
-    words[CLOSED] = 1;
+    words[CLOSED] = how;
     pending.broadcast();
     this.#wakeBlocked();
     lock.exit();
@@ -293,7 +295,7 @@ function wakeAtExit(threads: ServiceThreads): void {
 }
 
 function tellAllClosed(): void {
-  for (const threads of live) threads.tellClosed();
+  for (const threads of live) threads.tellClosed(EXITING);
   for (const threads of live) threads.awaitStart();
 }
 

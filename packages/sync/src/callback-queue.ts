@@ -181,7 +181,8 @@ export class CallbackQueue implements WaiterHome {
     // [callback-queue:retire] Pairs with the waitAsync in #register(), which would otherwise be remembered for ever. For other threads it is
     // a spurious wake-up.
     if (this.#registered) Atomics.notify(this.#words, this.#parking.sequenceIndex);
-    else threadState.queues.delete(this.#key);
+    // A turn that was left over may come when another queue has taken the place of this one.
+    else if (threadState.queues.get(this.#key) === this) threadState.queues.delete(this.#key);
   }
 
   #setLocal(local: boolean): void {

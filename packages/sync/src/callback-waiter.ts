@@ -1,6 +1,6 @@
 import { SyncError } from './errors.js';
 import type { TailQueueEntry } from './tailq.js';
-import { Context, startTimer, stopTimer, type Timer } from './thread.js';
+import { Context, startTimer, stopTimer, TIMER_MAX_MS, type Timer } from './thread.js';
 
 /**
  * Called once when a wait by callback has ended: with null if it was successful, else with an error (`ETIMEDOUT`, `ECANCELED`, or what
@@ -70,6 +70,8 @@ export class CallbackWaiter implements TailQueueEntry, PendingWait {
   readonly #context = new Context();
   readonly #syscall: string;
   #timer: Timer | null = null;
+  /** How long to wait after that timer. */
+  #remainingMs = 0;
 
   constructor(home: WaiterHome, acquisition: Acquisition, callback: WaitCallback, syscall: string, note: number) {
     this.acquisition = acquisition;
@@ -80,16 +82,20 @@ export class CallbackWaiter implements TailQueueEntry, PendingWait {
   }
 
   startTimer(timeoutMs: number): void {
-    if (timeoutMs !== Number.POSITIVE_INFINITY) this.#timer = startTimer(this, timeoutMs);
+    if (timeoutMs === Number.POSITIVE_INFINITY) return;
+    const delayMs = Math.min(timeoutMs, TIMER_MAX_MS);
+    this.#remainingMs = timeoutMs - delayMs;
+    this.#timer = startTimer(this, delayMs);
   }
 
   cancel(): boolean {
     return this.#home.giveUp(this, new SyncError('ECANCELED', this.#syscall));
   }
 
-  /** The time has run out. */
+  /** The timer has run out. */
   expire(): void {
-    this.#home.giveUp(this, new SyncError('ETIMEDOUT', this.#syscall));
+    if (this.#remainingMs > 0) this.startTimer(this.#remainingMs);
+    else this.#home.giveUp(this, new SyncError('ETIMEDOUT', this.#syscall));
   }
 
   /** Calls the callback. */

@@ -1,5 +1,6 @@
 import { SyncError } from './errors.js';
-import { attachWords, type Kind, LAYOUT_VERSION } from './layout.js';
+import { attachWords, type Kind } from './layout.js';
+import { LAYOUT_VERSION } from './version.js';
 
 /**
  * A primitive on its way to another thread: a plain object for `postMessage()` or `workerData`, from the primitive's `serialize()`. The other

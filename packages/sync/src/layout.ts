@@ -1,5 +1,7 @@
 import { SyncError } from './errors.js';
 import { THREAD_BITS, thisThread } from './thread.js';
+import { threadState } from './thread-state.js';
+import { LAYOUT_VERSION } from './version.js';
 
 // How a primitive lies in shared memory: a head of four 32-bit words that every kind has, then the kind's own words.
 
@@ -18,9 +20,6 @@ export const ALIGNMENT: number = 8;
 /** How many bytes each of the locks takes: a cache line of its own. */
 export const LOCK_BYTES: number = 64;
 
-/** The version of the layout. Both ends of a shared primitive must agree on it. */
-export const LAYOUT_VERSION: number = 1;
-
 /** A kind of primitive, as its memory says it. */
 export interface Kind {
   readonly name: string;
@@ -33,7 +32,6 @@ export interface Kind {
 const MAGIC = 0x62 << 24;
 /** So that a thread's token, this count and a place number fit into a number exactly. */
 const IDENTITY_COUNTS = 2 ** (51 - THREAD_BITS);
-let initializations = 0;
 
 /** The next multiple of {@link ALIGNMENT}. */
 export function alignUp(bytes: number): number {
@@ -55,12 +53,12 @@ export function initializeWords(
 ): void {
   checkPlace(kind, memory, byteOffset, bytes);
   const words = new Int32Array(memory, byteOffset, bytes / 4);
-  initializations = (initializations + 1) % IDENTITY_COUNTS;
+  threadState.initializations = (threadState.initializations + 1) % IDENTITY_COUNTS;
   words.fill(0, BODY);
   words.set(body, BODY);
   words[SIZE] = bytes;
   words[IDENTITY] = thisThread;
-  words[IDENTITY + 1] = initializations;
+  words[IDENTITY + 1] = threadState.initializations;
   // Pairs with the load of the tag in attachWords().
   Atomics.store(words, TAG, tagOf(kind, mode));
 }

@@ -38,10 +38,12 @@ export function nowMs(): number {
 /** A timer that has been started. */
 export type Timer = NodeJS.Timeout;
 
-/** Calls `target.expire()` once, after `delayMs`. A pending timer keeps the thread alive. */
+/** The longest time that a timer can run: 24 days. */
+export const TIMER_MAX_MS: number = 2 ** 31 - 1;
+
+/** Calls `target.expire()` once, after `delayMs`, at most {@link TIMER_MAX_MS}. A pending timer keeps the thread alive. */
 export function startTimer(target: { expire(): void }, delayMs: number): Timer {
-  // setTimeout() takes at most 2^31 - 1 ms; whoever waits longer than 24 days is asked again then.
-  return setTimeout(expire, Math.min(Math.ceil(delayMs), 2 ** 31 - 1), target);
+  return setTimeout(expire, Math.ceil(delayMs), target);
 }
 
 /** Stops a timer before it expires. */
@@ -59,7 +61,7 @@ let holder: NodeJS.Timeout | undefined;
 /** Keeps this thread alive: Atomics.waitAsync() does not. */
 export function holdThread(): void {
   // An interval that never fires within a program's life costs nothing, and can be switched on and off.
-  holder ??= setInterval(expire, 2 ** 31 - 1, { expire() {} });
+  holder ??= setInterval(expire, TIMER_MAX_MS, { expire() {} });
   if (++holders === 1) holder.ref();
 }
 

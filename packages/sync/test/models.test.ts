@@ -8,7 +8,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 
 const models = new URL('../models/', import.meta.url).pathname;
 const sources = new URL('../src/', import.meta.url).pathname;
-const missing = ['spin', 'gcc'].filter((program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined);
+const [checker, compiler] = ['spin', 'gcc'] as const;
+const missing = [checker, compiler].filter(
+  (program) => spawnSync(program, ['--version'], { stdio: 'ignore' }).error !== undefined,
+);
 if (missing.length > 0)
   console.log(`The models are not checked: ${missing.join(' and ')} not found (Debian: apt install spin gcc).`);
 
@@ -58,9 +61,9 @@ function check(model: string, options: readonly string[], edit: (text: string) =
   cpSync(models, place, { recursive: true });
   const file = join(place, `${model}.pml`);
   writeFileSync(file, edit(readFileSync(file, 'utf8')));
-  execFileSync('spin', ['-a', ...options, `${model}.pml`], { cwd: place });
-  execFileSync('gcc', ['-O2', '-w', '-DSAFETY', '-DCOLLAPSE', '-DVECTORSZ=2048', '-o', 'pan', 'pan.c'], { cwd: place });
-  return execFileSync('./pan', ['-m200000'], { cwd: place, encoding: 'utf8' });
+  execFileSync(checker, ['-a', ...options, `${model}.pml`], { cwd: place });
+  execFileSync(compiler, ['-O2', '-w', '-DSAFETY', '-DCOLLAPSE', '-DVECTORSZ=2048', '-o', 'pan', 'pan.c'], { cwd: place });
+  return execFileSync(join(place, 'pan'), ['-m200000'], { cwd: place, encoding: 'utf8' });
 }
 
 describe.skipIf(missing.length > 0)('a model', () => {

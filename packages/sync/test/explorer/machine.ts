@@ -339,6 +339,7 @@ function threadModule(thread: VirtualThread, machine: Machine): object {
     // One look is enough to explore; more looks are more of the same.
     SPINS: 1,
     nowMs: () => thread.clockMs,
+    TIMER_MAX_MS: 2 ** 31 - 1,
     startTimer: (target: VirtualTimer['target']) => {
       const timer = { target };
       thread.timers.push(timer);
