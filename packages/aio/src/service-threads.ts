@@ -32,6 +32,8 @@ const EIO = 5;
 export class ServiceThreads {
   readonly #memory: ServiceMemory;
   readonly #workers: Worker[];
+  /** Settled one by one as the threads end. */
+  readonly #ended: Promise<unknown>[] = [];
   /** Operations that the threads do not know of yet: they are handed over together. */
   readonly #submitted = new TailQueue<AioOp>();
   readonly #ops: (AioOp | null)[];
@@ -116,11 +118,10 @@ export class ServiceThreads {
   async close(): Promise<void> {
     live.delete(this);
     if (live.size === 0) process.off('exit', tellAllClosed);
-    const ended = this.#workers.map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
     // A worker that is starting needs this thread's event loop, and an unreferenced one would not keep it going.
     this.#hold(true);
     this.tellClosed(CLOSING);
-    if (this.#alive > 0) await Promise.all(ended);
+    await Promise.all(this.#ended);
   }
 
   /** Lets the threads end by themselves: Node cannot end one that blocks in a system call. */
@@ -211,7 +212,6 @@ export class ServiceThreads {
 
   #complete(slot: number): void {
     const op = this.#ops[slot] ?? null;
-    // The slot of a thread that died after it had put it on the queue has been completed already.
     if (op === null) return;
     const { slots } = this.#memory;
     const base = slot * SLOT_FIELDS;
@@ -261,6 +261,7 @@ export class ServiceThreads {
     const workerData: ServiceThreadData = { shared, size, index, threads, device: device.handle() };
     const worker = new Worker(new URL('./service-thread.js', import.meta.url), { workerData, name: `aiod${index}` });
     worker.unref();
+    this.#ended.push(new Promise((resolve) => worker.once('exit', resolve)));
     worker.on('error', (error) =>
       process.emitWarning(`a service thread died: ${error.message}`, { code: 'BIODONE_SERVICE_THREAD' }),
     );
@@ -273,6 +274,8 @@ export class ServiceThreads {
 
   /** Completes what a dead thread had, with EIO; and everything, if no thread is left. */
   #failOrphans(thread: number): void {
+    // What it had completed is delivered first: an entry that stayed on the queue would complete the next operation in its slot.
+    while (this.#memory.completionTail() !== this.#head) this.#deliver.runNow(this.#memory.size);
     const { slots } = this.#memory;
     for (const op of this.#ops) {
       if (op === null) continue;
@@ -280,7 +283,14 @@ export class ServiceThreads {
       if (this.#alive > 0 && slots[base + SLOT_THREAD] !== thread) continue;
       slots[base + SLOT_ERROR] = EIO;
       slots[base + SLOT_TRANSFERRED] = 0;
-      this.#complete(op.slot);
+      try {
+        this.#complete(op.slot);
+      } catch (error) {
+        // The exception of one callback must not keep the others from being called.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
     this.#sleep();
   }
