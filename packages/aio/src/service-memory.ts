@@ -113,6 +113,8 @@ export const OWNER_SLEEPS = 4;
 export const MESSAGES = 5;
 /** How many threads have started. */
 export const STARTED = 6;
+/** How many threads have ended with an exception. */
+export const DEAD = 7;
 const FIXED_WORDS = 16;
 
 const WORDS_OFFSET = KMutex.BYTES + KCondvar.BYTES;

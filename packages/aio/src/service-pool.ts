@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { BlockDevice, BlockIo } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { SystemError } from '@biodone/uring';
@@ -50,8 +51,10 @@ export class AioServicePool implements AioOpOwner {
    * @throws RangeError ERR_OUT_OF_RANGE
    */
   constructor(device: BlockDevice, options: AioServicePoolOptions = {}) {
-    const { service = 'inline', depth = 256, threads } = options;
-    if (!Number.isInteger(depth) || depth < 1 || depth > 65536) throw outOfRange('depth', '1 to 65536', depth);
+    const { service = 'inline', depth = 256, threads = availableParallelism() } = options;
+    if (!isBetween(1, depth, 65536)) throw outOfRange('depth', '1 to 65536', depth);
+    if (!isBetween(1, threads, 1024)) throw outOfRange('threads', '1 to 1024', threads);
+    if (service !== 'inline' && service !== 'threads') throw outOfRange('service', `'inline' or 'threads'`, service);
     this.device = device;
     this.depth = depth;
     this.#threads = service === 'threads' ? new ServiceThreads(device, depth, threads) : null;
@@ -74,6 +77,8 @@ export class AioServicePool implements AioOpOwner {
   /** Takes back an operation that is not in flight. A callback that does not return true does that by itself. */
   release(op: AioOp): void {
     if (op.submitted) throw new SystemError(16, 'release', undefined, `operation ${op.id} is in flight`);
+    if (op.owner !== this || op.queue !== null)
+      throw new SystemError(22, 'release', undefined, 'this operation is not the caller’s');
     op.generation += 1;
     op.callback = null;
     op.buffer = null;
@@ -86,12 +91,14 @@ export class AioServicePool implements AioOpOwner {
    * it returns with the operation done, and the operation stays the caller's.
    *
    * @returns 0; or, with nothing done and the operation still the caller's, EAGAIN if `depth` operations are in flight (rule 9), EBADF if
-   * the pool is closed
-   * @throws SystemError EALREADY if the operation is in flight
+   * the pool or its device is closed
+   * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back
    */
   submit(op: AioOp): 0 | typeof EAGAIN | typeof EBADF {
     if (op.submitted) throw new SystemError(114, 'submit', undefined, `operation ${op.id} is in flight`);
-    if (this.#closing !== null) return EBADF;
+    if (op.owner !== this || op.queue !== null)
+      throw new SystemError(22, 'submit', undefined, 'this operation is not the caller’s');
+    if (this.#closing !== null || this.device.closed) return EBADF;
     if (op.callback === null) {
       this.device.strategySync(op);
       return 0;
@@ -111,7 +118,8 @@ export class AioServicePool implements AioOpOwner {
   }
 
   /**
-   * Blocks until an operation completes, and delivers what has. Returns at once if none is in flight.
+   * Blocks until an operation completes, and delivers what has. Returns at once if none is in flight. A signal ends the wait for an inline
+   * pool, and not for service threads, where it is an Atomics.wait.
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were
@@ -141,12 +149,14 @@ export class AioServicePool implements AioOpOwner {
     this.#inFlight -= 1;
     if (this.#inFlight === 0) this.#drained?.();
     op.submitted = false;
+    const { generation } = op;
     let kept: boolean | undefined | void = false;
     try {
       kept = op.callback?.(op);
     } finally {
       // An operation that the callback has submitted again is kept, whatever the callback returned or threw.
-      if (kept !== true && !op.submitted) this.release(op);
+      // One that it has released itself may be somebody else's already, which the generation tells.
+      if (kept !== true && !op.submitted && op.generation === generation) this.release(op);
     }
   }
 
@@ -170,7 +180,11 @@ function aiodone(io: BlockIo): void {
   op.owner.finish(op);
 }
 
-function outOfRange(name: string, range: string, value: number): RangeError {
-  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${value}`;
+function isBetween(least: number, value: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}
+
+function outOfRange(name: string, range: string, value: unknown): RangeError {
+  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${String(value)}`;
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
 }

@@ -4,6 +4,7 @@ import { IoBuffer, probe, RingWaker, threadRing } from '@biodone/uring';
 import {
   CLOSED,
   COMPLETION_TAIL,
+  DEAD,
   EXITING,
   MESSAGES,
   OWNER_SLEEPS,
@@ -37,6 +38,13 @@ class ServiceIo extends BlockIo {
 const data = workerData as ServiceThreadData;
 const memory = new ServiceMemory(data);
 const { lock, pending, words, slots } = memory;
+let finished = false;
+// An owner that blocks must hear of a thread that ends with an exception: the worker's own 'exit' event needs the owner's event loop.
+process.once('exit', () => {
+  if (finished) return;
+  Atomics.add(words, DEAD, 1);
+  Atomics.notify(words, COMPLETION_TAIL);
+});
 // A thread that blocks in the kernel needs no event loop to hear of completions.
 const ring = probe().available ? threadRing({ eventLoop: false }) : null;
 const waker = ring === null ? null : new RingWaker(ring);
@@ -54,6 +62,7 @@ Atomics.add(words, STARTED, 1);
 Atomics.notify(words, STARTED);
 
 serve();
+finished = true;
 if (words[CLOSED] !== EXITING) {
   waker?.close();
   ring?.close();

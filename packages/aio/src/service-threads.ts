@@ -9,6 +9,7 @@ import {
   CLOSED,
   CLOSING,
   COMPLETION_TAIL,
+  DEAD,
   EXITING,
   MESSAGES,
   OWNER_SLEEPS,
@@ -27,6 +28,8 @@ import {
 } from './service-memory.js';
 
 const EIO = 5;
+/** No thread has this number: they count from 1. */
+const ALL_THREADS = 0;
 
 /** The pool's side of its service threads: hands operations over by shared memory, and takes the completions. */
 export class ServiceThreads {
@@ -38,24 +41,30 @@ export class ServiceThreads {
   readonly #submitted = new TailQueue<AioOp>();
   readonly #ops: (AioOp | null)[];
   readonly #freeSlots: number[];
-  /** The memory that the threads have been sent, by id. */
-  readonly #known = new Set<number>();
+  readonly #device: BlockDevice;
+  /** The memory that the threads have been sent: how many objects of this thread stand for it, by id. */
+  readonly #known = new Map<number, number>();
+  readonly #registered = new WeakSet<IoBuffer>();
   readonly #forget: FinalizationRegistry<number>;
   readonly #handOver: SoftInterrupt;
   readonly #deliver: SoftInterrupt;
   #head = 0;
+  /** How many operations have been completed, ever. */
+  #delivered = 0;
   #sleeping = false;
   #held = false;
   #alive: number;
 
   constructor(device: BlockDevice, depth: number, threads: number = availableParallelism()) {
+    device.hold();
+    this.#device = device;
     const memory = ServiceMemory.create(depth, threads);
     this.#memory = memory;
     this.#ops = new Array<AioOp | null>(memory.size).fill(null);
     this.#freeSlots = Array.from({ length: memory.size }, (_, index) => index);
     this.#handOver = new SoftInterrupt(() => this.flush());
     this.#deliver = new SoftInterrupt((budget) => this.#reap(budget));
-    this.#forget = new FinalizationRegistry((id) => this.#send({ forget: id }, id));
+    this.#forget = new FinalizationRegistry((id) => this.#collected(id));
     this.#alive = threads;
     this.#workers = Array.from({ length: threads }, (_, index) => this.#startWorker(device, index));
     wakeAtExit(this);
@@ -92,7 +101,7 @@ export class ServiceThreads {
     }
     memory.lock.exit();
     this.#sleep();
-    if (this.#alive === 0) this.#failOrphans(0);
+    if (this.#alive === 0) this.#failOrphans(ALL_THREADS);
     return count;
   }
 
@@ -103,14 +112,19 @@ export class ServiceThreads {
 
   /** Blocks until the threads have completed something, and delivers it. */
   wait(timeoutMs: number): number | 'ETIME' {
-    const early = this.poll();
-    if (early > 0 || this.#outstanding === 0) return early;
-    const { words } = this.#memory;
+    const before = this.#delivered;
+    this.poll();
+    // Not by what poll() returned: a callback that throws ends a poll that has delivered something.
+    if (this.#delivered !== before || this.#outstanding === 0) return this.#delivered - before;
+    const { words, threads } = this.#memory;
     // Pairs with the load in the service thread's notifyOwner(): it sees the flag, or the wait sees its completion.
     Atomics.store(words, OWNER_SLEEPS, 1);
     const ended = Atomics.wait(words, COMPLETION_TAIL, this.#head, timeoutMs);
     if (!this.#sleeping) Atomics.store(words, OWNER_SLEEPS, 0);
-    const count = this.poll();
+    this.poll();
+    // The 'exit' event of a thread needs the event loop, which may not run before this returns.
+    if (Atomics.load(words, DEAD) === threads) this.#failOrphans(ALL_THREADS);
+    const count = this.#delivered - before;
     return count === 0 && ended === 'timed-out' ? 'ETIME' : count;
   }
 
@@ -122,12 +136,14 @@ export class ServiceThreads {
     this.#hold(true);
     this.tellClosed(CLOSING);
     await Promise.all(this.#ended);
+    this.#device.release();
   }
 
   /** Lets the threads end by themselves: Node cannot end one that blocks in a system call. */
   tellClosed(how: typeof CLOSING | typeof EXITING): void {
     const { lock, pending, words } = this.#memory;
-    lock.enter();
+    // A thread that died inside the lock must not keep the process from ending.
+    if (!lock.timedEnter(1000)) return;
     words[CLOSED] = how;
     pending.broadcast();
     this.#wakeBlocked();
@@ -175,16 +191,28 @@ export class ServiceThreads {
 
   /** Sees to it that the threads have the memory, and returns its id. The data itself never travels. */
   #share(buffer: IoBuffer): number {
-    if (!this.#known.has(buffer.id)) {
-      this.#known.add(buffer.id);
+    if (!this.#registered.has(buffer)) {
+      this.#registered.add(buffer);
       this.#forget.register(buffer, buffer.id);
-      this.#send({ buffer: buffer.handle() });
+      const objects = this.#known.get(buffer.id) ?? 0;
+      this.#known.set(buffer.id, objects + 1);
+      if (objects === 0) this.#send({ buffer: buffer.handle() });
     }
     return buffer.id;
   }
 
-  #send(message: ServiceMessage, forgotten?: number): void {
-    if (forgotten !== undefined) this.#known.delete(forgotten);
+  /** The threads let go of memory when the last object that stands for it here has been collected. */
+  #collected(id: number): void {
+    const objects = (this.#known.get(id) ?? 1) - 1;
+    if (objects > 0) {
+      this.#known.set(id, objects);
+    } else {
+      this.#known.delete(id);
+      this.#send({ forget: id });
+    }
+  }
+
+  #send(message: ServiceMessage): void {
     for (const worker of this.#workers) worker.postMessage(message);
     // Pairs with the load in the service thread: messages that it is told of here are in its port.
     Atomics.add(this.#memory.words, MESSAGES, 1);
@@ -221,6 +249,7 @@ export class ServiceThreads {
     op.error = slots[base + SLOT_ERROR] as number;
     op.transferredBytes = slots[base + SLOT_TRANSFERRED] as number;
     op.state = IO_DONE;
+    this.#delivered += 1;
     op.iodone?.(op);
   }
 
@@ -267,12 +296,12 @@ export class ServiceThreads {
     );
     worker.on('exit', () => {
       this.#alive -= 1;
-      if (this.#memory.words[CLOSED] === 0) this.#failOrphans(index + 1);
+      if (this.#memory.words[CLOSED] === 0) this.#failOrphans(this.#alive === 0 ? ALL_THREADS : index + 1);
     });
     return worker;
   }
 
-  /** Completes what a dead thread had, with EIO; and everything, if no thread is left. */
+  /** Completes what a dead thread had, with EIO; or everything, when no thread is left. */
   #failOrphans(thread: number): void {
     // What it had completed is delivered first: an entry that stayed on the queue would complete the next operation in its slot.
     while (this.#memory.completionTail() !== this.#head) this.#deliver.runNow(this.#memory.size);
@@ -280,7 +309,7 @@ export class ServiceThreads {
     for (const op of this.#ops) {
       if (op === null) continue;
       const base = op.slot * SLOT_FIELDS;
-      if (this.#alive > 0 && slots[base + SLOT_THREAD] !== thread) continue;
+      if (thread !== ALL_THREADS && slots[base + SLOT_THREAD] !== thread) continue;
       slots[base + SLOT_ERROR] = EIO;
       slots[base + SLOT_TRANSFERRED] = 0;
       try {

@@ -40,6 +40,7 @@ export class BlockDevice implements BlockIoOwner {
   readonly #writeEnd: number;
   readonly #readEnd: number;
   #inFlight = 0;
+  #holders = 0;
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
@@ -140,14 +141,40 @@ export class BlockDevice implements BlockIoOwner {
     return this.close();
   }
 
+  /**
+   * Says that somebody works on the open device beside this object, as a pool's service threads do by {@link handle}: {@link close} waits
+   * for as many calls of {@link release}.
+   *
+   * @throws SystemError EBADF once the device is closed
+   */
+  hold(): void {
+    if (this.#closing !== null) throw new SystemError(EBADF, 'hold', undefined, 'the device is closed');
+    this.#holders += 1;
+  }
+
+  /** Ends one {@link hold}. */
+  release(): void {
+    this.#holders -= 1;
+    this.#tellDrained();
+  }
+
+  /** Whether {@link close} has been called: no request is let in any more. */
+  get closed(): boolean {
+    return this.#closing !== null;
+  }
+
   /** For `biodone` alone: one request of this device is done. */
   finished(): void {
     this.#inFlight -= 1;
-    if (this.#inFlight === 0) this.#drained?.();
+    this.#tellDrained();
+  }
+
+  #tellDrained(): void {
+    if (this.#inFlight === 0 && this.#holders === 0) this.#drained?.();
   }
 
   #drain(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
+    if (this.#inFlight === 0 && this.#holders === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
     });

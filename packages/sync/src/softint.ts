@@ -104,7 +104,9 @@ export class SoftInterrupt {
   #run(): void {
     this.#scheduled = false;
     this.#running = true;
-    this.#spent += this.runNow(this.#budget - this.#spent);
+    // In two steps: an exception sets #spent while the handler runs, and that must not be overwritten with an older value.
+    const handled = this.runNow(this.#budget - this.#spent);
+    this.#spent += handled;
     this.#running = false;
     if (this.#scheduled) this.#arm();
   }

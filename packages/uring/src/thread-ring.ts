@@ -1,3 +1,4 @@
+import { isMainThread } from 'node:worker_threads';
 import { SoftInterrupt, type SoftInterruptOptions, TailQueue } from '@biodone/sync';
 import { EventLoopDoor } from './event-loop.js';
 import { Ring, type RingOptions } from './ring.js';
@@ -75,6 +76,20 @@ export class ThreadRing {
     if (!this.#waiting.isEmpty || !this.ring.prepare(request)) this.#waiting.insertTail(request);
     // A completion that starts a request is inside #run, which looks for more before it returns.
     if (!this.#running) this.#interrupt.schedule();
+  }
+
+  /**
+   * Starts a request and hands it to the kernel, which holds the open file when this returns true: closing the descriptor then no longer
+   * matters to the request. (A kernel that stays out of memory through a thousand attempts takes it later.)
+   *
+   * @returns false if the kernel has no room for it; then nothing was started
+   */
+  startNow(request: RingRequest): boolean {
+    if (!this.#waiting.isEmpty || !this.ring.prepare(request)) return false;
+    // Short of memory, the kernel takes what it can: what it does not take yet must not be left behind with a descriptor that may be closed.
+    for (let attempt = 0; attempt < 1000 && this.ring.queued > 0; attempt++) this.ring.submit();
+    if (!this.#running) this.#interrupt.schedule();
+    return true;
   }
 
   /**
@@ -202,12 +217,23 @@ let ringOfThread: ThreadRing | undefined;
 /**
  * The ring that all devices of the calling thread share, opened at the first call.
  *
- * Nobody closes it: it belongs to the thread, and costs nothing while nothing is in flight.
+ * It belongs to the thread, is closed when a worker ends, and costs nothing while nothing is in flight.
  *
  * @param options what the first call opens it with; later calls find it open
  * @throws SystemError where io_uring is not to be had; `probe()` says why
  */
 export function threadRing(options: ThreadRingOptions = {}): ThreadRing {
-  ringOfThread ??= new ThreadRing(options);
+  if (ringOfThread === undefined) {
+    ringOfThread = new ThreadRing(options);
+    if (!isMainThread) process.once('exit', closeIdleRing);
+  }
   return ringOfThread;
+}
+
+/**
+ * A worker that ends gives its ring back; the process would keep the descriptor and the memory otherwise. With requests in flight it cannot:
+ * the kernel may still write into their memory.
+ */
+function closeIdleRing(): void {
+  if (ringOfThread !== undefined && ringOfThread.inFlight === 0) ringOfThread.close();
 }

@@ -1,4 +1,5 @@
-import { closeSync, openSync, readSync, writeFileSync, writeSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -54,6 +55,43 @@ describeRing('ThreadRing', () => {
     await undefined;
     expect(requests.every(({ result }) => result === 0)).toBe(true);
     ring.close();
+  });
+
+  it('starts a request at once where the kernel has room, and says so where it has none', async () => {
+    const ring = new ThreadRing({ sqEntries: 1, cqEntries: 2 });
+    const requests = [nop(), nop()];
+    expect(requests.map((request) => ring.startNow(request))).toEqual([true, true]);
+    expect(ring.ring.queued).toBe(0);
+    const late = nop();
+    expect(ring.startNow(late)).toBe(false);
+    await undefined;
+    expect(requests.map(({ results }) => results)).toEqual([[0], [0]]);
+    expect(late.results).toEqual([]);
+    expect(ring.startNow(late)).toBe(true);
+    ring.poll();
+    expect(late.results).toEqual([0]);
+    ring.close();
+  });
+
+  it('is given back when a worker ends', async () => {
+    const rings = (): number =>
+      readdirSync('/proc/self/fd').filter((name) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${name}`).includes('io_uring');
+        } catch {
+          return false;
+        }
+      }).length;
+    const before = rings();
+    const script = `import('@biodone/uring').then(async ({ prepareNop, RingRequest, threadRing }) => {
+      const request = new (class extends RingRequest { complete() {} })();
+      prepareNop(request);
+      threadRing().start(request);
+      await null;
+      threadRing().poll();
+    });`;
+    for (let count = 0; count < 3; count++) await once(new Worker(script, { eval: true }), 'exit');
+    expect(rings()).toBe(before);
   });
 
   it('admits more requests than the kernel takes, in the order of their start', async () => {

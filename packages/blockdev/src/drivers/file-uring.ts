@@ -4,6 +4,8 @@ import { biodone } from '../biodone.js';
 import { BLOCK_FLUSH, BLOCK_READ, type BlockIo } from '../block-io.js';
 import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
 
+const EAGAIN = 11;
+
 /** File I/O through the thread's io_uring. */
 export function createUringEngine(ring: ThreadRing): FileEngine {
   const free = new TailQueue<FileRequest>();
@@ -13,7 +15,6 @@ export function createUringEngine(ring: ThreadRing): FileEngine {
     start: (io, file) => {
       const request = free.removeFirst() ?? new FileRequest(ring, free);
       request.begin(io, file);
-      if (file.immediate) ring.flush();
     },
     poll: () => ring.poll(),
     wait: (timeoutMs) => ring.wait(timeoutMs),
@@ -48,6 +49,10 @@ class FileRequest extends RingRequest {
       this.#submit(io, file);
       return;
     }
+    this.#finish(io);
+  }
+
+  #finish(io: BlockIo): void {
     this.#io = null;
     this.#file = null;
     this.#free.insertHead(this);
@@ -64,6 +69,12 @@ class FileRequest extends RingRequest {
       if (io.operation === BLOCK_READ) prepareRead(this, file.fd, address, lengthBytes, io.offset + moved);
       else prepareWrite(this, file.fd, address, lengthBytes, io.offset + moved);
     }
-    this.#ring.start(this);
+    if (!file.immediate) {
+      this.#ring.start(this);
+    } else if (!this.#ring.startNow(this)) {
+      // To wait for room would leave the request with a descriptor that its owner may close.
+      io.error = EAGAIN;
+      this.#finish(io);
+    }
   }
 }

@@ -1,0 +1,74 @@
+import { SoftInterrupt, type SoftInterruptScheduler } from '@biodone/sync';
+import { describe, expect, it } from 'vitest';
+
+/** A scheduler that only notes what it is asked for, and runs it when told. */
+class Turns implements SoftInterruptScheduler {
+  readonly microtasks: (() => void)[] = [];
+  readonly immediates: (() => void)[] = [];
+  readonly errors: unknown[] = [];
+  microtask = (handler: () => void): void => void this.microtasks.push(handler);
+  immediate = (handler: () => void): void => void this.immediates.push(handler);
+  uncaught = (error: unknown): void => void this.errors.push(error);
+
+  runMicrotasks(): void {
+    for (let handler = this.microtasks.shift(); handler !== undefined; handler = this.microtasks.shift()) handler();
+  }
+}
+
+describe('SoftInterrupt', () => {
+  it('runs once for many schedules, after the caller', async () => {
+    let runs = 0;
+    const interrupt = new SoftInterrupt(() => {
+      runs += 1;
+      return 1;
+    });
+    interrupt.schedule();
+    interrupt.schedule();
+    expect([runs, interrupt.scheduled]).toEqual([0, true]);
+    await null;
+    expect([runs, interrupt.scheduled]).toEqual([1, false]);
+  });
+
+  it('leaves the microtasks for the event loop when its budget is used up, and has a new one there', () => {
+    const turns = new Turns();
+    const budgets: number[] = [];
+    const interrupt: SoftInterrupt = new SoftInterrupt(
+      (budget) => {
+        budgets.push(budget);
+        interrupt.schedule();
+        return Math.min(budget, 4);
+      },
+      { budget: 10, scheduler: turns },
+    );
+    interrupt.schedule();
+    turns.runMicrotasks();
+    expect(budgets).toEqual([10, 6, 2]);
+    expect(turns.immediates.length).toBe(1);
+    turns.immediates.shift()?.();
+    expect(budgets).toEqual([10, 6, 2, 10]);
+  });
+
+  it('surfaces an exception, runs again for what was left, and does not starve the event loop by that', () => {
+    const turns = new Turns();
+    let runs = 0;
+    const interrupt: SoftInterrupt = new SoftInterrupt(
+      () => {
+        runs += 1;
+        interrupt.schedule();
+        throw new Error(`run ${runs}`);
+      },
+      { scheduler: turns },
+    );
+    interrupt.schedule();
+    turns.runMicrotasks();
+    expect([runs, turns.errors.length, turns.immediates.length]).toEqual([1, 1, 1]);
+    turns.immediates.shift()?.();
+    turns.runMicrotasks();
+    expect([runs, turns.errors.length, turns.immediates.length]).toEqual([2, 2, 1]);
+  });
+
+  it('can be run by the caller', () => {
+    const interrupt = new SoftInterrupt((budget) => budget - 1);
+    expect(interrupt.runNow(5)).toBe(4);
+  });
+});
