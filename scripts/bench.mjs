@@ -5,11 +5,12 @@
 // A workspace's `bench` script takes `--json FILE` and writes {"figures": {id: number | null},
 // "environment": {…}} there. The merged figures are called `package.id`, as in `sync.lock_over_atomics`.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { checkReportFile, writeReport } from './report-file.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -37,7 +38,7 @@ function main() {
   }
   printFigures(merged);
   if (target !== undefined) {
-    writeFileSync(target, `${JSON.stringify(merged, null, 2)}\n`);
+    writeReport(target, merged);
   }
   for (const line of broken) {
     console.error(line);
@@ -56,14 +57,11 @@ function targetFile() {
   if (json === undefined) {
     return undefined;
   }
-  // npm runs scripts in the workspace's folder; the user named the file from where the command was typed.
-  const file = resolve(process.env.INIT_CWD ?? process.cwd(), json);
   try {
-    writeFileSync(file, '', { flag: 'a' });
+    return checkReportFile(json);
   } catch (error) {
-    fail(`cannot write ${file} (${error.code}): name another file after --json`);
+    fail(error.message);
   }
-  return file;
 }
 
 function fail(message) {

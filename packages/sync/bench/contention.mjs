@@ -11,7 +11,7 @@ export async function contention() {
 }
 
 async function rate(lock) {
-  const memory = new SharedArrayBuffer(KMutex.BYTES + 64);
+  const memory = new SharedArrayBuffer(KMutex.BYTES + 128);
   KMutex.initialize(memory, 0);
   const data = { memory, lock, rounds: ROUNDS };
   const times = await runWorkers('contender', [data, data]);

@@ -4,10 +4,9 @@
 //
 // All cases are run once, then all again, and so on (A B A B): what disturbs the machine for a while disturbs all of them. Each figure is the median
 // of the repeats; the table shows the lowest and the highest too. Both sides of a ratio do the same work, in the same repeat.
-import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release } from 'node:os';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { checkReportFile, writeReport } from '../../../scripts/report-file.mjs';
 import { contention } from './contention.mjs';
 import { inOneThread } from './in-one-thread.mjs';
 import { queues } from './queues.mjs';
@@ -44,7 +43,7 @@ async function main({ json, repeats }) {
   print(samples, environment);
   if (json !== undefined) {
     const figures = Object.fromEntries([...samples].map(([id, values]) => [id, rounded(median(values))]));
-    writeFileSync(json, `${JSON.stringify({ figures, environment }, null, 2)}\n`);
+    writeReport(json, { figures, environment });
   }
 }
 
@@ -53,8 +52,7 @@ function readOptions() {
     const { values } = parseArgs({ options: { json: { type: 'string' }, repeats: { type: 'string', default: '5' } } });
     const repeats = Number(values.repeats);
     if (!Number.isInteger(repeats) || repeats < 1) throw new Error(`--repeats ${values.repeats} is not a positive number`);
-    // npm runs scripts in the package's folder; the user named the file from where the command was typed.
-    const json = values.json && resolve(process.env.INIT_CWD ?? process.cwd(), values.json);
+    const json = values.json && checkReportFile(values.json);
     return { json, repeats };
   } catch (error) {
     process.stderr.write(`${error.message.split('\n')[0]}; usage: main.mjs [--json FILE] [--repeats N]\n`);

@@ -23,8 +23,8 @@ const ROUNDS = 300;
 const ASLEEP_NS = 150_000n;
 
 /**
- * The time from the call that wakes until the sleeper goes on: exit() for a thread in enter(), Atomics.notify for a thread in Atomics.wait, one after
- * the other in the same loop; and post() for a callback of an idle event loop, beside Atomics.notify for an Atomics.waitAsync.
+ * The time from the call that wakes until the sleeper goes on: exit() for a thread in enter(), Atomics.notify for a thread in Atomics.wait, in
+ * turns in the same loop; and post() for a callback of an idle event loop, beside Atomics.notify for an Atomics.waitAsync.
  */
 export async function wakeUps() {
   const memory = new SharedArrayBuffer(LAYOUT_BYTES);
@@ -62,13 +62,23 @@ export async function wakeUps() {
     Atomics.notify(shared, CALLS);
   };
   const times = { mutex: [], bare: [], callback: [], waitAsync: [] };
+  const measures = [
+    () => {
+      mutex.enter();
+      times.mutex.push(round(IN_MUTEX, exit));
+    },
+    () => {
+      Atomics.store(shared, BARE, 0);
+      times.bare.push(round(IN_ATOMICS_WAIT, notify));
+    },
+    () => times.callback.push(round(IN_CALLBACK, post)),
+    () => times.waitAsync.push(round(IN_WAIT_ASYNC, notifyCall)),
+  ];
+  const reversed = measures.toReversed();
   for (let count = 0; count < ROUNDS; count++) {
-    mutex.enter();
-    times.mutex.push(round(IN_MUTEX, exit));
-    Atomics.store(shared, BARE, 0);
-    times.bare.push(round(IN_ATOMICS_WAIT, notify));
-    times.callback.push(round(IN_CALLBACK, post));
-    times.waitAsync.push(round(IN_WAIT_ASYNC, notifyCall));
+    // What comes first is another one each time.
+    const order = count % 2 === 0 ? measures : reversed;
+    for (const measure of order) measure();
   }
   await worker.terminate();
   const [wake, bare, callback, waitAsync] = Object.values(times).map(median);

@@ -1,6 +1,8 @@
 /*
  * src/mpsc-ring.ts and src/ring.ts: the life of an MpscRing with two producers and one consumer, closed by a fourth process at any time. A producer
- * that finds the ring full sleeps. With -DCALLBACK the consumer waits by callback.
+ * that finds the ring full sleeps. With -DCALLBACK the consumer waits by callback. With -DTIMED the second producer and the consumer wait with a
+ * deadline: the producer then gives up, the consumer looks again. With -DLATE it is closed
+ * when the producers have ended only: so the close wakes nobody for whom a wake-up was lost before.
  *
  * Checked: the consumer gets every record that push() has accepted, once, complete and in the order of its producer, and learns the end; nobody
  * sleeps for ever (else spin reports an invalid end state).
@@ -34,9 +36,15 @@ byte accepted, received;
 byte last[2];
 byte ended;
 
+#ifdef TIMED
+#define DEADLINE true
+#else
+#define DEADLINE false
+#endif
+
 #define CLOSED(word) ((word) & 1)
 
-proctype Producer(byte me; byte count)
+proctype Producer(byte me; byte count; bool timed)
 {
 	byte seen, popped, done, expected;
 	bool expired;
@@ -74,13 +82,22 @@ no_space:
 			popped = tail;                                  /* [ring:space-tail] */
 			atomic {                                        /* [ring:space-head] */
 				if
-				:: CLOSED(head) || (head >> 1) - popped < CAPACITY -> popped = 0; expected = 0; break
+				:: CLOSED(head) || (head >> 1) - popped < CAPACITY -> popped = 0; expected = 0; expired = false; break
 				:: else -> popped = 0
 				fi
 			}
-			park_sleep(PRODUCER, me, expected, false, expired)
+			/* After the deadline there has been a last look. */
+			if
+			:: expired -> expected = 0; break
+			:: else
+			fi;
+			park_sleep(PRODUCER, me, expected, timed, expired)
 		od;
 		park_leave(PRODUCER);
+		if
+		:: expired -> break
+		:: else
+		fi;
 again:
 		skip
 	od;
@@ -123,8 +140,14 @@ proctype Consumer(byte me)
 				:: atomic { CLOSED(head) && tail == (head >> 1) -> expected = 0; break }        /* [ring:drained-head] [ring:drained-tail] */
 				:: atomic { !(CLOSED(head) && tail == (head >> 1)) }
 				fi;
-				park_sleep(CONSUMER_PLACE, me, expected, false, expired)
+				/* As above; a consumer that gives up comes again. */
+				if
+				:: expired -> expected = 0; break
+				:: else
+				fi;
+				park_sleep(CONSUMER_PLACE, me, expected, DEADLINE, expired)
 			od;
+			expired = false;
 			park_leave(CONSUMER_PLACE)
 		fi
 	od;
@@ -134,7 +157,9 @@ drained:
 
 proctype Closer(byte me)
 {
-
+#ifdef LATE
+	ended == 2;
+#endif
 	head = head | 1;                                                /* [ring:close] */
 #ifdef CALLBACK
 	park_wake_all(0);
@@ -146,8 +171,8 @@ proctype Closer(byte me)
 
 init {
 	atomic {
-		run Producer(0, 2);
-		run Producer(1, 1);
+		run Producer(0, 2, false);
+		run Producer(1, 1, DEADLINE);
 		run Consumer(2);
 		run Closer(3)
 	}

@@ -50,8 +50,14 @@ export class CallbackQueue implements WaiterHome {
     };
   }
 
-  /** The queue of this thread for a parking place; `key` is the same for all views of that place. */
-  static of(words: Int32Array, parking: Parking, key: number): CallbackQueue {
+  /**
+   * The queue of this thread for a parking place; `key` is the same for all views of that place. To be followed by {@link start}, with the same
+   * options: a queue in which nothing is ever started would never be forgotten.
+   *
+   * @throws {@link SyncError} `EINVAL` if the options have no time to wait
+   */
+  static of(words: Int32Array, parking: Parking, key: number, options: WaitOptions, syscall: string): CallbackQueue {
+    checkTimeout(timeoutOf(options), syscall);
     const found = threadState.queues.get(key);
     if (found !== undefined) return found as CallbackQueue;
     const queue = new CallbackQueue(words, parking, key);
@@ -66,11 +72,9 @@ export class CallbackQueue implements WaiterHome {
 
   /** Starts a wait, behind those that wait already. The first attempt is made after the caller's stack has ended. */
   start(acquisition: Acquisition, callback: WaitCallback, options: WaitOptions, syscall: string, note: number): CallbackWaiter {
-    const timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
-    checkTimeout(timeoutMs, syscall);
     const waiter = new CallbackWaiter(this, acquisition, callback, syscall, note);
     this.#waiting.insertTail(waiter);
-    waiter.startTimer(timeoutMs);
+    waiter.startTimer(timeoutOf(options));
     if (!this.#holding) {
       this.#holding = true;
       holdThread();
@@ -190,4 +194,8 @@ export class CallbackQueue implements WaiterHome {
     this.#local = local;
     threadState.localWaits += local ? 1 : -1;
   }
+}
+
+function timeoutOf(options: WaitOptions): number {
+  return options.timeoutMs ?? Number.POSITIVE_INFINITY;
 }

@@ -39,8 +39,10 @@ const BROADCASTS = CALLBACKS + PARKING_WORDS;
  *
  * **Ordering**: as the mutex gives it; signal and broadcast alone order nothing.
  *
- * **A thread that dies** while it waits is counted as waiting for ever: {@link hasWaiters} stays true, and a wake-up that was on its way to it is
- * lost. Where threads may die, wait with a deadline.
+ * **A thread that dies** while it waits is counted as waiting for ever: {@link hasWaiters} stays true, each later wake-up costs a system call, and
+ * one that was on its way to it is lost. Where threads may die, wait with a deadline.
+ *
+ * **With a robust mutex** any wait may come back with the mutex of a dead owner: ask {@link KMutex.ownerDied} after it.
  *
  * @example
  * ```js
@@ -138,13 +140,14 @@ export class KCondvar {
    * thread alive.
    *
    * The callback gets `ETIMEDOUT` after `timeoutMs`, `ECANCELED` after `cancel()`; the mutex is owned then too. Only with `ENOTRECOVERABLE` it
-   * is not. Once woken it is too late for both.
+   * is not. Both come too late once this thread has noticed the wake-up, and only waits for the mutex any more; a wake-up that it had not noticed by
+   * then is left to the callbacks of this thread that wait behind.
    *
    * @throws {@link SyncError} `EPERM` if this thread does not own the mutex, `EINVAL` if `timeoutMs` is negative or NaN
    */
   waitCallback(mutex: KMutex, callback: WaitCallback, options: WaitOptions = {}): PendingWait {
     if (!mutex.owned()) throw notOwner('cv_wait');
-    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key);
+    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key, options, 'cv_wait');
     // The queue's note counts the wake-ups that its callbacks have used up.
     if (queue.isEmpty) queue.note = this.#callbacks.sequence();
     // [condvar:callback-generation] Pairs with the add in broadcast(); before the mutex is free, so that no broadcast is missed.
@@ -182,7 +185,10 @@ export class KCondvar {
     this.#callbacks.wake(Number.POSITIVE_INFINITY);
   }
 
-  /** Whether anybody waits (cv_has_waiters). Exact while the mutex is owned, else a hint. */
+  /**
+   * Whether anybody waits (cv_has_waiters). While the mutex is owned, never false if somebody waits; may stay true until those who were woken have
+   * run. Without the mutex it is a hint.
+   */
   hasWaiters(): boolean {
     return this.#threads.waiters() + this.#callbacks.waiters() > 0;
   }

@@ -41,7 +41,7 @@ export function alignUp(bytes: number): number {
 /**
  * Lays out a new primitive: its head, the first words of its body as given, zeros.
  *
- * The tag is stored last, so that another thread which sees it (the load in {@link attachWords}) sees the rest too.
+ * `bytes` is less than 2^31. The tag is stored last, so that another thread which sees it (the load in {@link attachWords}) sees the rest too.
  */
 export function initializeWords(
   kind: Kind,

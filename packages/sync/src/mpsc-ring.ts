@@ -2,7 +2,7 @@ import { type Acquisition, BUSY, TAKEN } from './callback-waiter.js';
 import { SyncError } from './errors.js';
 import { checkSerialized, type SerializedPrimitive } from './handover.js';
 import { alignUp, attachWords, type Kind } from './layout.js';
-import { checkShape, initializeRing, isDrained, type RingOptions, SharedRing } from './ring.js';
+import { checkShape, checkSize, initializeRing, isDrained, type RingOptions, SharedRing } from './ring.js';
 import { CAPACITY, CLOSED, COUNT_MASK, HEAD, RING_BODY, TAIL } from './ring-words.js';
 
 const KIND: Kind = { name: 'MpscRing', number: 6, syscall: 'ring_init' };
@@ -57,7 +57,7 @@ export class MpscRing extends SharedRing {
   /**
    * How many bytes a ring of that shape takes.
    *
-   * @throws {@link SyncError} `EINVAL` if the shape is none
+   * @throws {@link SyncError} `EINVAL` if the shape is none, or the ring would take 2^31 bytes or more
    */
   static bytes(options: RingOptions): number {
     return bytesOf(options);
@@ -199,5 +199,5 @@ function markOf(position: number): number {
 
 function bytesOf(options: RingOptions): number {
   checkShape(options, 'ring_init');
-  return RING_BODY * 4 + alignUp((4 + options.recordBytes) * options.capacity);
+  return checkSize(RING_BODY * 4 + alignUp((4 + options.recordBytes) * options.capacity), 'ring_init');
 }

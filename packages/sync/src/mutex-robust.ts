@@ -30,15 +30,18 @@ export function forgetOwner(words: Int32Array): void {
 
 /** Takes the mutex over if its owner has died. Returns whether this thread owns it now, marked with OWNER_DIED. */
 export function takeOver(words: Int32Array): boolean {
+  // Without procfs nobody is known to be dead here, not even the holder of a claim.
+  if (thisTask === 0) return false;
   // [mutex:robust-look] Pairs with the store in recordOwner().
   const task = Atomics.load(words, OWNER_TASK);
   // A task number stays while its thread owns the mutex, or has died owning it.
   if (task === 0 || isTaskAlive(Math.abs(task))) return false;
+  // [mutex:robust-dead] Between the two accesses to OWNER_TASK: if that is unchanged, these bits name whose task it was.
+  const dead = Atomics.load(words, LOCK) & OWNER;
   // [mutex:robust-claim] Pairs with itself in other threads, and with the stores above: it fails if the owner was alive after all, or if another
   // thread was faster.
   if (Atomics.compareExchange(words, OWNER_TASK, task, CLAIM) !== task) return false;
-  succeed(words);
-  return true;
+  return succeed(words, dead);
 }
 
 /**
@@ -53,25 +56,27 @@ export function takeOverFrom(words: Int32Array, token: number): boolean {
   if (task < 0 && (thisTask === 0 || isTaskAlive(-task))) return false;
   // [mutex:robust-exited-claim] Pairs with the claim in takeOver().
   if (Atomics.compareExchange(words, OWNER_TASK, task, CLAIM) !== task) return false;
-  // [mutex:robust-exited-again] If the number was 0: another thread may have taken over and freed the mutex, and a third be its owner by now.
-  if ((Atomics.load(words, LOCK) & OWNER) !== token) {
-    // [mutex:robust-exited-undo] Fails if the third one has recorded itself over the claim: pairs with the stores above.
-    Atomics.compareExchange(words, OWNER_TASK, CLAIM, 0);
-    return false;
-  }
-  succeed(words);
-  return true;
+  return succeed(words, token);
 }
 
-/** Makes this thread the owner in place of the dead one. Only the holder of the claim comes here. */
-function succeed(words: Int32Array): void {
+/**
+ * Makes this thread the owner in place of the dead one with that token. Only the holder of the claim comes here. Returns false, without the claim,
+ * if the dead thread owns the mutex no more: where the number was 0, another thread may have taken over and freed it, and a third own it by now.
+ */
+function succeed(words: Int32Array, dead: number): boolean {
   for (;;) {
     // [mutex:robust-bits] Pairs with those who mark that they wait: their marks must stay.
     const state = Atomics.load(words, LOCK);
+    if ((state & OWNER) !== dead) {
+      // [mutex:robust-undo] Fails if the third one has recorded itself over the claim: pairs with the stores above.
+      Atomics.compareExchange(words, OWNER_TASK, CLAIM, 0);
+      return false;
+    }
     const mine = (state & (SLEEPERS | CALLBACKS)) | thisThread | OWNER_DIED;
     // [mutex:robust-succeed] Pairs with the same.
     if (Atomics.compareExchange(words, LOCK, state, mine) === state) break;
   }
   // [mutex:robust-own] Ends the claim. Pairs with the load in takeOver().
   Atomics.store(words, OWNER_TASK, thisTask);
+  return true;
 }

@@ -50,9 +50,9 @@ export type MutexOutcome = 'OK' | 'EOWNERDEAD';
  * blocking ({@link enter}), by trying ({@link tryEnter}), with a deadline ({@link timedEnter}), by callback ({@link enterCallback}) and by
  * promise ({@link enterAsync}); all of them wait for the same lock, in any mixture.
  *
- * It is adaptive: a thread that finds it taken looks again for a few microseconds while the owner can be running, then sleeps in the kernel.
- * The owner cannot be running if there is one CPU only, if others sleep for the mutex already, or if it took the mutex by callback and so
- * may be anywhere in its event loop.
+ * It is adaptive: a thread that finds it taken looks again for a few microseconds if that promises anything, then sleeps in the kernel. The owner is
+ * not worth waiting for if there is one CPU only, if others sleep for the mutex already, or if it took the mutex by callback and so may be anywhere
+ * in its event loop.
  *
  * **Ownership** belongs to a thread, not to a function in it: whatever runs in that thread may call {@link exit}, nobody else.
  *
@@ -60,14 +60,18 @@ export type MutexOutcome = 'OK' | 'EOWNERDEAD';
  *
  * **Fairness**: a running thread may overtake those who are being woken. `exit()` wakes the thread that has slept longest and, in each thread
  * with callbacks, the callback that has waited longest; they compete. So no wake-up is lost to a thread that is too busy to use it.
- * Callbacks of one thread are called in the order in which they began to wait.
+ * Callbacks of one thread are called in the order in which they began to wait. A thread that was woken and overtaken goes to the end of those who
+ * sleep, and so does a thread that waits for a robust mutex each time it has asked whether the owner is alive: every 50 ms.
  *
  * **A thread that dies** (`worker.terminate()`, an uncaught error) while it owns the mutex leaves it taken: nobody will get it. If it dies in
  * the moment in which it is woken, the wake-up is lost; the others sleep until the next `exit()`. A *robust* mutex survives both: whoever
  * waits asks every 50 ms whether the owner is alive, takes the mutex over from a dead one and is told `EOWNERDEAD`. That owner then repairs
  * what the mutex protects and calls {@link makeConsistent}; if it calls `exit()` without, nobody can take the mutex again (`ENOTRECOVERABLE`).
- * Only Linux says which threads are alive; elsewhere, and for the few instructions between taking a mutex and writing down who did, somebody
- * has to call {@link ownerExited} when a worker has ended.
+ *
+ * **The rule for robust mutexes**: note each worker's `threadId` while it lives, and always call {@link ownerExited} from its `'exit'` event, on Linux
+ * too. Only Linux says which threads are alive (with procfs), and there too a death goes unnoticed without that call in three cases: between taking
+ * the mutex and writing down who did; in `exit()`, between erasing that and freeing the mutex; and if the kernel has given the dead thread's number to a
+ * new thread of this process, for as long as that lives.
  *
  * @example
  * ```js
@@ -153,7 +157,8 @@ export class KMutex {
   }
 
   /**
-   * Takes the mutex if it is free now (mutex_tryenter). Never blocks. False also if this thread owns it.
+   * Takes the mutex if it is free now (mutex_tryenter). Never blocks. False also if this thread owns it, and if a dead thread does: this takes
+   * nothing over. After a true, {@link ownerDied} tells whether an earlier owner has died.
    *
    * @throws {@link SyncError} `ENOTRECOVERABLE` if the mutex is lost
    */
@@ -166,7 +171,7 @@ export class KMutex {
   }
 
   /**
-   * As {@link enter}, for at most `timeoutMs` milliseconds.
+   * As {@link enter}, for at most `timeoutMs` milliseconds. After a true, {@link ownerDied} tells what {@link enter} would have returned.
    *
    * @returns false if the mutex did not become free in that time
    * @throws {@link SyncError} `EDEADLK` if this thread owns it, `ENOTRECOVERABLE` if it is lost, `EINVAL` if `timeoutMs` is negative or NaN
@@ -189,7 +194,7 @@ export class KMutex {
    * @throws {@link SyncError} `EINVAL` if `timeoutMs` is negative or NaN
    */
   enterCallback(callback: WaitCallback, options: WaitOptions = {}): PendingWait {
-    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key);
+    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key, options, 'mutex_enter');
     return queue.start(this.#acquisition, callback, options, 'mutex_enter', 0);
   }
 
@@ -247,13 +252,18 @@ export class KMutex {
   /**
    * Says that a worker has ended, for robust mutexes where Node cannot find that out (see above). For the worker's `'exit'` event; does not block.
    *
-   * @param threadId the worker's `threadId`, which is -1 once it has ended: keep it before
+   * @param threadId the worker's `threadId`: note it while the worker lives, it is -1 once it has ended
    * @returns whether the worker owned the mutex, which is free now; its next owner gets `EOWNERDEAD`
-   * @throws {@link SyncError} `EINVAL` if the mutex is not robust
+   * @throws {@link SyncError} `EINVAL` if the mutex is not robust, or `threadId` is none (such as -1) or that of the calling thread
    */
   ownerExited(threadId: number): boolean {
     if (!this.#robust) throw new SyncError('EINVAL', 'mutex_owner_exited', 'the mutex is not robust');
-    if (!takeOverFrom(this.#words, tokenOf(threadId))) return false;
+    if (!Number.isInteger(threadId) || threadId < 0) {
+      throw new SyncError('EINVAL', 'mutex_owner_exited', `${threadId} is no thread id; note it while the worker lives`);
+    }
+    const token = tokenOf(threadId);
+    if (token === thisThread) throw new SyncError('EINVAL', 'mutex_owner_exited', 'this thread has not ended');
+    if (!takeOverFrom(this.#words, token)) return false;
     forgetOwner(this.#words);
     this.#free(OWNER_DIED);
     return true;

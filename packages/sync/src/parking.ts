@@ -52,7 +52,7 @@ export class Parking {
     return Atomics.wait(this.#words, this.sequenceIndex, sequence, timeoutMs) !== 'timed-out';
   }
 
-  /** Wakes up to `count` of those who wait, in the order in which they fell asleep. Returns how many were asleep. */
+  /** Wakes up to `count` of those who wait, in the order in which they fell asleep. Who was woken in vain and sleeps again is then the last. Returns how many were asleep. */
   wake(count: number): number {
     // [parking:wake-look] Pairs with the add in enter(). A notify without a sleeper would cost more than the rest of an uncontended call.
     if (Atomics.load(this.#words, this.#waiters) === 0) return 0;

@@ -18,7 +18,8 @@ export function promised(start: (callback: WaitCallback) => PendingWait, signal:
     const pending = start((error) => {
       signal?.removeEventListener('abort', abort);
       if (error === null) resolve();
-      else reject(aborted ? new AbortError(signal?.reason) : error);
+      // Not any error: a wait for a condition variable has to take its mutex again, which may be lost.
+      else reject(aborted && error.code === 'ECANCELED' ? new AbortError(signal?.reason) : error);
     });
     signal?.addEventListener('abort', abort);
   });

@@ -27,7 +27,7 @@ import {
   TAIL,
 } from './ring-words.js';
 
-/** The shape of a ring. */
+/** The shape of a ring, which takes less than 2^31 bytes altogether. */
 export interface RingOptions {
   /** The size of a record in bytes: a multiple of 4. */
   recordBytes: number;
@@ -39,7 +39,8 @@ export interface RingOptions {
  * What {@link SpscRing} and {@link MpscRing} have in common: closing, and waiting for records or for space.
  *
  * One waits by blocking, with a deadline, by callback or by promise. A wait ends when there is something to do, and takes nothing: the `push()`
- * or `pop()` comes after it. Closing ends all waits: `push()` then throws, and `pop()` returns 0 once the ring is drained.
+ * or `pop()` comes after it. A thread that dies while it waits is counted as waiting for ever: each later `push()` or `pop()` of the other side costs
+ * a system call. Closing ends all waits: `push()` then throws, and `pop()` returns 0 once the ring is drained.
  */
 export abstract class SharedRing {
   /** A ring starts at a multiple of so many bytes. */
@@ -122,7 +123,7 @@ export abstract class SharedRing {
    * @throws {@link SyncError} `EINVAL` if `timeoutMs` is negative or NaN
    */
   waitForRecordsCallback(callback: WaitCallback, options: WaitOptions = {}): PendingWait {
-    const queue = CallbackQueue.of(this.words, this.consumerCallbacks, keyOf(this.words, 0));
+    const queue = CallbackQueue.of(this.words, this.consumerCallbacks, keyOf(this.words, 0), options, 'ring_wait');
     return queue.start(this.#records, callback, options, 'ring_wait', 0);
   }
 
@@ -151,8 +152,9 @@ export abstract class SharedRing {
    * @throws {@link SyncError} `EINVAL` if `count` is not between 1 and the capacity, or `timeoutMs` is negative or NaN
    */
   waitForSpaceCallback(count: number, callback: WaitCallback, options: WaitOptions = {}): PendingWait {
-    const queue = CallbackQueue.of(this.words, this.producerCallbacks, keyOf(this.words, 1));
-    return queue.start(this.#space(count), callback, options, 'ring_wait', 0);
+    const space = this.#space(count);
+    const queue = CallbackQueue.of(this.words, this.producerCallbacks, keyOf(this.words, 1), options, 'ring_wait');
+    return queue.start(space, callback, options, 'ring_wait', 0);
   }
 
   /** As {@link waitForSpaceCallback}, by promise. Rejected with an {@link AbortError} when `signal` is aborted in time. */
@@ -195,6 +197,12 @@ export function checkShape(options: RingOptions, syscall: string): void {
   if (!Number.isInteger(Math.log2(capacity)) || capacity < 1 || capacity > 2 ** 30) {
     throw new SyncError('EINVAL', syscall, `capacity ${capacity} is not a power of two up to 2^30`);
   }
+}
+
+/** The size of a ring as the layout can say it. */
+export function checkSize(bytes: number, syscall: string): number {
+  if (bytes < 2 ** 31) return bytes;
+  throw new SyncError('EINVAL', syscall, `a ring of ${bytes} bytes, not less than 2^31`);
 }
 
 /** Lays out a ring of `bytes` bytes. */

@@ -24,7 +24,7 @@ export type RwRole = 'reader' | 'writer';
  * of one thread are called in the order in which they began to wait, readers and writers alike; only the first of them counts as a waiting writer.
  *
  * **Who is woken**: the exit of the writer or of the last reader wakes the callbacks' threads, and the writer that has slept longest, or if none sleeps
- * all sleeping readers.
+ * all sleeping readers. Who was woken and overtaken goes to the end of those who sleep.
  *
  * **Ownership** belongs to a thread: it may hold the lock as the writer, or as a reader any number of times. A second hold as a reader is given only
  * where it needs no waiting: behind a writer it would wait for itself (`EDEADLK`).
@@ -135,7 +135,8 @@ export class KRwlock {
    */
   enterCallback(role: RwRole, callback: WaitCallback, options: WaitOptions = {}): PendingWait {
     const entry = this.#entryOf(role, 'rw_enter');
-    return CallbackQueue.of(this.#words, this.#callbacks, this.#key).start(entry, callback, options, 'rw_enter', 0);
+    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key, options, 'rw_enter');
+    return queue.start(entry, callback, options, 'rw_enter', 0);
   }
 
   /** As {@link enterCallback}, by promise. Rejected with an {@link AbortError} when `signal` is aborted in time. */

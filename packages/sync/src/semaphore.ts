@@ -51,10 +51,11 @@ export interface KSemaphoreOptions {
  *
  * **Fairness**: a running thread may overtake those who are being woken. `post(n)` wakes the n threads that have slept longest and, in each thread
  * with callbacks, the one that has waited longest; they compete for the units. Callbacks of one thread are called in the order in which they
- * began to wait.
+ * began to wait. A thread that was woken and overtaken goes to the end of those who sleep.
  *
  * **A thread that dies** keeps no unit that it has not taken. If it dies in the moment in which it is woken, the wake-up is lost, not the unit:
- * others who sleep get it after the next `post()`. Where threads may die, wait with a deadline.
+ * others who sleep get it after the next `post()`. If it dies while it waits, it is counted as waiting for ever: each later `post()` costs a system
+ * call. Where threads may die, wait with a deadline.
  *
  * @example
  * ```js
@@ -150,7 +151,7 @@ export class KSemaphore {
    * @throws {@link SyncError} `EINVAL` if `timeoutMs` is negative or NaN
    */
   waitCallback(callback: WaitCallback, options: WaitOptions = {}): PendingWait {
-    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key);
+    const queue = CallbackQueue.of(this.#words, this.#callbacks, this.#key, options, 'sema_wait');
     return queue.start(this.#unit, callback, options, 'sema_wait', 0);
   }
 

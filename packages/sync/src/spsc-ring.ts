@@ -2,7 +2,7 @@ import { type Acquisition, BUSY, TAKEN } from './callback-waiter.js';
 import { SyncError } from './errors.js';
 import { checkSerialized, type SerializedPrimitive } from './handover.js';
 import { alignUp, attachWords, type Kind } from './layout.js';
-import { checkShape, initializeRing, type RingOptions, SharedRing } from './ring.js';
+import { checkShape, checkSize, initializeRing, type RingOptions, SharedRing } from './ring.js';
 import { CLOSED, COUNT_MASK, HEAD, RING_BODY, TAIL } from './ring-words.js';
 
 const KIND: Kind = { name: 'SpscRing', number: 5, syscall: 'ring_init' };
@@ -17,7 +17,9 @@ const KIND: Kind = { name: 'SpscRing', number: 5, syscall: 'ring_init' };
  * records, and the other way round for the space.
  *
  * **Who may call**: one thread at a time produces, one consumes; any thread may close. A second producer is told so (`EBUSY`) when the two collide,
- * which is not always.
+ * which is not always. By then the one that was told has written its records over those of the other, whose push has succeeded and may carry
+ * damaged ones; two consumers may get the same records, or skip some, and are not told. So after an `EBUSY` the ring is not to be trusted any more:
+ * close it, and mend the program, which is what is wrong.
  *
  * **A thread that dies** in `push()` has pushed all of its batch or nothing; in `pop()`, taken all of it or nothing. The other side waits for ever for one
  * that is gone: whoever learns of its end calls `close()`.
@@ -50,7 +52,7 @@ export class SpscRing extends SharedRing {
   /**
    * How many bytes a ring of that shape takes.
    *
-   * @throws {@link SyncError} `EINVAL` if the shape is none
+   * @throws {@link SyncError} `EINVAL` if the shape is none, or the ring would take 2^31 bytes or more
    */
   static bytes(options: RingOptions): number {
     return bytesOf(options);
@@ -182,5 +184,5 @@ class RecordReady implements Acquisition {
 
 function bytesOf(options: RingOptions): number {
   checkShape(options, 'ring_init');
-  return RING_BODY * 4 + alignUp(options.recordBytes * options.capacity);
+  return checkSize(RING_BODY * 4 + alignUp(options.recordBytes * options.capacity), 'ring_init');
 }

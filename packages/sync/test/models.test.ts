@@ -22,6 +22,7 @@ const quick: readonly (readonly string[])[] = [
   ['semaphore', '-DSPURIOUS=0'],
   ['rwlock', '-DSPURIOUS=0'],
   ['ring', '-DSPURIOUS=0'],
+  ['ring', '-DLATE', '-DSPURIOUS=0'],
 ];
 const full: readonly (readonly string[])[] = [
   ['mutex'],
@@ -33,12 +34,14 @@ const full: readonly (readonly string[])[] = [
   ['rwlock', '-DDOWNGRADE', '-DSPURIOUS=0'],
   ['ring'],
   ['ring', '-DCALLBACK'],
+  ['ring', '-DLATE'],
+  ['ring', '-DTIMED', '-DSPURIOUS=0'],
 ];
 const everything = process.env['BIODONE_MODELS'] === 'full';
 const runs = everything ? full : quick;
 
 /** A mistake in a model, which spin must find: or it would find none in the algorithm either. */
-const mistakes = [
+const mistakes: readonly { model: string; option?: string; from: string; to: string }[] = [
   { model: 'mutex', from: 'lock = state | (me + 1) | mark', to: 'lock = state | (me + 1)' },
   { model: 'mutex', from: 'lock == state -> lock = state | CALLBACKS; state = 0', to: 'true -> state = 0' },
   {
@@ -49,6 +52,7 @@ const mistakes = [
   { model: 'semaphore', from: 'count = count + amount; done', to: 'count = units + 1; done' },
   { model: 'rwlock', from: ':: else -> park_wake_all(READERS)', to: ':: else' },
   { model: 'ring', from: 'head = head | 1;', to: 'head = (head | 1) + 2;' },
+  { model: 'ring', option: '-DLATE', from: '/* [mpsc:pop] */\n\t\t\tpark_wake_all(PRODUCER)', to: '' },
 ];
 
 const folder = mkdtempSync(join(tmpdir(), 'biodone-models-'));
@@ -80,8 +84,8 @@ describe.skipIf(missing.length > 0)('a model', () => {
 
   it.each(everything ? mistakes : mistakes.slice(0, 1))(
     '$model finds a mistake: $to',
-    ({ model, from, to }) => {
-      const report = check(model, ['-DSPURIOUS=0'], (text) => {
+    ({ model, option, from, to }) => {
+      const report = check(model, option === undefined ? ['-DSPURIOUS=0'] : ['-DSPURIOUS=0', option], (text) => {
         expect(text.split(from)).toHaveLength(2);
         return text.replace(from, to);
       });

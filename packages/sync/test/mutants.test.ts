@@ -13,10 +13,13 @@ describe('the explorer finds seeded mistakes', () => {
       if (scenario === undefined) throw new Error(`there is no scenario "${mutant.scenario}"`);
       const explorer = new Explorer(scenario, instrument(editOf(mutant)));
       let failure: string | undefined;
+      let crash: unknown;
       for (let preemptions = 0; preemptions <= 3 && failure === undefined; preemptions++) {
-        failure = explorer.exhaust(preemptions).failure;
+        ({ failure, crash } = explorer.exhaust(preemptions));
       }
       expect(failure).toBeTypeOf('string');
+      // A broken promise, not a mutant that does not run.
+      expect(crash, failure).toBe(undefined);
     },
     60_000,
   );

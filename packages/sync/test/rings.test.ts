@@ -121,11 +121,16 @@ describe.each([
       { recordBytes: 4, capacity: 0 },
       { recordBytes: 4, capacity: Number.NaN },
       { recordBytes: 4, capacity: 2 ** 31 },
+      // Shapes of rings of 2^31 bytes and more, with the head.
+      { recordBytes: 2 ** 31, capacity: 1 },
+      { recordBytes: 16, capacity: 2 ** 27 },
+      { recordBytes: 2 ** 20, capacity: 2 ** 30 },
     ];
     for (const shape of shapes) {
       expect(errorOf(() => Ring.bytes(shape))).toMatchObject({ code: 'EINVAL', syscall: 'ring_init' });
       expect(errorOf(() => Ring.initialize(new SharedArrayBuffer(4096), 0, shape)).code).toBe('EINVAL');
     }
+    expect(Ring.bytes({ recordBytes: 16, capacity: 2 ** 26 })).toBeLessThan(2 ** 31);
     const ring = make(8, 4);
     const records = new Int32Array(4);
     expect(errorOf(() => ring.push(records, 3))).toMatchObject({ code: 'EINVAL', syscall: 'ring_push' });

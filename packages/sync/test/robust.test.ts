@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { threadId as thisThreadId } from 'node:worker_threads';
 import { KMutex } from '@biodone/sync';
 import { describe, expect, it } from 'vitest';
-import { answerOf, errorOf, newMutex, startWorker } from './helpers.js';
+import { answerOf, errorOf, newCondvar, newMutex, startWorker } from './helpers.js';
 
 // Only there does the system say which threads are alive; elsewhere ownerExited() does it alone.
 const withProcfs = existsSync('/proc/thread-self');
@@ -81,6 +82,29 @@ describe('a robust KMutex', () => {
     expect(() => mutex.tryEnter()).toThrow(lost);
     expect(() => mutex.timedEnter(1)).toThrow(lost);
     await expect(mutex.enterAsync()).rejects.toEqual(lost);
+  });
+
+  it('refuses thread ids that are none, and its own', () => {
+    const mutex = newMutex(true);
+    for (const threadId of [-1, 1.5, Number.NaN, thisThreadId]) {
+      expect(errorOf(() => mutex.ownerExited(threadId))).toMatchObject({ code: 'EINVAL', syscall: 'mutex_owner_exited' });
+    }
+    mutex.enter();
+    expect(errorOf(() => mutex.ownerExited(thisThreadId)).code).toBe('EINVAL');
+    expect(mutex.owned()).toBe(true);
+    expect(mutex.ownerDied()).toBe(false);
+  });
+
+  it('tells an aborted wait for a condition variable that it is lost', async () => {
+    const { mutex, threadId } = await deadOwner();
+    mutex.ownerExited(threadId);
+    expect(mutex.enter()).toBe('EOWNERDEAD');
+    const controller = new AbortController();
+    // Frees the mutex without makeConsistent().
+    const waiting = newCondvar().waitAsync(mutex, { signal: controller.signal });
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'SyncError', code: 'ENOTRECOVERABLE' });
+    expect(mutex.owned()).toBe(false);
   });
 
   it('is only robust if it was made so', () => {

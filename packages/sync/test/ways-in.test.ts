@@ -21,6 +21,12 @@ interface Way {
 
 const nothing = (): void => {};
 
+/** How many queues of callbacks this thread remembers. */
+function queuesOfThisThread(): number {
+  const key = Object.getOwnPropertySymbols(globalThis).find(({ description }) => description?.includes('sync thread state'));
+  return (globalThis as unknown as Record<symbol, { queues: Map<number, unknown> }>)[key as symbol]?.queues.size as number;
+}
+
 const ways: readonly Way[] = [
   {
     name: 'KMutex.enterCallback',
@@ -187,9 +193,11 @@ describe.each(ways.map((way) => [way.name, way] as const))('%s', (_name, way) =>
 
   it('refuses a time that is none', () => {
     const { wait } = way.make();
+    const before = queuesOfThisThread();
     for (const timeoutMs of [-1, Number.NaN]) {
       expect(() => wait(nothing, { timeoutMs })).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     }
+    expect(queuesOfThisThread()).toBe(before);
   });
 
   it('is rejected with the reason of an aborted signal', async () => {

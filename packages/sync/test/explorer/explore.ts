@@ -14,6 +14,8 @@ export interface Scenario {
   check(world: World): void;
   /** Indexes of the words that the code under test writes without Atomics, counted from the start of the memory. */
   readonly dataWords?: readonly number[];
+  /** False if the threads are those of a system without procfs: they cannot ask who is alive. */
+  readonly procfs?: boolean;
   /** The thread that may be terminated, and when. */
   readonly victim?: { readonly thread: number; when(world: World): boolean };
 }
@@ -39,6 +41,8 @@ export interface Outcome {
   readonly schedules: number;
   /** What went wrong first; undefined if nothing did. */
   readonly failure?: string;
+  /** What was thrown, if that is neither a broken promise nor an error with a code: the code under test, or the scenario, does not work at all. */
+  readonly crash?: unknown;
 }
 
 // A choice is a number: what may happen (a step, time passes, death) plus the number of the thread. A set of choices is a bit set.
@@ -54,12 +58,13 @@ export class Explorer {
   readonly #machine: Machine;
   readonly #initial: Int32Array;
   readonly #views: unknown[];
+  #crash: unknown;
   readonly #path = new Uint8Array(STEPS_MAX + 1);
 
   constructor(scenario: Scenario, modules: Modules) {
     this.#scenario = scenario;
     const plain = [0, 1, 2, 3, 4, 5, 6, 7, ...(scenario.dataWords ?? [])];
-    this.#machine = new Machine(modules, scenario.threads.length, START + scenario.bytes, plain);
+    this.#machine = new Machine(modules, scenario.threads.length, START + scenario.bytes, plain, scenario.procfs);
     this.#world = { memory: this.#machine.memory, vars: new Int32Array(this.#machine.memory, 0, 8), machine: this.#machine };
     scenario.setup(this.#world, this.#machine.running.api);
     this.#initial = this.#machine.words.slice();
@@ -74,7 +79,7 @@ export class Explorer {
     for (let branch = pending.pop(); branch !== undefined; branch = pending.pop()) {
       schedules++;
       const failure = this.#follow(branch, preemptions, seen, pending);
-      if (failure !== undefined) return { schedules, failure };
+      if (failure !== undefined) return { schedules, failure, crash: this.#crash };
     }
     return { schedules };
   }
@@ -121,6 +126,7 @@ export class Explorer {
         last = choice % 8;
       }
     } catch (error) {
+      this.#crash = isBroken(error) ? undefined : error;
       return describe(error, path.subarray(0, steps + 1));
     }
   }
@@ -219,6 +225,11 @@ function anyOf(options: number, random: () => number): number {
   let rest = options;
   while ((rest & (rest - 1)) !== 0 && random() < 0.5) rest &= rest - 1;
   return lowest(rest);
+}
+
+/** Whether that is what a broken promise looks like. */
+function isBroken(error: unknown): boolean {
+  return error instanceof Violation || typeof (error as { code?: unknown }).code === 'string';
 }
 
 function describe(error: unknown, choices: Uint8Array): string {

@@ -142,8 +142,12 @@ export class Machine {
   /** The words that may differ from what they were at first. */
   readonly #variable: number[];
 
+  /** Whether threads can ask who is alive. */
+  readonly procfs: boolean;
+
   /** @param plain the words that are also written without Atomics */
-  constructor(modules: Modules, threads: number, bytes: number, plain: readonly number[]) {
+  constructor(modules: Modules, threads: number, bytes: number, plain: readonly number[], procfs = true) {
+    this.procfs = procfs;
     this.#variable = [...plain];
     this.memory = new SharedArrayBuffer(bytes);
     this.words = new Int32Array(this.memory);
@@ -352,7 +356,7 @@ function threadModule(thread: VirtualThread, machine: Machine): object {
     holdThread: () => thread.holders++,
     releaseThread: () => thread.holders--,
     Context: VirtualContext,
-    thisTask: thread.index + 1001,
+    thisTask: machine.procfs ? thread.index + 1001 : 0,
     isTaskAlive: (task: number) => machine.threads[task - 1001]?.alive ?? false,
   };
 }

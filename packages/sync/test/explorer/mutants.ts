@@ -448,8 +448,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'two heirs claim at once',
     file: 'mutex-robust.ts',
-    from: 'if (Atomics.compareExchange(words, OWNER_TASK, task, CLAIM) !== task) return false;\n  succeed',
-    to: 'Atomics.store(words, OWNER_TASK, CLAIM);\n  succeed',
+    from: 'if (Atomics.compareExchange(words, OWNER_TASK, task, CLAIM) !== task) return false;\n  return succeed(words, dead)',
+    to: 'Atomics.store(words, OWNER_TASK, CLAIM);\n  return succeed(words, dead)',
     scenario: 'mutex: death of an owner, two heirs',
+  },
+  {
+    name: 'an heir takes a claim for a dead one without procfs',
+    file: 'mutex-robust.ts',
+    from: '  if (thisTask === 0) return false;\n',
+    to: '',
+    scenario: 'mutex: death of an owner, without procfs',
+  },
+  {
+    name: 'an heir does not look again whose mutex it is',
+    file: 'mutex-robust.ts',
+    from: 'if ((state & OWNER) !== dead) {',
+    to: 'if (dead === -1) {',
+    scenario: 'mutex: death of an owner, told twice',
   },
 ];

@@ -145,14 +145,19 @@ const lingerer = (mark: number): ThreadScript =>
     yield null;
   });
 
-/** What an 'exit' event does, some time after the first thread was terminated. */
-const undertaker: ThreadScript = {
+/** What an 'exit' event does, some time after the first thread was terminated: in the thread of that index. */
+const undertakerIn = (thread: number, mark: number): ThreadScript => ({
   attach(world, api) {
     const mutex = new api.KMutex(world.memory, START);
+    const { onDeath } = world.machine;
     world.machine.onDeath = () => {
-      world.machine.threads[2]?.tasks.push({
+      onDeath?.();
+      world.machine.threads[thread]?.tasks.push({
         *run() {
           yield* mutex.ownerExited(0);
+          if (mark === 0) return;
+          const outcome = yield* mutex.enter();
+          yield* inherit(world, mutex, outcome === 'EOWNERDEAD', mark);
         },
       });
     };
@@ -160,7 +165,8 @@ const undertaker: ThreadScript = {
   *run() {
     yield null;
   },
-};
+});
+const undertaker = undertakerIn(2, 0);
 
 function scenario(name: string, threads: readonly ThreadScript[], done: number, robust = false): Scenario {
   return {
@@ -183,6 +189,11 @@ function mortal(name: string, threads: readonly ThreadScript[], heirs: number, w
   };
 }
 
+/** Where only 'exit' events tell who is dead. */
+function unaided(scenario: Scenario): Scenario {
+  return { ...scenario, procfs: false };
+}
+
 export const mutexScenarios: readonly Scenario[] = [
   scenario('two threads', [blocker(1), blocker(2)], 2),
   scenario('three threads', [blocker(1), blocker(2), blocker(3)], 3),
@@ -197,6 +208,8 @@ export const mutexScenarios: readonly Scenario[] = [
   mortal('death of an owner', [blocker(1), heir(2), undertaker], 1, () => true),
   mortal('death of an owner, for a callback', [blocker(1), callingHeir(2), undertaker], 1, () => true),
   mortal('death of an owner, two heirs', [blocker(1), heir(2), heir(3)], 2, (world) => world.vars[ALONE] === 1),
+  unaided(mortal('death of an owner, without procfs', [blocker(1), heir(2), undertaker], 1, () => true)),
+  unaided(mortal('death of an owner, told twice', [blocker(1), undertakerIn(1, 2), undertakerIn(2, 3)], 1, () => true)),
   mortal('death after exit', [lingerer(1), blocker(2), blocker(3)], 3, (world) => world.vars[LINGERS] === 1),
 ];
 
