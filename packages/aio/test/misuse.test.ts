@@ -1,9 +1,10 @@
-import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { AioServicePool, EBADF, promises } from '@biodone/aio';
-import { BLOCK_WRITE, BlockDevice, biodone, openFile, openMem, openNull } from '@biodone/blockdev';
+import { BLOCK_WRITE, openFile, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, type Folder, makeFolder } from './support/files.js';
+import { openUnattachable } from './support/unattachable.js';
 
 let folder: Folder;
 
@@ -88,13 +89,14 @@ describe('closing the device before the pool', () => {
     await new Promise((resolve) => setImmediate(resolve));
     const precious = `${folder.path}/precious-${service}`;
     writeFileSync(precious, 'precious');
-    openSync(precious, 'r+');
+    const reused = openSync(precious, 'r+');
     const op = Object.assign(pool.allocate(), { operation: BLOCK_WRITE, buffer, lengthBytes: BLOCK_BYTES, offset: 0 });
     op.callback = () => {};
     expect(pool.submit(op)).toBe(EBADF);
     expect(readFileSync(precious, 'utf8')).toBe('precious');
     await pool.close();
     await closed;
+    closeSync(reused);
   });
 });
 
@@ -111,22 +113,8 @@ describe('memory that several objects stand for', () => {
 });
 
 describe('service threads that cannot start', () => {
-  const unattachable = () =>
-    new BlockDevice({
-      name: 'unattachable',
-      limits: { blockSizeBytes: 1, sizeBytes: 4096, memoryAlignmentBytes: 1 },
-      capabilities: { readOnly: false, progress: 'none' },
-      start: (io) => biodone(io, 0),
-      startSync: () => {},
-      poll: () => 0,
-      wait: () => 0,
-      describe: () => ({}),
-      handle: () => ({ driver: 'unattachable' as 'null' }),
-      close: () => {},
-    });
-
   it('are told of to a thread that blocks, as EIO', async () => {
-    const pool = new AioServicePool(unattachable(), { service: 'threads', threads: 2 });
+    const pool = new AioServicePool(openUnattachable(), { service: 'threads', threads: 2 });
     const errors: number[] = [];
     for (let count = 0; count < 3; count++) {
       const op = fill(pool);

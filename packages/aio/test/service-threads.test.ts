@@ -2,19 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AioServicePool, promises } from '@biodone/aio';
-import {
-  BLOCK_READ,
-  type BlockDevice,
-  BlockDevice as BlockDeviceClass,
-  biodone,
-  openFile,
-  openMem,
-  openNull,
-} from '@biodone/blockdev';
+import { BLOCK_READ, type BlockDevice, openFile, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer, probe } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, type Folder, makeFolder } from './support/files.js';
 import { runChild } from './support/run-child.js';
+import { openUnattachable } from './support/unattachable.js';
 
 const BLOCKS = 256;
 const { available, reason } = probe();
@@ -162,20 +155,7 @@ describe('service threads', () => {
       warnings.push((warning as NodeJS.ErrnoException).code ?? '');
     };
     process.on('warning', onWarning);
-    // A handle that no thread can attach to, so every thread ends with an exception.
-    const device = new BlockDeviceClass({
-      name: 'unattachable',
-      limits: { blockSizeBytes: 1, sizeBytes: 4096, memoryAlignmentBytes: 1 },
-      capabilities: { readOnly: false, progress: 'none' },
-      start: (io) => biodone(io, 0),
-      startSync: () => {},
-      poll: () => 0,
-      wait: () => 0,
-      describe: () => ({}),
-      handle: () => ({ driver: 'unattachable' as 'null' }),
-      close: () => {},
-    });
-    const pool = new AioServicePool(device, { service: 'threads', threads: 2 });
+    const pool = new AioServicePool(openUnattachable(), { service: 'threads', threads: 2 });
     const reads = Array.from({ length: 4 }, () => promises.read(pool, IoBuffer.allocate(512), 0));
     for (const result of await Promise.allSettled(reads))
       expect(result).toMatchObject({ status: 'rejected', reason: { code: 'EIO' } });
