@@ -65,7 +65,7 @@ serve();
 finished = true;
 if (words[CLOSED] !== EXITING) {
   waker?.close();
-  ring?.close();
+  ring?.closeSync();
 }
 
 function serve(): void {

@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { BlockDevice } from '@biodone/blockdev';
 import { IO_DONE, IO_STARTED } from '@biodone/blockdev';
 import { SoftInterrupt, TailQueue } from '@biodone/sync';
-import { type IoBuffer, wakeRing } from '@biodone/uring';
+import { EIO, type IoBuffer, wakeRing } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
 import {
   CLOSED,
@@ -27,7 +27,6 @@ import {
   STARTED,
 } from './service-memory.js';
 
-const EIO = 5;
 /** No thread has this number: they count from 1. */
 const ALL_THREADS = 0;
 

@@ -1,15 +1,8 @@
-import { SystemError } from '@biodone/uring';
+import { EALREADY, EBADF, EDEADLK, EINVAL, ENOTSUP, EROFS, SystemError } from '@biodone/uring';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
-
-const EBADF = 9;
-const EINVAL = 22;
-const EROFS = 30;
-const EDEADLK = 35;
-const ENOTSUP = 95;
-const EALREADY = 114;
 
 /**
  * A block device: the generic layer over a driver. It checks requests, counts what is in flight and drains at close, so that a driver

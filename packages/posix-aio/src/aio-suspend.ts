@@ -1,9 +1,7 @@
-import { SystemError } from '@biodone/uring';
+import { EINTR, SystemError } from '@biodone/uring';
 import type { aiocb } from './aiocb.js';
 import { EAGAIN, EINVAL } from './constants.js';
 import { poolOf } from './submit.js';
-
-const EINTR = 4;
 
 /**
  * Blocks the thread until at least one of the requests is done. As aio_suspend(3p); null entries are ignored. It works on a thread that

@@ -21,11 +21,13 @@ export class SystemError extends Error {
    * @param syscall what failed
    * @param path on what
    * @param advice what the reader can do about it, appended to the message
+   * @param cause the error that led to this one
    */
-  constructor(errno: number, syscall: string, path?: string, advice?: string) {
+  constructor(errno: number, syscall: string, path?: string, advice?: string, cause?: unknown) {
     const [code, text] = getSystemErrorMap().get(-errno) ?? describe(errno);
     const where = path === undefined ? '' : ` '${path}'`;
-    super(`${code}: ${text}, ${syscall}${where}${advice === undefined ? '' : `: ${advice}`}`);
+    const message = `${code}: ${text}, ${syscall}${where}${advice === undefined ? '' : `: ${advice}`}`;
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.errno = -errno;
     this.syscall = syscall;

@@ -1,7 +1,9 @@
 import { Socket, type SocketConstructorOpts } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 import { O_CLOEXEC, O_NONBLOCK } from './abi.js';
 import { SystemError } from './errors.js';
 import { libc } from './syscalls.js';
+import { closeOwned, handOver, openOwned, openOwnedPipe } from './thread-end.js';
 
 /**
  * A door from the kernel into this thread's event loop: an eventfd that calls back when it is signalled, on the main thread and in
@@ -19,16 +21,10 @@ export class EventLoopDoor {
 
   /** @throws SystemError EMFILE, ENFILE, ENOMEM */
   constructor(onReady: () => void) {
-    const { eventfd, pipe2, dup3, close, errno } = libc();
-    const eventFd = eventfd(0, O_NONBLOCK | O_CLOEXEC);
+    const { eventfd, dup3, errno } = libc();
+    const eventFd = openOwned(() => eventfd(0, O_NONBLOCK | O_CLOEXEC));
     if (eventFd < 0) throw new SystemError(errno(), 'eventfd');
-    const pipe = new Int32Array(2);
-    if (pipe2(pipe, O_NONBLOCK | O_CLOEXEC) < 0) {
-      const error = new SystemError(errno(), 'pipe2');
-      close(eventFd);
-      throw error;
-    }
-    const [readEnd, writeEnd] = pipe as unknown as [number, number];
+    const [readEnd, writeEnd] = pipeOrClose(eventFd);
     // The buffer is an eventfd's 8 bytes: with a larger one libuv would read on, and wake for nothing.
     const onread = {
       buffer: Buffer.alloc(8),
@@ -38,12 +34,19 @@ export class EventLoopDoor {
       },
     };
     // net.Socket documents `onread`, its type declares it for connect() only.
-    const options: SocketConstructorOpts & { onread: typeof onread } = { fd: readEnd, readable: true, writable: false, onread };
-    this.#socket = new Socket(options);
+    const options: SocketConstructorOpts & { onread: typeof onread; handle?: Pipe } = { readable: true, writable: false, onread };
+    try {
+      if (isMainThread) options.fd = readEnd;
+      else options.handle = openPipe(readEnd);
+      this.#socket = new Socket(options);
+    } catch (error) {
+      for (const fd of [eventFd, readEnd, writeEnd]) closeOwned(fd);
+      throw error;
+    }
     dup3(eventFd, readEnd, O_CLOEXEC);
     // From here on the socket owns the eventfd, under the number of the pipe's end, and closes it; these two are spare.
-    close(eventFd);
-    close(writeEnd);
+    closeOwned(eventFd);
+    closeOwned(writeEnd);
     this.eventFd = readEnd;
     this.#socket.resume();
     this.#socket.unref();
@@ -61,3 +64,36 @@ export class EventLoopDoor {
     this.#socket.destroy();
   }
 }
+
+function pipeOrClose(eventFd: number): [readEnd: number, writeEnd: number] {
+  try {
+    return openOwnedPipe(O_NONBLOCK | O_CLOEXEC);
+  } catch (error) {
+    closeOwned(eventFd);
+    throw error;
+  }
+}
+
+/** libuv's handle of a pipe, as Node wraps it. */
+interface Pipe {
+  open(fd: number): number;
+}
+
+/**
+ * The handle that a socket would make for a descriptor, but made so that at every moment either this worker's end closes the descriptor
+ * or the handle does. Node does not export the class of such handles; a socket that is to connect to what is no socket has one.
+ */
+function openPipe(fd: number): Pipe {
+  const socket = new Socket();
+  socket.on('error', () => {});
+  socket.connect('/dev/null');
+  const { _handle: handle } = socket as unknown as { _handle: { constructor: new (type: number) => Pipe } };
+  socket.destroy();
+  const pipe = new handle.constructor(PIPE_SOCKET);
+  const result = handOver(fd, pipe);
+  if (result < 0) throw new SystemError(-result, 'uv_pipe_open');
+  return pipe;
+}
+
+/** PipeConstants.SOCKET of Node's pipe_wrap.cc. */
+const PIPE_SOCKET = 0;

@@ -1,12 +1,11 @@
-import { threadId } from 'node:worker_threads';
+import { markAsUntransferable, threadId } from 'node:worker_threads';
 import { libc } from './syscalls.js';
 
 /**
  * Memory for I/O: aligned, and safe from being moved or freed while the kernel works on it.
  *
  * It lies on a SharedArrayBuffer, which JavaScript cannot detach, transfer or shrink, and which other threads can share. The memory lives
- * as long as somebody holds the IoBuffer: a block device's request does until its completion, and whoever passes the bare address to the
- * kernel has to.
+ * as long as somebody holds the IoBuffer, as every request does until its completion; whoever passes the bare address to the kernel has to.
  *
  * @example
  * ```js
@@ -23,7 +22,7 @@ import { libc } from './syscalls.js';
  */
 export class IoBuffer {
   /** The memory, for JavaScript. */
-  readonly bytes: Uint8Array<SharedArrayBuffer>;
+  readonly bytes: Uint8Array;
   /** The address of the first byte, for the kernel; 0 where this platform has no foreign function interface. */
   readonly address: number;
   /** The length, in bytes. */
@@ -31,7 +30,7 @@ export class IoBuffer {
   /** Names this memory in every thread of the process. */
   readonly id: number;
 
-  private constructor(bytes: Uint8Array<SharedArrayBuffer>, id: number) {
+  private constructor(bytes: Uint8Array, id: number) {
     this.bytes = bytes;
     this.lengthBytes = bytes.byteLength;
     this.address = addressOf(bytes);
@@ -58,16 +57,27 @@ export class IoBuffer {
   }
 
   /**
-   * Uses a view on a SharedArrayBuffer as it is, wherever it begins.
+   * Uses a view as it is, wherever it begins. On a SharedArrayBuffer that is always safe.
    *
-   * @throws TypeError ERR_INVALID_ARG_TYPE for a view on an ArrayBuffer, which its owner could detach while the kernel writes into it
+   * An ArrayBuffer's owner could transfer it while the kernel writes into it, and its new owner could let it go: the memory would be
+   * somebody else's then. Whoever promises to do no such thing until all requests on it have completed says so with `trusted`. The
+   * buffer is then marked as untransferable, which stops `postMessage` and `structuredClone`; nothing stops `transfer()` of Node 22 and
+   * newer, or a WebAssembly.Memory from growing. A resizable ArrayBuffer is refused in any case.
+   *
+   * @param options.trusted accepts a view on an ArrayBuffer, such as a Buffer
+   * @throws TypeError ERR_INVALID_ARG_TYPE for a view on an ArrayBuffer that is not trusted, or resizable
    */
-  static over(view: Uint8Array): IoBuffer {
-    if (!(view.buffer instanceof SharedArrayBuffer)) {
-      const message = 'memory for I/O must lie on a SharedArrayBuffer: allocate it with IoBuffer.allocate(), or copy';
-      throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
+  static over(view: Uint8Array, options: { trusted?: boolean } = {}): IoBuffer {
+    const { buffer } = view;
+    if (buffer instanceof SharedArrayBuffer) return new IoBuffer(view, nextId());
+    if (options.trusted !== true) {
+      throw wrongType(
+        'memory for I/O must lie on a SharedArrayBuffer: allocate it with IoBuffer.allocate(), copy, or pass { trusted: true }',
+      );
     }
-    return new IoBuffer(view as Uint8Array<SharedArrayBuffer>, nextId());
+    if ('resizable' in buffer && buffer.resizable === true) throw wrongType('memory for I/O must not be resizable: copy');
+    markAsUntransferable(buffer);
+    return new IoBuffer(view, nextId());
   }
 
   /**
@@ -83,11 +93,17 @@ export class IoBuffer {
     }
   }
 
-  /** What another thread needs to use the same memory: pass it through `postMessage` or `workerData` to {@link attach}. */
+  /**
+   * What another thread needs to use the same memory: pass it through `postMessage` or `workerData` to {@link attach}.
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE for trusted memory on an ArrayBuffer, which one thread alone can use
+   */
   handle(): IoBufferHandle {
+    const memory = this.bytes.buffer;
+    if (!(memory instanceof SharedArrayBuffer)) throw wrongType('only memory on a SharedArrayBuffer can be shared');
     return {
       id: this.id,
-      memory: this.bytes.buffer,
+      memory,
       byteOffset: this.bytes.byteOffset,
       lengthBytes: this.lengthBytes,
     };
@@ -121,6 +137,10 @@ function addressOf(view: Uint8Array): number {
   } catch {
     return 0;
   }
+}
+
+function wrongType(message: string): TypeError {
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 function outOfRange(name: string, range: string, value: unknown): RangeError {

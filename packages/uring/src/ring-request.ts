@@ -1,14 +1,31 @@
 import type { TailQueueEntry } from '@biodone/sync';
+import type { IoBuffer } from './memory.js';
+import type { FixedFile, RingFile } from './ring-file.js';
+
+/** What a request knows of its {@link RequestChain}. */
+export interface ChainOfRequests {
+  readonly requests: readonly RingRequest[];
+  /** Takes the members out again. */
+  dissolve(): void;
+}
 
 /**
  * One request to the kernel: what a submission queue entry holds, and who hears of its completion.
  *
- * Subclass it, prepare it with one of the `prepare` functions and start it on a {@link ThreadRing}. It can be prepared again as soon as
- * {@link complete} has been called; until then it, and the memory that it names, belong to the kernel.
+ * Subclass it, prepare it with one of the `prepare` functions and start it on a {@link ThreadRing}. It can be prepared and started again
+ * as soon as its last {@link complete} has been called; until then it, the file and the memory that it names belong to the kernel, and
+ * are held.
+ *
+ * Every prepare function sets all of the fields; who wants flags or a priority sets them after it.
  */
 export abstract class RingRequest implements TailQueueEntry {
+  /** One of IORING_OP_. */
   opcode = 0;
-  /** The open file, by descriptor. */
+  /** IOSQE_ flags. */
+  flags = 0;
+  /** The priority of the I/O (ioprio_set(2)): a class, such as `IOPRIO_CLASS_BE`, and a level; 0 is the thread's own. */
+  ioPriority = 0;
+  /** The descriptor, or with IOSQE_FIXED_FILE the index of the registered file. */
   fd = -1;
   /** In bytes from the beginning of the file; -1 means the file's own position. */
   offset = 0;
@@ -16,13 +33,42 @@ export abstract class RingRequest implements TailQueueEntry {
   lengthBytes = 0;
   /** The flags of the operation: RWF_ flags, IORING_FSYNC_ flags. */
   operationFlags = 0;
+  /** The index of a registered buffer. */
+  bufferIndex = 0;
+  /** The entry's `splice_fd_in`, `file_index`, `addr_len` or `optlen`. */
+  fileIndex = 0;
+  /** The entry's `addr3`. */
+  address3 = 0;
+
+  /** The open file, held from the start to the last completion; null for a bare descriptor. */
+  file: RingFile | null = null;
+  /** The open file that a splice reads from. */
+  otherFile: RingFile | null = null;
+  /** The place in the ring's table that {@link fd} is the index of. */
+  fixed: FixedFile | null = null;
+  /** What must stay alive until the last completion: the memory that the kernel works on, or what holds it. */
+  memory: object | null = null;
+  /** Memory for a small argument (a path, a time), kept for the next use. */
+  argument: IoBuffer | null = null;
+  /** The file or device for error messages, where one is known. */
+  path: string | undefined = undefined;
+  /** The chain that this request is a link of. */
+  chain: ChainOfRequests | null = null;
+
+  /** Where the ring keeps this request, -1 while it is with no ring; with {@link generation} it is the request's user_data. */
+  slot = -1;
+  /** Differs from one start to the next, so that a cancel meant for an earlier one finds nothing. */
+  generation = 0;
+  /** Whether the request has been started and has not completed for the last time. */
+  started = false;
 
   queue: object | null = null;
   queueNext: TailQueueEntry | null = null;
   queuePrevious: TailQueueEntry | null = null;
 
   /**
-   * The completion, called once, on the thread that started the request and never inside `start`.
+   * The completion, called on the thread that started the request and never inside `start`: once, or for a multishot request once more
+   * for every completion that has IORING_CQE_F_MORE.
    *
    * @param result what the system call would have returned: a count, or a negative errno
    * @param flags the completion's IORING_CQE_F_ flags

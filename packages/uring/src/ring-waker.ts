@@ -2,12 +2,15 @@ import { O_CLOEXEC } from './abi.js';
 import { SystemError } from './errors.js';
 import { IoBuffer } from './memory.js';
 import { prepareRead } from './opcodes/read.js';
+import { RingFile } from './ring-file.js';
 import { RingRequest } from './ring-request.js';
 import { libc } from './syscalls.js';
 import type { ThreadRing } from './thread-ring.js';
 
 /**
  * Wakes a thread that blocks in {@link ThreadRing.wait}, from any thread: a read of an eventfd that is in flight in its ring.
+ *
+ * If the thread is terminated, its eventfd stays open, since another thread may be about to wake by it: that one closes it.
  *
  * The blocking thread calls {@link arm} before it waits; whoever has news for it calls {@link wakeRing} with {@link eventFd}.
  */
@@ -16,6 +19,7 @@ export class RingWaker extends RingRequest {
   readonly eventFd: number;
   readonly #ring: ThreadRing;
   readonly #counter = IoBuffer.allocate(8, 8);
+  readonly #file: RingFile;
   #armed = false;
 
   /** @throws SystemError EMFILE, ENFILE, ENOMEM */
@@ -25,13 +29,14 @@ export class RingWaker extends RingRequest {
     // Without O_NONBLOCK, with which the read would complete with EAGAIN instead of waiting.
     this.eventFd = libc().eventfd(0, O_CLOEXEC);
     if (this.eventFd < 0) throw new SystemError(libc().errno(), 'eventfd');
+    this.#file = RingFile.borrow(this.eventFd, 'eventfd');
   }
 
   /** Sees to it that the next wake ends a wait; one that came before ends it too. */
   arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    prepareRead(this, this.eventFd, this.#counter.address, 8, -1);
+    prepareRead(this, this.#file, this.#counter, 0, 8, -1);
     this.#ring.start(this);
   }
 
@@ -43,6 +48,7 @@ export class RingWaker extends RingRequest {
   close(): void {
     wakeRing(this.eventFd);
     while (this.#armed) this.#ring.wait(Number.POSITIVE_INFINITY);
+    void this.#file.close();
     libc().close(this.eventFd);
   }
 }

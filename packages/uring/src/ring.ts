@@ -1,180 +1,183 @@
 import {
-  CQE_BYTES,
-  EAGAIN,
-  EBADF,
-  EBUSY,
-  EINTR,
-  EINVAL,
-  ETIME,
-  IORING_CQ_EVENTFD_DISABLED,
   IORING_ENTER_EXT_ARG,
   IORING_ENTER_GETEVENTS,
-  IORING_FEAT_EXT_ARG,
-  IORING_FEAT_NODROP,
-  IORING_FEAT_SINGLE_MMAP,
-  IORING_OFF_SQ_RING,
-  IORING_OFF_SQES,
+  IORING_ENTER_SQ_WAIT,
+  IORING_ENTER_SQ_WAKEUP,
   IORING_REGISTER_EVENTFD,
-  IORING_SETUP_CLAMP,
-  IORING_SETUP_CQSIZE,
-  IORING_SETUP_SUBMIT_ALL,
+  IORING_REGISTER_SYNC_CANCEL,
+  IORING_SETUP_DEFER_TASKRUN,
+  IORING_SETUP_SQPOLL,
   IORING_SQ_CQ_OVERFLOW,
-  IORING_SQ_TASKRUN,
-  MAP_POPULATE,
-  MAP_SHARED,
-  PARAMS_BYTES,
-  PARAMS_CQ_ENTRIES,
-  PARAMS_CQ_OFF,
-  PARAMS_FEATURES,
-  PARAMS_FLAGS,
-  PARAMS_SQ_ENTRIES,
-  PARAMS_SQ_OFF,
-  PROT_READ,
-  PROT_WRITE,
-  SQE_BYTES,
+  IORING_SQ_NEED_WAKEUP,
   SYS_io_uring_enter,
   SYS_io_uring_register,
-  SYS_io_uring_setup,
 } from './abi.js';
+import { BufferTable } from './buffer-table.js';
+import { CompletionQueue } from './completion-queue.js';
+import { EAGAIN, EBADF, EBUSY, EINTR, EINVAL, ETIME } from './errno.js';
 import { SystemError } from './errors.js';
+import { FileTable } from './file-table.js';
+import { IORING_CQE_F_MORE, IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_LINK } from './flags.js';
+import { syncCancelArgument } from './opcodes/cancel.js';
+import { underWay } from './opcodes/prepare.js';
+import type { RequestChain } from './request-chain.js';
+import { checkRange, checkRingOptions, type RingOptions } from './ring-options.js';
 import type { RingRequest } from './ring-request.js';
+import { type RingMemory, setUpRing } from './ring-setup.js';
+import { MESSAGE_BIT, RingSlots } from './ring-slots.js';
+import type { RingStatistics } from './ring-statistics.js';
+import { SubmissionQueue } from './submission-queue.js';
 import { type Libc, libc } from './syscalls.js';
+import { WaitArgument } from './wait-argument.js';
 
-/** Options of {@link Ring}. */
-export interface RingOptions {
-  /**
-   * Requests that one system call can submit; the kernel rounds up to a power of two.
-   * @default 256, or `cqEntries` if that is less
-   */
-  sqEntries?: number;
-  /**
-   * Requests that can be in flight; the kernel rounds up to a power of two.
-   * @default 4096
-   */
-  cqEntries?: number;
-}
+const CHAIN_FLAGS = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
+/** How long a ring that closes waits at most for what starts without a word, after the silent success of a chain's earlier member. */
+const SILENCE_MS = 20;
 
-const FEATURES_NEEDED = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
+/** A ring that somebody has let go of without closing it is still the kernel's: its memory must not be collected. */
+const open = new Set<Ring>();
 
 /**
  * An io_uring(7): the submission and completion queues that this thread shares with the kernel.
  *
  * This is the mechanism alone: {@link prepare} fills a submission queue entry, {@link submit} hands all prepared ones to the kernel in
- * one system call, {@link reap} delivers what has completed, {@link wait} blocks. When to do which is decided by ThreadRing. No request
- * is prepared beyond the size of the completion queue, so that no completion can be lost.
+ * one system call, {@link reap} delivers what has completed, {@link wait} blocks. When to do which is decided by {@link ThreadRing}. No
+ * request is prepared beyond the size of the completion queue. Completions beyond it (of multishot requests, messages of other rings)
+ * wait in the kernel, and none is lost: {@link statistics} counts how often that happened.
  *
  * A ring belongs to the thread that opened it, and keeps the user and group that the process had then (CVE-2024-22017): drop
- * privileges first.
+ * privileges first. When a worker ends, also by `terminate()`, its rings are closed and the kernel has done with their requests before
+ * the worker's memory is freed.
  */
 export class Ring {
   /** The ring's descriptor. */
   readonly fd: number;
   /** IORING_FEAT_ bits of this kernel. */
   readonly features: number;
+  /** The IORING_SETUP_ flags that the ring has: what was asked for, without what this kernel does not know. */
+  readonly setupFlags: number;
+  /** Requests that one system call can submit: the exact size. */
   readonly sqEntries: number;
+  /** Requests that can be in flight: the exact size. */
   readonly cqEntries: number;
+  /** Whether the queues are in memory of ours: `memory` of the options. */
+  readonly ownMemory: boolean;
+  /** The registered files, if the ring was opened with `fileTableEntries`. */
+  readonly files: FileTable;
+  /** The registered buffers, if the ring was opened with `bufferTableEntries`. */
+  readonly buffers: BufferTable;
+  /** Hears messages that other rings send with `prepareMessage`: their data and their result. Called as completions are. */
+  onMessage: ((data: number, result: number) => void) | null = null;
 
   readonly #libc: Libc;
-  readonly #ringAddress: unknown;
-  readonly #ringBytes: number;
-  readonly #sqesAddress: unknown;
+  readonly #memory: RingMemory;
+  readonly #slots: RingSlots;
+  readonly #waitArgument = new WaitArgument();
+  readonly #polled: boolean;
+  readonly #submitFlags: number;
+  readonly #sq: SubmissionQueue;
+  readonly #cq: CompletionQueue;
   #words: Int32Array;
-  #sqes: Uint32Array;
-  readonly #sqTail: number;
-  readonly #sqMask: number;
-  readonly #sqFlags: number;
-  readonly #cqHead: number;
-  readonly #cqTail: number;
-  readonly #cqMask: number;
-  readonly #cqFlags: number;
-  readonly #cqes: number;
-  #tail: number;
-  #head: number;
-  #queued = 0;
-
-  /** The requests that are prepared or in the kernel, by the slot number that is their user_data, and a stack of the free slots. */
-  readonly #requests: (RingRequest | null)[];
-  readonly #freeSlots: Int32Array;
-  #freeCount: number;
-
-  /** `struct io_uring_getevents_arg`, and the `struct __kernel_timespec` that it points to. */
-  readonly #waitArgument = new BigUint64Array(3);
-  readonly #waitTime = new BigInt64Array(2);
-  readonly #waitAddress: number;
+  #delivered = 0;
   #closed = false;
+  #submitted = 0;
+  #calls = 0;
+  #waits = 0;
+  #overflows = 0;
+  #refusals = 0;
 
   /**
-   * @throws SystemError with the errno of io_uring_setup(2): ENOSYS, EPERM, ENOMEM, EMFILE; EINVAL on a kernel before 5.11
-   * @throws RangeError ERR_OUT_OF_RANGE
+   * @throws SystemError with the errno of io_uring_setup(2): ENOSYS, EPERM, ENOMEM, EMFILE; ENOTSUP on a kernel before 5.11, and in a
+   * worker on one before 6.5
+   * @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_VALUE
    */
   constructor(options: RingOptions = {}) {
-    const { cqEntries = 4096, sqEntries = Math.min(256, cqEntries) } = options;
-    checkEntries('cqEntries', cqEntries, 1);
-    checkEntries('sqEntries', sqEntries, 1, cqEntries);
+    const settings = checkRingOptions(options);
     this.#libc = libc();
-    const params = new Uint32Array(PARAMS_BYTES / 4);
-    this.fd = this.#setup(sqEntries, cqEntries, params);
-    this.features = word(params, PARAMS_FEATURES);
-    this.sqEntries = word(params, PARAMS_SQ_ENTRIES);
-    this.cqEntries = word(params, PARAMS_CQ_ENTRIES);
-    if ((this.features & FEATURES_NEEDED) !== FEATURES_NEEDED) {
-      this.#libc.close(this.fd);
-      throw new SystemError(EINVAL, 'io_uring_setup', undefined, 'this kernel is too old, io_uring needs Linux 5.11 here');
-    }
-    const sq = params.subarray(PARAMS_SQ_OFF, PARAMS_SQ_OFF + 10);
-    const cq = params.subarray(PARAMS_CQ_OFF, PARAMS_CQ_OFF + 10);
-    const sqArray = word(sq, 6) >> 2;
-    const cqes = word(cq, 5);
-    // IORING_FEAT_SINGLE_MMAP: one mapping holds both rings.
-    this.#ringBytes = Math.max((sqArray + this.sqEntries) * 4, cqes + this.cqEntries * CQE_BYTES);
-    this.#ringAddress = this.#map(this.#ringBytes, IORING_OFF_SQ_RING);
+    const memory = setUpRing(settings);
+    this.#memory = memory;
+    this.fd = memory.fd;
+    this.features = memory.features;
+    this.setupFlags = memory.setupFlags;
+    this.ownMemory = memory.own;
+    this.sqEntries = memory.sqEntries;
+    this.cqEntries = memory.cqEntries;
+    this.#words = memory.words;
+    this.#sq = new SubmissionQueue(memory);
+    this.#cq = new CompletionQueue(memory);
+    this.#polled = (memory.setupFlags & IORING_SETUP_SQPOLL) !== 0;
+    // With DEFER_TASKRUN the kernel completes nothing by itself: what is ready by then is completed in the submitting call.
+    this.#submitFlags = (memory.setupFlags & IORING_SETUP_DEFER_TASKRUN) !== 0 ? IORING_ENTER_GETEVENTS : 0;
+    this.#slots = new RingSlots(memory.cqEntries);
     try {
-      this.#sqesAddress = this.#map(this.sqEntries * SQE_BYTES, IORING_OFF_SQES);
+      this.files = new FileTable(this, settings.fileTableEntries, memory.guard);
+      this.buffers = new BufferTable(this, settings.bufferTableEntries);
     } catch (error) {
-      this.#libc.munmap(this.#ringAddress, this.#ringBytes);
+      memory.close();
       throw error;
     }
-    this.#words = new Int32Array(this.#libc.view(this.#ringAddress, this.#ringBytes));
-    this.#sqes = new Uint32Array(this.#libc.view(this.#sqesAddress, this.sqEntries * SQE_BYTES));
-    this.#sqTail = word(sq, 1) >> 2;
-    this.#sqMask = this.sqEntries - 1;
-    this.#sqFlags = word(sq, 4) >> 2;
-    this.#cqHead = word(cq, 0) >> 2;
-    this.#cqTail = word(cq, 1) >> 2;
-    this.#cqMask = this.cqEntries - 1;
-    this.#cqFlags = word(cq, 6) >> 2;
-    this.#cqes = cqes >> 2;
-    for (let index = 0; index < this.sqEntries; index++) this.#words[sqArray + index] = index;
-    this.#tail = Atomics.load(this.#words, this.#sqTail);
-    this.#head = Atomics.load(this.#words, this.#cqHead);
-
-    this.#requests = new Array<RingRequest | null>(this.cqEntries).fill(null);
-    this.#freeSlots = Int32Array.from({ length: this.cqEntries }, (_, index) => this.cqEntries - 1 - index);
-    this.#freeCount = this.cqEntries;
-    this.#waitArgument[2] = BigInt(this.#libc.address(this.#waitTime));
-    this.#waitAddress = this.#libc.address(this.#waitArgument);
+    open.add(this);
   }
 
-  /** How many requests are prepared or in the kernel. */
+  /** How many requests are prepared or in the kernel, or have failed before they got there. */
   get inFlight(): number {
-    return this.cqEntries - this.#freeCount;
+    return this.#slots.inFlight;
   }
 
   /** How many completions have been delivered, as a 32-bit number that wraps around: for differences. */
   get delivered(): number {
-    return this.#head;
+    return this.#delivered;
   }
 
   /** How many requests are prepared, and not yet in the kernel. */
   get queued(): number {
-    return this.#queued;
+    return this.#sq.queued;
+  }
+
+  /** Whether no more requests can be prepared. @internal */
+  get full(): boolean {
+    return this.#slots.free === 0;
+  }
+
+  /** Whether requests with IOSQE_IO_DRAIN are in flight, which hold later ones back. */
+  get draining(): boolean {
+    return this.#slots.draining;
+  }
+
+  /** Whether the ring has been closed. */
+  get closed(): boolean {
+    return this.#closed;
   }
 
   /** Whether a completion is there to be reaped. */
   get ready(): boolean {
-    // Pairs with the kernel's release store of the tail after it has written the entry.
-    if (Atomics.load(this.#words, this.#cqTail) !== this.#head) return true;
-    return (Atomics.load(this.#words, this.#sqFlags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) !== 0;
+    return this.#cq.length !== 0 || this.#slots.failures > 0 || this.#cq.needsCall !== 0;
+  }
+
+  /** How many completions are there to be reaped, without those that wait in the kernel. @internal */
+  get readyCount(): number {
+    return this.#cq.length + this.#slots.failures;
+  }
+
+  /** How many completions a wait can ask for: of a chain with silent members nobody knows how many come. @internal */
+  get awaitable(): number {
+    return this.#slots.silent ? 1 : this.#slots.inFlight;
+  }
+
+  /** Counters since the opening. */
+  statistics(): RingStatistics {
+    const { sqDropped, cqOverflow } = this.#memory;
+    return {
+      submitted: this.#submitted,
+      delivered: this.#delivered >>> 0,
+      inFlight: this.inFlight,
+      inFlightMax: this.#slots.inFlightMax,
+      calls: this.#calls,
+      waits: this.#waits,
+      overflows: this.#overflows,
+      refusals: this.#refusals,
+      dropped: (Atomics.load(this.#words, sqDropped) + Atomics.load(this.#words, cqOverflow)) >>> 0,
+    };
   }
 
   /**
@@ -182,37 +185,108 @@ export class Ring {
    *
    * @returns false where the ring is full: as many requests are in flight as the completion queue holds
    * @throws SystemError EBADF if the ring is closed
+   * @throws Error ERR_INVALID_STATE if the request is under way already; TypeError ERR_INVALID_ARG_VALUE for link flags without a chain
    */
   prepare(request: RingRequest): boolean {
-    if (this.#closed) throw closedError('prepare');
-    if (this.#freeCount === 0) return false;
-    if (this.#queued === this.sqEntries && this.submit() === 0) return false;
-    this.#freeCount -= 1;
-    const slot = this.#freeSlots[this.#freeCount] as number;
-    this.#requests[slot] = request;
-    const sqes = this.#sqes;
-    const base = (this.#tail & this.#sqMask) << 4;
-    const offset = request.offset;
-    const address = request.address;
-    sqes[base] = request.opcode;
-    sqes[base + 1] = request.fd;
-    sqes[base + 2] = offset;
-    sqes[base + 3] = Math.floor(offset / 0x1_0000_0000);
-    sqes[base + 4] = address;
-    sqes[base + 5] = Math.floor(address / 0x1_0000_0000);
-    sqes[base + 6] = request.lengthBytes;
-    sqes[base + 7] = request.operationFlags;
-    sqes[base + 8] = slot;
-    sqes[base + 9] = 0;
-    sqes[base + 10] = 0;
-    sqes[base + 11] = 0;
-    sqes[base + 12] = 0;
-    sqes[base + 13] = 0;
-    sqes[base + 14] = 0;
-    sqes[base + 15] = 0;
-    this.#tail = (this.#tail + 1) | 0;
-    this.#queued += 1;
+    if (!this.claim(request)) return true;
+    if (this.admit(request)) return true;
+    this.#slots.unclaim(request);
+    return false;
+  }
+
+  /**
+   * Fills the entries of a chain: all of them, or none.
+   *
+   * @returns false where the ring has no room for all of it
+   * @throws RangeError ERR_OUT_OF_RANGE for a chain that is longer than `sqEntries`, which one submission could not hold; otherwise as
+   * {@link prepare}, for any of its requests
+   */
+  prepareChain(chain: RequestChain): boolean {
+    if (!this.claimChain(chain)) return true;
+    if (this.admit(chain.requests[0] as RingRequest)) return true;
+    for (const request of chain.requests) this.#slots.unclaim(request);
+    chain.dissolve();
+    return false;
+  }
+
+  /**
+   * Takes a request on: from here on it is started. False if its file is closing; it then completes with EBADF by itself.
+   * @internal
+   */
+  claim(request: RingRequest): boolean {
+    this.check(request);
+    return this.#slots.claim(request);
+  }
+
+  /** Throws what {@link prepare} throws. @internal */
+  check(request: RingRequest): void {
+    this.#checkOpen('prepare');
+    if (request.started) throw underWay();
+    if ((request.flags & CHAIN_FLAGS) !== 0) throw linkAlone();
+  }
+
+  /** {@link claim} for a chain. False if one of its files is closing: that member completes with EBADF, and the others with ECANCELED. @internal */
+  claimChain(chain: RequestChain): boolean {
+    this.checkChain(chain);
+    chain.forge();
+    return this.#slots.claimChain(chain.requests);
+  }
+
+  /** Throws what {@link prepareChain} throws. @internal */
+  checkChain(chain: RequestChain): void {
+    this.#checkOpen('prepare');
+    checkRange('chain.requests.length', chain.requests.length, 2, this.sqEntries);
+    if (chain.requests.some(({ started }) => started)) throw underWay();
+    chain.check();
+  }
+
+  /** Gives a claimed request, or the chain that it is the first of, its entries. False where there is no room. @internal */
+  admit(request: RingRequest): boolean {
+    const { chain } = request;
+    const count = chain === null ? 1 : chain.requests.length;
+    if (this.#slots.free < count || !this.#makeRoom(count)) return false;
+    if (chain === null) this.#sq.put(request, this.#slots.take(request));
+    else for (const member of chain.requests) this.#sq.put(member, this.#slots.take(member));
     return true;
+  }
+
+  /** Completes a claimed request that cannot go to the kernel, with the next {@link reap}. @internal */
+  fail(request: RingRequest, errno: number): void {
+    this.#slots.fail(request, -errno);
+  }
+
+  /** Keeps a slot for a registered resource: the request completes when the kernel lets go of that. @internal */
+  tag(request: RingRequest): void {
+    if (request.started) throw underWay();
+    this.#slots.takeTag(request);
+  }
+
+  /** Takes a {@link tag} back. @internal */
+  untag(request: RingRequest): void {
+    this.#slots.release(request.slot, request);
+  }
+
+  /**
+   * Submits, and cancels what runs in the kernel. What waits there for others (a chain's later members, what is behind a drain) runs only
+   * when those have completed, and is not found before. @internal
+   */
+  cancelAll(): void {
+    if (this.#slots.inFlight === 0) return;
+    this.submitAll();
+    // By a call, because a request would wait behind a drain itself. Before Linux 6.0 there is none, and close() waits for the requests.
+    this.register(IORING_REGISTER_SYNC_CANCEL, syncCancelArgument({ any: true, all: true }, 0), 1);
+  }
+
+  /** Submits, and cancels one request, also where the ring is full or drains. False before Linux 6.0. @internal */
+  cancelNow(request: RingRequest): boolean {
+    this.submitAll();
+    return this.register(IORING_REGISTER_SYNC_CANCEL, syncCancelArgument({ request }, 0), 1) !== -EINVAL;
+  }
+
+  /** {@link wait} for one completion of a ring that closes. @internal */
+  waitForClose(timeoutMs: number): boolean {
+    const pause = this.#slots.silent ? Math.min(timeoutMs, SILENCE_MS) : timeoutMs;
+    return this.wait(1, pause) === 'ETIME' && pause === timeoutMs;
   }
 
   /**
@@ -223,30 +297,50 @@ export class Ring {
    * @throws SystemError for any other failure of io_uring_enter(2)
    */
   submit(): number {
-    if (this.#queued === 0) return 0;
-    return this.#enter(0, 0, 0, 0);
+    if (this.#sq.queued === 0) return 0;
+    if (this.#polled) return this.#submitPolled();
+    const taken = this.#enter(this.#sq.queued, 0, this.#submitFlags, 0, 0);
+    return Math.max(0, taken);
   }
 
   /**
-   * Submits, then blocks until at least `count` completions are there, a signal arrives or the time is over. Reaps none.
+   * {@link submit}, until the kernel holds the open files of all prepared requests itself. With `sqPoll` that is when its thread has seen
+   * them.
+   *
+   * @returns false if a kernel that is short of memory did not take all of them in a thousand attempts
+   */
+  submitAll(): boolean {
+    for (let attempt = 0; attempt < 1000 && this.#sq.queued > 0; attempt++) this.submit();
+    if (this.#polled) {
+      while (!this.#sq.taken) this.#wakePoller();
+    }
+    return this.#sq.queued === 0;
+  }
+
+  /**
+   * Submits, then blocks until at least `count` completions are there, a signal arrives or the time is over. Reaps none. Mostly that is
+   * one system call.
    *
    * @param timeoutMs `Infinity` waits without a limit
    * @returns `'EINTR'` after a signal, `'ETIME'` at the deadline, `null` if a completion is there, even where `count` are not
    */
   wait(count: number, timeoutMs: number): 'EINTR' | 'ETIME' | null {
-    if (timeoutMs === Number.POSITIVE_INFINITY) {
-      this.#waitArgument[2] = 0n;
-    } else {
-      const nanoseconds = BigInt(Math.ceil(Math.max(0, timeoutMs) * 1e6));
-      this.#waitTime[0] = nanoseconds / 1_000_000_000n;
-      this.#waitTime[1] = nanoseconds % 1_000_000_000n;
-      this.#waitArgument[2] = BigInt(this.#libc.address(this.#waitTime));
+    if (this.#slots.failures > 0) {
+      this.submit();
+      return null;
     }
-    // By a call of its own: one call that has submitted something does not tell why its wait ended.
-    this.submit();
-    const flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
-    const entered = this.#enter(count, flags, this.#waitAddress, 24);
-    return entered === -EINTR ? 'EINTR' : entered === -ETIME ? 'ETIME' : null;
+    const started = timeoutMs === Number.POSITIVE_INFINITY ? 0 : performance.now();
+    const address = this.#waitArgument.set(timeoutMs);
+    const toSubmit = this.#polled ? 0 : this.#sq.queued;
+    if (this.#polled) this.submit();
+    this.#waits += 1;
+    const entered = this.#enter(toSubmit, count, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, address, WaitArgument.BYTES);
+    if (this.ready) return null;
+    if (entered === -ETIME) return 'ETIME';
+    if (entered === -EINTR) return 'EINTR';
+    // A call that has submitted something does not tell why its wait ended; without a completion it was the time or a signal.
+    const over = timeoutMs !== Number.POSITIVE_INFINITY && performance.now() - started >= timeoutMs;
+    return over ? 'ETIME' : 'EINTR';
   }
 
   /**
@@ -258,123 +352,155 @@ export class Ring {
    * @returns how many it delivered
    */
   reap(limit: number): number {
-    const words = this.#words;
-    if ((Atomics.load(words, this.#sqFlags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) !== 0) this.#flushBacklog();
-    // Pairs with the kernel's release store of the tail: the entries before it are written.
-    const tail = Atomics.load(words, this.#cqTail);
-    let count = 0;
-    // The difference, and not equality: a completion that reaps moves the head past the tail that was read here.
-    while (((tail - this.#head) | 0) > 0 && count < limit) {
-      const base = this.#cqes + ((this.#head & this.#cqMask) << 2);
-      const slot = words[base] as number;
-      const result = words[base + 2] as number;
-      const flags = words[base + 3] as number;
-      this.#head = (this.#head + 1) | 0;
-      // Pairs with the kernel's acquire load of the head, before it writes the next entry into this place.
-      Atomics.store(words, this.#cqHead, this.#head);
-      const request = this.#requests[slot] as RingRequest;
-      this.#requests[slot] = null;
-      this.#freeSlots[this.#freeCount] = slot;
-      this.#freeCount += 1;
+    const cq = this.#cq;
+    const pending = cq.needsCall;
+    if (pending !== 0) this.#flushBacklog(pending);
+    const tail = cq.tail;
+    let count = this.#slots.failures > 0 ? this.#reapFailures(limit) : 0;
+    while (count < limit && cq.take(tail)) {
+      const { slot, result, flags } = cq;
       count += 1;
-      request.complete(result, flags);
+      this.#delivered = (this.#delivered + 1) | 0;
+      if ((cq.generation & MESSAGE_BIT) !== 0) {
+        this.onMessage?.(slot >>> 0, result);
+      } else {
+        const request = this.#slots.at(slot);
+        if ((flags & IORING_CQE_F_MORE) === 0) this.#slots.release(slot, request);
+        request.complete(result, flags);
+      }
     }
     return count;
   }
 
   /** Names an eventfd that the kernel signals at completions, while {@link setNotification} has that switched on. */
   registerEventFd(eventFd: number): void {
-    if (this.#closed) throw closedError('io_uring_register');
     this.setNotification(false);
-    const argument = Int32Array.of(eventFd);
-    const result = this.#libc.register(SYS_io_uring_register, this.fd, IORING_REGISTER_EVENTFD, argument, 1);
-    if (result < 0) throw new SystemError(this.#libc.errno(), 'io_uring_register');
+    const result = this.register(IORING_REGISTER_EVENTFD, Int32Array.of(eventFd), 1);
+    if (result < 0) throw new SystemError(-result, 'io_uring_register');
   }
 
   /** Switches the eventfd's signals on or off. After switching on, look at {@link ready}: what came before gives no signal. */
   setNotification(on: boolean): void {
-    // Pairs with the kernel's load of the flags after it has stored the completion queue's tail: either it sees this, or `ready` sees
-    // the completion.
-    Atomics.store(this.#words, this.#cqFlags, on ? 0 : IORING_CQ_EVENTFD_DISABLED);
+    this.#checkOpen('io_uring_register');
+    this.#cq.setNotification(on);
   }
 
   /**
-   * Gives the ring back to the kernel.
+   * io_uring_register(2), for what has no method here.
    *
-   * @throws SystemError EBUSY while requests are in flight: their memory must not be let go before they have completed
+   * @returns what it returned, or the negative errno
    */
-  close(): void {
+  register(opcode: number, argument: NodeJS.TypedArray, count: number): number {
+    this.#checkOpen('io_uring_register');
+    const result = this.#libc.register(SYS_io_uring_register, this.fd, opcode, argument, count);
+    return result < 0 ? -this.#libc.errno() : result;
+  }
+
+  /**
+   * Cancels what can be cancelled, delivers the completions of all requests, and gives the ring back to the kernel. It blocks for what the
+   * kernel has started and cannot stop, such as disk I/O. A completion may start requests, which are then cancelled too; it may not close
+   * the ring again.
+   *
+   * @param timeoutMs how long to wait at most
+   * @throws SystemError EBUSY if requests are in flight after that time: the ring stays open, and can be closed later
+   */
+  close(timeoutMs: number = Number.POSITIVE_INFINITY): void {
     if (this.#closed) return;
-    if (this.inFlight > 0) throw new SystemError(EBUSY, 'close', undefined, `${this.inFlight} requests are in flight`);
+    this.#drain(timeoutMs);
+    if (this.#closed) return;
     this.#closed = true;
+    open.delete(this);
     // A view of memory that is no longer mapped would crash the process, so nobody may still hold one. The closed ring's queues are empty.
-    this.#words = new Int32Array(this.#words.length).fill(this.#head, this.#cqTail, this.#cqTail + 1);
-    this.#sqes = new Uint32Array(this.#sqes.length);
-    this.#libc.munmap(this.#sqesAddress, this.sqEntries * SQE_BYTES);
-    this.#libc.munmap(this.#ringAddress, this.#ringBytes);
-    this.#libc.close(this.fd);
+    this.#cq.detach();
+    this.#words = new Int32Array(this.#words.length);
+    this.#sq.detach();
+    this.#memory.close();
   }
 
-  #setup(sqEntries: number, cqEntries: number, params: Uint32Array): number {
-    const flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
-    params[PARAMS_FLAGS] = flags | IORING_SETUP_SUBMIT_ALL;
-    params[PARAMS_CQ_ENTRIES] = cqEntries;
-    let fd = this.#libc.setup(SYS_io_uring_setup, sqEntries, params);
-    if (fd < 0 && this.#libc.errno() === EINVAL) {
-      // Linux before 5.18 has no SUBMIT_ALL. #enter submits again after a bad request there.
-      params.fill(0);
-      params[PARAMS_FLAGS] = flags;
-      params[PARAMS_CQ_ENTRIES] = cqEntries;
-      fd = this.#libc.setup(SYS_io_uring_setup, sqEntries, params);
+  #drain(timeoutMs: number): void {
+    const started = performance.now();
+    this.files.clear();
+    this.buffers.clear();
+    while (this.#slots.occupied > 0) {
+      // Each time, for what completions have started, and for what waited in the kernel for requests that have completed.
+      this.cancelAll();
+      const over = this.waitForClose(Math.max(0, timeoutMs - (performance.now() - started)));
+      this.reap(Number.POSITIVE_INFINITY);
+      if (over && this.#slots.occupied > 0) {
+        throw new SystemError(EBUSY, 'close', undefined, `${this.inFlight} requests are in flight`);
+      }
     }
-    if (fd < 0) throw new SystemError(this.#libc.errno(), 'io_uring_setup');
-    return fd;
   }
 
-  #map(lengthBytes: number, offset: number): unknown {
-    const address = this.#libc.mmap(null, lengthBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, this.fd, offset);
-    const failed = address === null || BigInt.asIntN(64, BigInt(address as bigint)) === -1n;
-    if (failed) {
-      const errno = this.#libc.errno();
-      this.#libc.close(this.fd);
-      throw new SystemError(errno, 'mmap');
+  #reapFailures(limit: number): number {
+    let count = 0;
+    while (this.#slots.failures > 0 && count < limit) {
+      count += 1;
+      this.#delivered = (this.#delivered + 1) | 0;
+      const { request, result } = this.#slots.takeFailure();
+      request.complete(result, 0);
     }
-    return address;
+    return count;
+  }
+
+  /** Whether `count` entries are free; if not, the prepared ones are submitted first. */
+  #makeRoom(count: number): boolean {
+    const sq = this.#sq;
+    if (!this.#polled) return sq.fits(count) || (this.submit() > 0 && sq.fits(count));
+    if (sq.fitsPolled(count)) return true;
+    this.submit();
+    this.#enter(0, 0, IORING_ENTER_SQ_WAIT, 0, 0);
+    return sq.fitsPolled(count);
+  }
+
+  #submitPolled(): number {
+    const count = this.#sq.queued;
+    this.#sq.publish();
+    this.#sq.queued = 0;
+    this.#submitted += count;
+    this.#wakePoller();
+    return count;
+  }
+
+  #wakePoller(): void {
+    // Pairs with the kernel's store of the flag before it looks at the tail once more and sleeps.
+    const asleep = (Atomics.load(this.#words, this.#memory.sqFlags) & IORING_SQ_NEED_WAKEUP) !== 0;
+    if (asleep) this.#enter(0, 0, IORING_ENTER_SQ_WAKEUP, 0, 0);
   }
 
   /** One io_uring_enter(2). Returns how many requests it took, or -EINTR or -ETIME of a wait. */
-  #enter(minComplete: number, flags: number, argument: number, argumentBytes: number): number {
+  #enter(toSubmit: number, minComplete: number, flags: number, argument: number, argumentBytes: number): number {
     // The descriptor's number may be another ring's by now.
-    if (this.#closed) throw closedError('io_uring_enter');
-    // Pairs with the kernel's acquire load of the tail: the entries before it are written.
-    Atomics.store(this.#words, this.#sqTail, this.#tail);
-    const taken = this.#libc.enter(SYS_io_uring_enter, this.fd, this.#queued, minComplete, flags, argument, argumentBytes);
+    this.#checkOpen('io_uring_enter');
+    this.#sq.publish();
+    this.#calls += 1;
+    const taken = this.#libc.enter(SYS_io_uring_enter, this.fd, toSubmit, minComplete, flags, argument, argumentBytes);
     if (taken >= 0) {
-      this.#queued -= taken;
+      if (toSubmit === 0) return 0;
+      this.#sq.queued -= taken;
+      this.#submitted += taken;
       return taken;
     }
     const errno = this.#libc.errno();
-    if (errno === EAGAIN || errno === EBUSY) return 0;
+    if (errno === EAGAIN || errno === EBUSY) {
+      this.#refusals += 1;
+      return 0;
+    }
     if (errno === EINTR || errno === ETIME) return -errno;
     throw new SystemError(errno, 'io_uring_enter');
   }
 
-  #flushBacklog(): void {
-    this.#enter(0, IORING_ENTER_GETEVENTS, 0, 0);
+  #flushBacklog(pending: number): void {
+    if ((pending & IORING_SQ_CQ_OVERFLOW) !== 0) this.#overflows += 1;
+    this.#enter(0, 0, IORING_ENTER_GETEVENTS, 0, 0);
+  }
+
+  #checkOpen(syscall: string): void {
+    if (this.#closed) throw new SystemError(EBADF, syscall, undefined, 'the ring is closed');
   }
 }
 
-function checkEntries(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
-  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  const range = `an integer >= ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` && <= ${max}`}`;
-  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${value}`;
-  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
-}
-
-function closedError(syscall: string): SystemError {
-  return new SystemError(EBADF, syscall, undefined, 'the ring is closed');
-}
-
-function word(words: Uint32Array, index: number): number {
-  return words[index] as number;
+function linkAlone(): TypeError {
+  const message = 'IOSQE_IO_LINK, IOSQE_IO_HARDLINK and IOSQE_CQE_SKIP_SUCCESS belong to requests of a RequestChain';
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
 }

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { ENOSYS } from './errno.js';
 import { SystemError } from './errors.js';
 
 /** The C library's functions that this package calls. Addresses are numbers: user space ends at 2^47 or 2^52, below 2^53. */
@@ -14,27 +15,47 @@ export interface Libc {
     argument: number,
     argumentBytes: number,
   ): number;
-  register(number: number, fd: number, opcode: number, argument: Int32Array, count: number): number;
-  mmap(address: null, lengthBytes: number, protection: number, flags: number, fd: number, offset: number): unknown;
-  munmap(address: unknown, lengthBytes: number): number;
+  register(number: number, fd: number, opcode: number, argument: NodeJS.TypedArray, count: number): number;
+  mmap(address: number, lengthBytes: number, protection: number, flags: number, fd: number, offset: number): number;
+  munmap(address: number, lengthBytes: number): number;
+  shmget(key: number, lengthBytes: number, flags: number): number;
+  shmat(id: number, address: number, flags: number): number;
+  shmctl(id: number, command: number, argument: number): number;
+  shmdt(address: number): number;
   close(fd: number): number;
   eventfd(initial: number, flags: number): number;
   eventfd_write(fd: number, value: number): number;
   pipe2(descriptors: Int32Array, flags: number): number;
   dup3(from: number, to: number, flags: number): number;
+  fcntl(fd: number, command: number, argument: number): number;
   pread(fd: number, address: number, lengthBytes: number, offset: number): number;
   pwrite(fd: number, address: number, lengthBytes: number, offset: number): number;
   /** From `end`, SEEK_END, it tells how large a block device is, which fstat does not. */
   lseek(fd: number, offset: number, end: number): number;
   fsync(fd: number): number;
   fdatasync(fd: number): number;
+  /** A stream of the C library over a descriptor, which it then owns. */
+  fdopen(fd: number, mode: string): number;
+  fclose(stream: number): number;
+  /** Where a function of the C library is: dlsym(3), with 0 (RTLD_DEFAULT) as the handle. */
+  symbol(handle: number, name: string): number;
+  /** Node's own interface for native addons; null where the executable does not export it. See {@link ThreadEnd}. */
+  readonly cleanupHooks: CleanupHooks | null;
   memmove(target: number, source: number, lengthBytes: number): void;
   /** The calling thread's errno, after a call that returned -1. */
   errno(): number;
-  /** The address of a view's first byte. */
-  address(view: NodeJS.TypedArray): number;
+  /** The address of a view's first byte, or of what a pointer points to. */
+  address(view: unknown): number;
   /** Memory that was mapped, as an ArrayBuffer. Touching it after munmap crashes the process. */
-  view(address: unknown, lengthBytes: number): ArrayBuffer;
+  view(address: number, lengthBytes: number): ArrayBuffer;
+}
+
+/** node::AddEnvironmentCleanupHook and its counterpart, of node.h. All values are addresses. */
+interface CleanupHooks {
+  /** The calling thread's v8::Isolate. */
+  readonly isolate: number;
+  add(isolate: number, hook: number, argument: number): void;
+  remove(isolate: number, hook: number, argument: number): void;
 }
 
 interface Koffi {
@@ -43,7 +64,7 @@ interface Koffi {
     func(name: string, result: string, parameters: string[]): (...values: never[]) => unknown;
   };
   errno(): number;
-  address(view: NodeJS.TypedArray): bigint;
+  address(view: unknown): bigint;
   view(address: unknown, lengthBytes: number): ArrayBuffer;
 }
 
@@ -69,23 +90,50 @@ function load(): Libc {
     setup: syscall<'setup'>(['long', 'uint', 'void *']),
     enter: syscall<'enter'>(['long', 'int', 'uint', 'uint', 'uint', 'uintptr_t', 'size_t']),
     register: syscall<'register'>(['long', 'int', 'uint', 'void *', 'uint']),
-    mmap: declare<'mmap'>('void *mmap(void *address, size_t length, int protection, int flags, int fd, long offset)'),
-    munmap: declare<'munmap'>('int munmap(void *address, size_t length)'),
+    mmap: declare<'mmap'>('intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)'),
+    munmap: declare<'munmap'>('int munmap(uintptr_t address, size_t length)'),
+    shmget: declare<'shmget'>('int shmget(int key, size_t length, int flags)'),
+    shmat: declare<'shmat'>('intptr_t shmat(int id, uintptr_t address, int flags)'),
+    shmctl: declare<'shmctl'>('int shmctl(int id, int command, uintptr_t argument)'),
+    shmdt: declare<'shmdt'>('int shmdt(uintptr_t address)'),
     close: declare<'close'>('int close(int fd)'),
     eventfd: declare<'eventfd'>('int eventfd(uint initial, int flags)'),
     eventfd_write: declare<'eventfd_write'>('int eventfd_write(int fd, uint64_t value)'),
     pipe2: declare<'pipe2'>('int pipe2(void *descriptors, int flags)'),
     dup3: declare<'dup3'>('int dup3(int from, int to, int flags)'),
+    fcntl: declare<'fcntl'>('int fcntl(int fd, int command, long argument)'),
     pread: declare<'pread'>('intptr_t pread(int fd, uintptr_t address, size_t length, int64_t offset)'),
     pwrite: declare<'pwrite'>('intptr_t pwrite(int fd, uintptr_t address, size_t length, int64_t offset)'),
     lseek: declare<'lseek'>('int64_t lseek(int fd, int64_t offset, int whence)'),
     fsync: declare<'fsync'>('int fsync(int fd)'),
     fdatasync: declare<'fdatasync'>('int fdatasync(int fd)'),
+    fdopen: declare<'fdopen'>('uintptr_t fdopen(int fd, const char *mode)'),
+    fclose: declare<'fclose'>('int fclose(uintptr_t stream)'),
+    symbol: library.func('dlsym', 'uintptr_t', ['uintptr_t', 'const char *']) as unknown as Libc['symbol'],
+    cleanupHooks: loadCleanupHooks(library),
     memmove: declare<'memmove'>('void memmove(uintptr_t target, uintptr_t source, size_t length)'),
     errno: () => koffi.errno(),
     address: (view) => Number(koffi.address(view)),
-    view: (address, lengthBytes) => koffi.view(address, lengthBytes),
+    view: (address, lengthBytes) => koffi.view(BigInt(address), lengthBytes),
   };
+}
+
+/** By the names that the C++ compiler gives to functions of node.h and v8-isolate.h on Linux. */
+function loadCleanupHooks(library: ReturnType<Koffi['load']>): CleanupHooks | null {
+  // Numbers: koffi cannot look at pointers any more once Node has begun to terminate the thread.
+  const hook = ['uintptr_t', 'uintptr_t', 'uintptr_t'];
+  try {
+    const isolate = library.func('_ZN2v87Isolate10GetCurrentEv', 'uintptr_t', []) as unknown as () => number;
+    const add = library.func('_ZN4node25AddEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_', 'void', hook);
+    const remove = library.func('_ZN4node28RemoveEnvironmentCleanupHookEPN2v87IsolateEPFvPvES3_', 'void', hook);
+    return {
+      isolate: isolate(),
+      add: add as unknown as CleanupHooks['add'],
+      remove: remove as unknown as CleanupHooks['remove'],
+    };
+  } catch {
+    return null;
+  }
 }
 
 function loadKoffi(): Koffi {
@@ -93,7 +141,7 @@ function loadKoffi(): Koffi {
     return createRequire(import.meta.url)('koffi') as Koffi;
   } catch (cause) {
     const error = new SystemError(
-      38,
+      ENOSYS,
       'koffi',
       undefined,
       `no foreign function interface for ${process.platform} ${process.arch}`,

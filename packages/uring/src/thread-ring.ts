@@ -1,8 +1,15 @@
-import { isMainThread } from 'node:worker_threads';
 import { SoftInterrupt, type SoftInterruptOptions, TailQueue } from '@biodone/sync';
+import { isBare, isKept, keepDescriptors } from './bare-descriptor.js';
+import { EAGAIN, EBUSY, ECANCELED } from './errno.js';
+import { SystemError } from './errors.js';
 import { EventLoopDoor } from './event-loop.js';
-import { Ring, type RingOptions } from './ring.js';
-import type { RingRequest } from './ring-request.js';
+import { looksUpLate } from './late-lookup.js';
+import { prepareCancel } from './opcodes/cancel.js';
+import type { RequestChain } from './request-chain.js';
+import { Ring } from './ring.js';
+import type { RingOptions } from './ring-options.js';
+import { RingRequest } from './ring-request.js';
+import { runRequest } from './run-request.js';
 
 /** Options of {@link ThreadRing}. */
 export interface ThreadRingOptions extends RingOptions, SoftInterruptOptions {
@@ -41,7 +48,7 @@ export interface ThreadRingOptions extends RingOptions, SoftInterruptOptions {
  *   ring.start(request);
  *   console.log('started', ring.inFlight); // started 1
  *   ring.wait(1000); // done 0: without returning to the event loop
- *   ring.close();
+ *   ring.closeSync();
  * }
  * ```
  */
@@ -53,57 +60,162 @@ export class ThreadRing {
   readonly #waiting = new TailQueue<RingRequest>();
   #notifying = false;
   #running = false;
+  #waitingCount = 0;
+  readonly #cancels = new TailQueue<CancelRequest>();
+  readonly #onClose: (() => void)[] = [];
+  #closing = false;
+  #closeTimer: NodeJS.Timeout | null = null;
   #closed = false;
 
   /** @throws SystemError what opening the ring gives */
   constructor(options: ThreadRingOptions = {}) {
+    // A thread that waits in the kernel lets it do its work there.
     this.ring = new Ring(options);
     this.#interrupt = new SoftInterrupt((budget) => this.#run(budget), options);
     this.#door = options.eventLoop === false ? null : this.#openDoor();
+    if (this.#door !== null) this.#notify(true);
   }
 
   /** How many requests have been started and have not completed. */
   get inFlight(): number {
-    return this.ring.inFlight + this.#waiting.length;
+    return this.ring.inFlight + this.#waitingCount;
   }
 
   /**
-   * Starts a request. It never fails, never blocks and never calls back before it returns: failures are the request's result.
+   * Starts a request. It never blocks and never calls back before it returns: failures are the request's result.
+   *
+   * A request on a {@link RingFile}, or on no file, goes to the kernel with the others of this turn, and waits if the ring is full. One on a
+   * bare descriptor goes to the kernel before this returns, so that closing the descriptor no longer matters to it; if the ring is full
+   * it completes with EAGAIN. (A kernel that stays out of memory through a thousand attempts takes it later.) For some requests the kernel
+   * looks the descriptor up only later: with IOSQE_ASYNC or IOSQE_IO_DRAIN, behind a request that drains, and for operations that it
+   * always gives to a thread. It is duplicated for those until they complete, which costs two system calls, and drops the locks of
+   * fcntl(2) that the process holds on the file, as every close does.
    *
    * @throws SystemError EBADF if the ring is closed
+   * @throws Error ERR_INVALID_STATE if the request is under way; TypeError ERR_INVALID_ARG_VALUE for link flags, which belong to a chain
    */
   start(request: RingRequest): void {
-    if (!this.#waiting.isEmpty || !this.ring.prepare(request)) this.#waiting.insertTail(request);
+    this.#keepIfLate(request);
+    if (this.ring.claim(request)) {
+      if (this.#closing) this.ring.fail(request, ECANCELED);
+      else if (isBare(request)) this.#startBare(request);
+      else this.#enqueue(request, 1);
+    }
     // A completion that starts a request is inside #run, which looks for more before it returns.
     if (!this.#running) this.#interrupt.schedule();
   }
 
   /**
-   * Starts a request and hands it to the kernel, which holds the open file when this returns true: closing the descriptor then no longer
-   * matters to the request. (A kernel that stays out of memory through a thousand attempts takes it later.)
+   * Starts requests, in order, as {@link start} does; those on bare descriptors go to the kernel in one system call for all of them.
    *
-   * @returns false if the kernel has no room for it; then nothing was started
+   * @throws as {@link start}, for the first that cannot be started: those before it have been, those after it have not
    */
-  startNow(request: RingRequest): boolean {
-    if (!this.#waiting.isEmpty || !this.ring.prepare(request)) return false;
-    // Short of memory, the kernel takes what it can: what it does not take yet must not be left behind with a descriptor that may be closed.
-    for (let attempt = 0; attempt < 1000 && this.ring.queued > 0; attempt++) this.ring.submit();
+  startAll(requests: readonly RingRequest[]): void {
+    let bare = false;
+    try {
+      for (const request of requests) {
+        this.#keepIfLate(request);
+        if (!this.ring.claim(request)) continue;
+        const now = isBare(request);
+        bare ||= now;
+        if (this.#closing) this.ring.fail(request, ECANCELED);
+        else if (!now) this.#enqueue(request, 1);
+        else if (!this.#waiting.isEmpty || !this.ring.admit(request)) this.ring.fail(request, EAGAIN);
+      }
+    } finally {
+      // Also where one is refused: those before it have been started.
+      if (bare) this.ring.submitAll();
+      if (!this.#running) this.#interrupt.schedule();
+    }
+  }
+
+  /**
+   * Starts a chain: its requests reach the kernel together, or wait together. Bare descriptors among them are duplicated for it.
+   *
+   * @throws as {@link start}, for any of its requests; RangeError ERR_OUT_OF_RANGE if it is longer than the submission queue
+   */
+  startChain(chain: RequestChain): void {
+    this.ring.checkChain(chain);
+    keepDescriptors(chain.requests.filter(isKept));
+    if (this.ring.claimChain(chain)) {
+      const head = chain.requests[0] as RingRequest;
+      if (this.#closing) this.#failChain(head, ECANCELED);
+      else this.#enqueue(head, chain.requests.length);
+    }
     if (!this.#running) this.#interrupt.schedule();
-    return true;
+  }
+
+  /**
+   * Asks for the end of a request. It completes in any case: with ECANCELED if it had not been started, or could be stopped; otherwise with
+   * what it came to. Disk I/O that the kernel has started cannot be stopped. Who wants to know how a cancel went runs `prepareCancel`.
+   *
+   * A chain that still waits for room is cancelled as a whole.
+   */
+  cancel(request: RingRequest): void {
+    if (!request.started) return;
+    const head = (request.chain?.requests[0] ?? request) as RingRequest;
+    if (head.queue === this.#waiting) {
+      this.#waiting.remove(head);
+      this.#failChain(head, ECANCELED, true);
+    } else if (request.slot >= 0 && (this.ring.full || this.ring.draining || !this.#waiting.isEmpty)) {
+      // A request would wait for the end of the one that it is to cancel.
+      if (!this.ring.cancelNow(request)) this.#startCancel(request);
+    } else if (request.slot >= 0) {
+      this.#startCancel(request);
+      return;
+    }
+    if (!this.#running) this.#interrupt.schedule();
+  }
+
+  #startCancel(request: RingRequest): void {
+    const cancel = this.#cancels.removeFirst() ?? new CancelRequest(this.#cancels);
+    prepareCancel(cancel, { request });
+    this.start(cancel);
+  }
+
+  /**
+   * Runs one request, and promises its result. `prepare` is called once, at once, with a request to prepare.
+   *
+   * @param options.signal cancels the request when it is aborted; the promise is then rejected with the signal's reason, unless the request
+   * completed otherwise
+   * @returns the result, 0 or more
+   * @throws SystemError with the errno of the request's result, its operation as `syscall`, and the file's path
+   */
+  run(prepare: (request: RingRequest) => void, options: { signal?: AbortSignal } = {}): Promise<number> {
+    return runRequest(this, prepare, options.signal);
   }
 
   /**
    * Hands what has been started to the kernel now, instead of in the microtask. It delivers nothing.
-   *
-   * After it returns, the requests hold their open files themselves, and closing a descriptor no longer matters to them, unless the
-   * kernel was short of memory or the ring full: `ring.queued` then is not 0.
    */
   flush(): void {
     this.ring.submit();
   }
 
   /**
-   * Submits, and delivers the completions that are there, without blocking; at most as many as there are requests in flight now.
+   * Submits, blocks until `count` completions have been delivered or nothing is in flight, and delivers what is there. Mostly it is one
+   * system call. Completions that were there already count.
+   *
+   * @param count how many, at least 1
+   * @param timeoutMs how long to block at most; `Infinity` for no limit
+   * @returns how many completions were delivered; if none were, why: a signal, or the time
+   */
+  submitAndWait(count: number, timeoutMs: number = Number.POSITIVE_INFINITY): number | 'EINTR' | 'ETIME' {
+    const deadline = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : performance.now() + timeoutMs;
+    let delivered = this.ring.ready ? this.#deliver() : 0;
+    while (delivered < count && this.inFlight > 0) {
+      const left = deadline === Number.POSITIVE_INFINITY ? deadline : Math.max(0, deadline - performance.now());
+      // For more than are to come it would wait for ever.
+      const reason = this.ring.wait(Math.max(1, Math.min(count - delivered, this.ring.awaitable)), left);
+      delivered += this.#deliver();
+      if (reason !== null) return delivered === 0 ? reason : delivered;
+    }
+    return delivered;
+  }
+
+  /**
+   * Submits, and delivers the completions that are there, without blocking; at most as many as there are requests in flight now, or
+   * completions that are there.
    *
    * @returns how many it delivered
    */
@@ -112,7 +224,7 @@ export class ThreadRing {
   }
 
   /**
-   * Submits, blocks until at least one completion is there, and delivers what is there. It returns at once if nothing is in flight.
+   * {@link submitAndWait} for one completion, of those that are not there yet if there are some. It returns at once if nothing is in flight.
    *
    * The wait is a system call, so a signal ends it, unlike Atomics.wait.
    *
@@ -120,22 +232,49 @@ export class ThreadRing {
    * @returns how many completions were delivered, or why none were: a signal, or the time
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    const early = this.#deliver();
-    if (early > 0 || this.inFlight === 0) return early;
-    const reason = this.ring.wait(1, timeoutMs);
-    const count = this.#deliver();
-    return count === 0 && reason !== null ? reason : count;
+    return this.submitAndWait(1, timeoutMs);
   }
 
   /**
-   * Gives everything back. Nothing may be started after it.
-   *
-   * @throws SystemError EBUSY while requests are in flight
+   * Cancels what can be cancelled, waits, by the event loop, until all requests have completed, and gives everything back. Requests that
+   * are started meanwhile complete with ECANCELED. Without an event loop it is {@link closeSync}.
    */
-  close(): void {
-    this.ring.close();
-    this.#closed = true;
-    this.#door?.close();
+  close(): Promise<void> {
+    if (this.#door === null) this.closeSync();
+    if (this.#closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onClose.push(resolve);
+      this.#beginClosing();
+      // What a silent member of a chain has started is not told: then nothing else leads to another cancel.
+      this.#closeTimer ??= setInterval(() => this.#interrupt.schedule(), 20);
+      if (!this.#running) this.#interrupt.schedule();
+    });
+  }
+
+  /**
+   * As {@link close}, but blocks, and delivers the completions before it returns.
+   *
+   * @param timeoutMs how long to wait at most
+   * @throws SystemError EBUSY if requests are in flight after that time: the kernel cannot stop disk I/O. It can be called again.
+   */
+  closeSync(timeoutMs: number = Number.POSITIVE_INFINITY): void {
+    if (this.#closed) return;
+    this.#beginClosing();
+    const deadline = performance.now() + timeoutMs;
+    // By the interrupt, which sees to it that a completion that throws stops none of the others.
+    while (this.inFlight > 0) {
+      this.ring.cancelAll();
+      const over = this.ring.waitForClose(Math.max(0, deadline - performance.now()));
+      this.#deliver();
+      if (over && this.inFlight > 0) {
+        throw new SystemError(EBUSY, 'close', undefined, `${this.inFlight} requests are in flight`);
+      }
+    }
+    this.#finish();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   /**
@@ -144,8 +283,55 @@ export class ThreadRing {
    */
   #deliver(): number {
     const before = this.ring.delivered;
-    this.#interrupt.runNow(this.ring.inFlight);
+    const { ring } = this;
+    // More than are in flight are messages, and multishot requests. Those that the kernel still holds back have no count.
+    const count = Math.max(ring.inFlight, ring.readyCount);
+    this.#interrupt.runNow(count === 0 && ring.ready ? ring.cqEntries : count);
     return (this.ring.delivered - before) | 0;
+  }
+
+  #keepIfLate(request: RingRequest): void {
+    if (!isKept(request) || !looksUpLate(request, this.ring.draining)) return;
+    // Before it is refused, nothing is held for it.
+    this.ring.check(request);
+    keepDescriptors([request]);
+  }
+
+  #enqueue(request: RingRequest, count: number): void {
+    if (this.#waiting.isEmpty && this.ring.admit(request)) return;
+    this.#waiting.insertTail(request);
+    this.#waitingCount += count;
+  }
+
+  #startBare(request: RingRequest): void {
+    if (this.#waiting.isEmpty && this.ring.admit(request)) this.ring.submitAll();
+    else this.ring.fail(request, EAGAIN);
+  }
+
+  /** Completes a request, or the chain that it is the first of: the first with `errno`, the others with ECANCELED. */
+  #failChain(head: RingRequest, errno: number, waited = false): void {
+    const requests = head.chain?.requests ?? [head];
+    head.chain?.dissolve();
+    if (waited) this.#waitingCount -= requests.length;
+    for (const request of requests) this.ring.fail(request, request === head ? errno : ECANCELED);
+  }
+
+  #beginClosing(): void {
+    this.#closing = true;
+    let next = this.#waiting.removeFirst();
+    while (next !== null) {
+      this.#failChain(next, ECANCELED, true);
+      next = this.#waiting.removeFirst();
+    }
+  }
+
+  #finish(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#closeTimer !== null) clearInterval(this.#closeTimer);
+    this.ring.close();
+    this.#door?.close();
+    for (const resolve of this.#onClose.splice(0)) resolve();
   }
 
   #openDoor(): EventLoopDoor {
@@ -177,6 +363,7 @@ export class ThreadRing {
     } finally {
       this.#running = false;
     }
+    if (this.#closing) ring.cancelAll();
     this.#settle();
     return handled;
   }
@@ -184,8 +371,9 @@ export class ThreadRing {
   /** Moves waiting requests into the room that completions have left. */
   #admit(): void {
     let next = this.#waiting.first;
-    while (next !== null && this.ring.prepare(next)) {
+    while (next !== null && this.ring.admit(next)) {
       this.#waiting.remove(next);
+      this.#waitingCount -= next.chain?.requests.length ?? 1;
       next = this.#waiting.first;
     }
   }
@@ -193,16 +381,16 @@ export class ThreadRing {
   /** Sees to it that what is still to come will be noticed, by a soft interrupt or by the event loop. */
   #settle(): void {
     const ring = this.ring;
-    if (ring.queued > 0 || ring.ready) {
+    if (this.#closing && this.inFlight === 0) {
+      this.#finish();
+    } else if (ring.queued > 0 || ring.ready) {
       this.#interrupt.schedule();
     } else if (this.#door !== null) {
-      const outstanding = ring.inFlight > 0;
-      if (outstanding) {
-        this.#notify(true);
-        // A completion between the look above and the switch gave no signal.
-        if (ring.ready) this.#interrupt.schedule();
-      }
-      this.#door.hold(outstanding);
+      // Also where nothing is in flight: messages come from other rings, and the kernel lets go of registered resources.
+      this.#notify(true);
+      // A completion between the look above and the switch gave no signal.
+      if (ring.ready) this.#interrupt.schedule();
+      this.#door.hold(ring.inFlight > 0);
     }
   }
 
@@ -212,28 +400,16 @@ export class ThreadRing {
   }
 }
 
-let ringOfThread: ThreadRing | undefined;
+/** A cancel of whose verdict nobody needs to hear, because the cancelled request completes by itself. */
+class CancelRequest extends RingRequest {
+  readonly #free: TailQueue<CancelRequest>;
 
-/**
- * The ring that all devices of the calling thread share, opened at the first call.
- *
- * It belongs to the thread, is closed when a worker ends, and costs nothing while nothing is in flight.
- *
- * @param options what the first call opens it with; later calls find it open
- * @throws SystemError where io_uring is not to be had; `probe()` says why
- */
-export function threadRing(options: ThreadRingOptions = {}): ThreadRing {
-  if (ringOfThread === undefined) {
-    ringOfThread = new ThreadRing(options);
-    if (!isMainThread) process.once('exit', closeIdleRing);
+  constructor(free: TailQueue<CancelRequest>) {
+    super();
+    this.#free = free;
   }
-  return ringOfThread;
-}
 
-/**
- * A worker that ends gives its ring back; the process would keep the descriptor and the memory otherwise. With requests in flight it cannot:
- * the kernel may still write into their memory.
- */
-function closeIdleRing(): void {
-  if (ringOfThread !== undefined && ringOfThread.inFlight === 0) ringOfThread.close();
+  override complete(): void {
+    this.#free.insertHead(this);
+  }
 }

@@ -31,28 +31,28 @@ describeRing('descriptors', () => {
     for (let cycle = 0; cycle < 200; cycle++) {
       const ring = new ThreadRing({ sqEntries: 4, cqEntries: 8 });
       const request = new Probe();
-      prepareRead(request, fd, buffer.address, 4096, 0);
+      prepareRead(request, fd, buffer, 0, 4096, 0);
       ring.start(request);
       if (cycle % 2 === 0) expect(ring.wait(10_000)).toBe(1);
       else await new Promise(setImmediate);
       expect(request.result).toBe(4096);
-      ring.close();
+      await ring.close();
     }
     expect(openFiles()).toEqual(before);
     closeSync(fd);
   });
 
-  it('are given back by rings that were never used', () => {
+  it('are given back by rings that were never used', async () => {
     const before = openFiles();
     for (let cycle = 0; cycle < 20; cycle++) {
-      new ThreadRing().close();
-      new ThreadRing({ eventLoop: false }).close();
+      await new ThreadRing().close();
+      new ThreadRing({ eventLoop: false }).closeSync();
       new Ring().close();
     }
     expect(openFiles()).toEqual(before);
   });
 
-  it('that a ring has are closed at exec', () => {
+  it('that a ring has are closed at exec', async () => {
     const before = new Set(openFiles());
     const ring = new ThreadRing();
     const added = openFiles().filter((entry) => !before.has(entry));
@@ -63,6 +63,6 @@ describeRing('descriptors', () => {
       const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8);
       expect(flags & closeOnExec, entry).toBe(closeOnExec);
     }
-    ring.close();
+    await ring.close();
   });
 });

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { IoBuffer } from '@biodone/uring';
+import { IoBuffer, prepareRead } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
+import { Probe } from './support/requests.js';
 
 describe('IoBuffer.allocate', () => {
   it('gives zeroed shared memory at an aligned address', () => {
@@ -57,6 +58,86 @@ describe('IoBuffer.over', () => {
     const invalid = expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' });
     expect(() => IoBuffer.over(new Uint8Array(16))).toThrow(invalid);
     expect(() => IoBuffer.over(Buffer.alloc(16))).toThrow(invalid);
+  });
+});
+
+describe('IoBuffer.over, trusted', () => {
+  it('uses memory that its owner promises not to let go of, where it lies', () => {
+    const bytes = Buffer.alloc(100, 7);
+    const buffer = IoBuffer.over(bytes.subarray(10, 30), { trusted: true });
+    expect([buffer.lengthBytes, buffer.bytes[0], buffer.address > 0]).toEqual([20, 7, true]);
+    expect(buffer.address - IoBuffer.over(bytes, { trusted: true }).address).toBe(10);
+    buffer.bytes[0] = 9;
+    expect(bytes[10]).toBe(9);
+  });
+
+  it('stays where it is when somebody wants it transferred: that is refused, or copies it, by the version of Node', () => {
+    const bytes = new Uint8Array(64).fill(7);
+    const buffer = IoBuffer.over(bytes, { trusted: true });
+    const { port1, port2 } = new MessageChannel();
+    for (const transfer of [
+      () => structuredClone(bytes, { transfer: [bytes.buffer] }),
+      () => port1.postMessage(bytes, [bytes.buffer]),
+    ]) {
+      try {
+        transfer();
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'DataCloneError' });
+      }
+      expect([buffer.bytes.length, bytes.length, buffer.bytes[63]]).toEqual([64, 64, 7]);
+    }
+    port1.close();
+    port2.close();
+  });
+
+  it('is refused for memory that can become shorter', () => {
+    const resizable = Reflect.construct(ArrayBuffer, [64, { maxByteLength: 128 }]);
+    for (const options of [{}, { trusted: true }, { trusted: false }]) {
+      expect(() => IoBuffer.over(new Uint8Array(resizable), options)).toThrow(
+        expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }),
+      );
+    }
+  });
+
+  it('cannot be shared with other threads', () => {
+    expect(() => IoBuffer.over(Buffer.alloc(16), { trusted: true }).handle()).toThrow(
+      expect.objectContaining({ name: 'TypeError', code: 'ERR_INVALID_ARG_TYPE' }),
+    );
+  });
+});
+
+/** As ES2024 has it. */
+type GrowableMemory = SharedArrayBuffer & { grow(lengthBytes: number): void };
+
+describe('the memory of an IoBuffer', () => {
+  it('cannot be transferred or shortened', () => {
+    const buffer = IoBuffer.allocate(4096);
+    const memory = buffer.bytes.buffer as unknown as ArrayBuffer;
+    // A TypeError of Node 20, a DataCloneError of Node 22 and 24.
+    expect(() => structuredClone(memory, { transfer: [memory] })).toThrow(/transferList/);
+    expect(['transfer', 'transferToFixedLength', 'resize'].filter((method) => method in memory)).toEqual([]);
+    expect(buffer.bytes.length).toBe(4096);
+  });
+
+  const { transfer } = ArrayBuffer.prototype as { transfer?: (this: ArrayBuffer) => ArrayBuffer };
+  if (transfer === undefined) console.warn(`ArrayBuffer.prototype.transfer is not tried: Node ${process.version} has none`);
+  it.skipIf(transfer === undefined)('is not taken by the transfer() of array buffers', () => {
+    const buffer = IoBuffer.allocate(4096);
+    expect(() => transfer?.call(buffer.bytes.buffer as unknown as ArrayBuffer)).toThrow(TypeError);
+    expect(buffer.bytes.length).toBe(4096);
+  });
+
+  it('keeps its address and its part when shared memory grows', () => {
+    const memory = Reflect.construct(SharedArrayBuffer, [4096, { maxByteLength: 2 ** 20 }]) as GrowableMemory;
+    // A view without a length follows the growth; the buffer does not.
+    const buffer = IoBuffer.over(new Uint8Array(memory));
+    const { address } = buffer;
+    buffer.bytes[4095] = 7;
+    memory.grow(2 ** 20);
+    expect([buffer.lengthBytes, IoBuffer.over(new Uint8Array(memory)).address]).toEqual([4096, address]);
+    const same = IoBuffer.attach(structuredClone(buffer.handle()));
+    expect([same.lengthBytes, same.address, same.bytes[4095]]).toEqual([4096, address, 7]);
+    expect(() => prepareRead(new Probe(), 0, buffer, 4096, 1, 0)).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
   });
 });
 

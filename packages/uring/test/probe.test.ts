@@ -1,4 +1,5 @@
-import { probe } from '@biodone/uring';
+import { release } from 'node:os';
+import { OPERATION_NAMES, probe, Ring } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { describeRing } from './support/available.js';
 import { programPath, run } from './support/child.js';
@@ -16,8 +17,18 @@ async function probeWithout(errno: string): Promise<{ available: boolean; reason
 describeRing('probe() with io_uring', () => {
   it('says that it is there, and says it again', () => {
     const answer = probe();
-    expect(answer).toEqual({ available: true, reason: null, features: expect.any(Number) });
+    expect(answer).toMatchObject({ available: true, reason: null, kernel: release(), features: expect.any(Number) });
     expect(answer.features & 1).toBe(1);
+    expect(answer.featureNames).toContain('SINGLE_MMAP');
+    expect(answer.featureNames).toContain('NODROP');
+    // Bits that this package has no name for are the newer kernel's.
+    expect(answer.featureNames.length).toBeGreaterThan(7);
+    const linux5 = ['nop', 'readv', 'writev', 'fsync', 'read', 'write', 'timeout', 'async_cancel', 'link_timeout'];
+    expect([...answer.operations]).toEqual(expect.arrayContaining(linux5));
+    expect([...answer.operations].every((name) => OPERATION_NAMES.includes(name))).toBe(true);
+    const ring = new Ring({ sqEntries: 1, cqEntries: 1 });
+    expect(answer.ownMemory).toBe(ring.ownMemory);
+    ring.close();
     expect(probe()).toBe(answer);
   });
 });

@@ -1,15 +1,9 @@
 import { writeSync } from 'node:fs';
-import { IoBuffer, prepareNop, prepareRead, Ring } from '@biodone/uring';
+import { IoBuffer, prepareRead, Ring } from '@biodone/uring';
 import { expect, it } from 'vitest';
 import { describeRing } from './support/available.js';
 import { seededRandom } from './support/random.js';
-import { finish, Pipe, Probe } from './support/requests.js';
-
-function nop(then?: (result: number) => void): Probe {
-  const request = new Probe(then);
-  prepareNop(request);
-  return request;
-}
+import { finish, nop, Pipe, Probe } from './support/requests.js';
 
 describeRing("Ring's queues", () => {
   it('take no more requests than the completion queue has room for', () => {
@@ -19,7 +13,6 @@ describeRing("Ring's queues", () => {
     const refused = nop();
     expect(ring.prepare(refused)).toBe(false);
     expect(ring.inFlight).toBe(8);
-    expect(() => ring.close()).toThrow(expect.objectContaining({ code: 'EBUSY' }));
     finish(ring);
     expect(requests.map(({ results }) => results)).toEqual(requests.map(() => [0]));
     expect(ring.prepare(refused)).toBe(true);
@@ -140,13 +133,12 @@ describeRing("Ring's waits", () => {
     const buffer = IoBuffer.allocate(16);
     expect(ring.wait(1, 0)).toBe('ETIME');
     const request = new Probe();
-    prepareRead(request, pipe.readEnd, buffer.address, 16, -1);
+    prepareRead(request, pipe.readEnd, buffer, 0, 16, -1);
     ring.prepare(request);
     const start = performance.now();
     expect(ring.wait(1, 20.5)).toBe('ETIME');
     expect(performance.now() - start).toBeGreaterThanOrEqual(20);
     expect(ring.queued).toBe(0);
-    expect(() => ring.close()).toThrow(expect.objectContaining({ code: 'EBUSY', errno: -16, syscall: 'close' }));
     writeSync(pipe.writeEnd, 'data');
     expect(ring.wait(1, Number.POSITIVE_INFINITY)).toBe(null);
     // One is there, so the end of the time for two is no failure.

@@ -31,7 +31,7 @@ describeRing('RingWaker', () => {
     expect(ring.inFlight).toBe(0);
     waker.close();
     expect(isEventFd(waker.eventFd)).toBe(false);
-    ring.close();
+    ring.closeSync();
   });
 
   it('spares the next wait where the wake came first, once for several', () => {
@@ -47,7 +47,7 @@ describeRing('RingWaker', () => {
     expect(ring.wait(5)).toBe('ETIME');
     waker.close();
     expect(ring.inFlight).toBe(0);
-    ring.close();
+    ring.closeSync();
   });
 
   it('lets other requests complete while it is armed, and can be closed armed or not', () => {
@@ -64,6 +64,6 @@ describeRing('RingWaker', () => {
     expect(isEventFd(unused.eventFd)).toBe(true);
     unused.close();
     expect(isEventFd(unused.eventFd)).toBe(false);
-    ring.close();
+    ring.closeSync();
   });
 });

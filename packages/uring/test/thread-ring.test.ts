@@ -3,19 +3,13 @@ import { closeSync, openSync, readdirSync, readlinkSync, readSync, writeFileSync
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { IoBuffer, prepareNop, prepareRead, ThreadRing, threadRing } from '@biodone/uring';
+import { EAGAIN, IoBuffer, prepareRead, RingFile, ThreadRing, threadRing } from '@biodone/uring';
 import { afterAll, expect, it } from 'vitest';
 import { answerOf } from './support/answer.js';
 import { describeRing } from './support/available.js';
 import { seededRandom } from './support/random.js';
-import { Pipe, Probe } from './support/requests.js';
+import { nop, Pipe, Probe } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
-
-function nop(then?: (result: number) => void): Probe {
-  const request = new Probe(then);
-  prepareNop(request);
-  return request;
-}
 
 describeRing('ThreadRing', () => {
   const folder = temporaryFolder();
@@ -24,6 +18,7 @@ describeRing('ThreadRing', () => {
   const fd = openSync(path, 'r');
   const buffer = IoBuffer.allocate(65_536);
   readSync(fd, buffer.bytes);
+  const file = RingFile.borrow(fd, path);
   afterAll(() => closeSync(fd));
 
   it('delivers a batch in a microtask after the script, and nothing inside start', async () => {
@@ -42,7 +37,7 @@ describeRing('ThreadRing', () => {
     expect(requests.map(({ results }) => results)).toEqual(requests.map(() => [0]));
     expect(turned).toBe(false);
     expect(ring.inFlight).toBe(0);
-    ring.close();
+    await ring.close();
   });
 
   it('delivers nothing inside start when the submission queue overflows, and nothing in flush', async () => {
@@ -54,23 +49,58 @@ describeRing('ThreadRing', () => {
     expect(requests.every(({ results }) => results.length === 0)).toBe(true);
     await undefined;
     expect(requests.every(({ result }) => result === 0)).toBe(true);
-    ring.close();
+    await ring.close();
   });
 
-  it('starts a request at once where the kernel has room, and says so where it has none', async () => {
+  it('takes a request on a bare descriptor at once where there is room, and fails it where there is none', async () => {
     const ring = new ThreadRing({ sqEntries: 1, cqEntries: 2 });
-    const requests = [nop(), nop()];
-    expect(requests.map((request) => ring.startNow(request))).toEqual([true, true]);
-    expect(ring.ring.queued).toBe(0);
-    const late = nop();
-    expect(ring.startNow(late)).toBe(false);
+    const own = openSync(path, 'r');
+    const requests = [new Probe(), new Probe(), new Probe()] as const;
+    for (const request of requests) {
+      prepareRead(request, own, buffer, 0, 16, 0);
+      ring.start(request);
+      expect(ring.ring.queued).toBe(0);
+    }
+    // Another file has the number now, and must not be read.
+    closeSync(own);
+    const other = openSync('/dev/null', 'r');
+    expect(other).toBe(own);
+    expect(requests.map(({ results }) => results)).toEqual([[], [], []]);
     await undefined;
-    expect(requests.map(({ results }) => results)).toEqual([[0], [0]]);
-    expect(late.results).toEqual([]);
-    expect(ring.startNow(late)).toBe(true);
+    expect(requests.map(({ result }) => result).sort()).toEqual([-EAGAIN, 16, 16].sort());
+    expect(requests[2].result).toBe(-EAGAIN);
+    prepareRead(requests[2], other, buffer, 0, 16, 0);
+    requests[2].results.length = 0;
+    ring.start(requests[2]);
     ring.poll();
-    expect(late.results).toEqual([0]);
-    ring.close();
+    expect(requests[2].result).toBe(0);
+    readSync(fd, buffer.bytes, 0, 16, 0);
+    closeSync(other);
+    await ring.close();
+  });
+
+  it('takes several requests on bare descriptors in one submission', () => {
+    const ring = new ThreadRing({ sqEntries: 8, cqEntries: 8 });
+    const requests = Array.from({ length: 8 }, () => new Probe());
+    for (const request of requests) prepareRead(request, fd, buffer, 0, 16, 0);
+    ring.startAll(requests);
+    expect(ring.ring.statistics()).toMatchObject({ submitted: 8, calls: 1 });
+    ring.poll();
+    expect(requests.map(({ result }) => result)).toEqual(requests.map(() => 16));
+    ring.closeSync();
+  });
+
+  it('completes what was started before one that cannot be', async () => {
+    const ring = new ThreadRing();
+    const [bare, good, bad] = [new Probe(), nop(), nop()];
+    prepareRead(bare, fd, buffer, 0, 16, 0);
+    ring.start(bad);
+    const invalid = expect.objectContaining({ code: 'ERR_INVALID_STATE' });
+    expect(() => ring.startAll([bare, good, bad])).toThrow(invalid);
+    expect(() => ring.start(bad)).toThrow(invalid);
+    await undefined;
+    expect([bare.results, good.results, bad.results]).toEqual([[16], [0], [0]]);
+    await ring.close();
   });
 
   it('is given back when a worker ends', async () => {
@@ -102,7 +132,7 @@ describeRing('ThreadRing', () => {
     expect(ring.ring.inFlight).toBe(8);
     while (ring.inFlight > 0) await turn();
     expect(order).toEqual(Array.from({ length: 5000 }, (_, index) => index));
-    ring.close();
+    await ring.close();
   });
 
   it('keeps the order when a completion starts a request while others wait', async () => {
@@ -117,14 +147,14 @@ describeRing('ThreadRing', () => {
     for (const name of ['b', 'c', 'd', 'e']) ring.start(nop(() => order.push(name)));
     while (ring.inFlight > 0) await turn();
     expect(order).toEqual(['a', 'b', 'c', 'd', 'e', 'late']);
-    ring.close();
+    await ring.close();
   });
 
   it('admits a request that waits as soon as there is room, though another stays in flight', () => {
     const ring = new ThreadRing({ sqEntries: 2, cqEntries: 2 });
     const pipe = new Pipe();
     const read = new Probe();
-    prepareRead(read, pipe.readEnd, buffer.address, 1, -1);
+    prepareRead(read, pipe.readEnd, buffer, 0, 1, -1);
     ring.start(read);
     const others = Array.from({ length: 10 }, () => nop());
     for (const request of others) ring.start(request);
@@ -132,7 +162,7 @@ describeRing('ThreadRing', () => {
     expect(others.every(({ result }) => result === 0)).toBe(true);
     writeSync(pipe.writeEnd, 'x');
     expect(ring.wait(10_000)).toBe(1);
-    ring.close();
+    ring.closeSync();
     pipe.close();
   });
 
@@ -140,7 +170,7 @@ describeRing('ThreadRing', () => {
     const ring = new ThreadRing();
     const pipe = new Pipe();
     const [read, other] = [new Probe(), nop()];
-    prepareRead(read, pipe.readEnd, buffer.address, 8, -1);
+    prepareRead(read, pipe.readEnd, buffer, 0, 8, -1);
     ring.start(read);
     expect(ring.poll()).toBe(0);
     ring.start(other);
@@ -155,7 +185,7 @@ describeRing('ThreadRing', () => {
     expect(read.results).toEqual([4]);
     expect(ring.wait(Number.POSITIVE_INFINITY)).toBe(0);
     expect(ring.poll()).toBe(0);
-    ring.close();
+    ring.closeSync();
     pipe.close();
   });
 
@@ -167,7 +197,7 @@ describeRing('ThreadRing', () => {
     const worker = new Worker(new URL('./support/pipe-writer.mjs', import.meta.url), { workerData });
     await answerOf(worker);
     const read = new Probe();
-    prepareRead(read, pipe.readEnd, buffer.address, 8, -1);
+    prepareRead(read, pipe.readEnd, buffer, 0, 8, -1);
     ring.start(read);
     expect(ring.wait(0)).toBe('ETIME');
     Atomics.store(go, 0, 1);
@@ -175,7 +205,7 @@ describeRing('ThreadRing', () => {
     // The limit of the wait before is not the limit of this one.
     expect(ring.wait(Number.POSITIVE_INFINITY)).toBe(1);
     expect(read.result).toBe(1);
-    ring.close();
+    await ring.close();
     pipe.close();
   });
 
@@ -194,16 +224,18 @@ describeRing('ThreadRing', () => {
     await undefined;
     expect(order).toEqual(['outer', 'second', 'inner', 'polled']);
     expect(ring.inFlight).toBe(0);
-    ring.close();
+    await ring.close();
   });
 
-  it('refuses to close while requests are in flight or wait, and to start when closed', async () => {
+  it('completes all requests when it is closed, and refuses to start when it is', async () => {
     const ring = new ThreadRing({ sqEntries: 2, cqEntries: 2 });
-    for (let count = 0; count < 5; count++) ring.start(nop());
-    expect(() => ring.close()).toThrow(expect.objectContaining({ code: 'EBUSY' }));
-    while (ring.inFlight > 0) await turn();
-    ring.close();
-    ring.close();
+    const requests = Array.from({ length: 5 }, () => nop());
+    for (const request of requests) ring.start(request);
+    await ring.close();
+    expect(requests.every(({ results }) => results.length === 1)).toBe(true);
+    expect(ring.inFlight).toBe(0);
+    await ring.close();
+    ring.closeSync();
     expect(() => ring.start(nop())).toThrow(expect.objectContaining({ code: 'EBADF' }));
     expect(ring.poll()).toBe(0);
     expect(ring.wait(Number.POSITIVE_INFINITY)).toBe(0);
@@ -219,11 +251,11 @@ describeRing('ThreadRing', () => {
     };
     const result = await new Promise((resolve) => {
       const read = new Probe(resolve);
-      prepareRead(read, pipe.readEnd, buffer.address, 1, -1);
+      prepareRead(read, pipe.readEnd, buffer, 0, 1, -1);
       ring.start(read);
     });
     expect(result).toBe(1);
-    ring.close();
+    await ring.close();
     pipe.close();
   });
 
@@ -236,7 +268,7 @@ describeRing('ThreadRing', () => {
     let rounds = 0;
     await new Promise<void>((resolve) => {
       const ask = (): void => {
-        prepareRead(read, back.readEnd, buffer.address, 1, -1);
+        prepareRead(read, back.readEnd, buffer, 0, 1, -1);
         ring.start(read);
         // Now before the ring goes to sleep, now after.
         if (rounds % 2 === 0) writeSync(there.writeEnd, 'x');
@@ -255,7 +287,7 @@ describeRing('ThreadRing', () => {
     await answerOf(worker);
     closeSync(there.readEnd);
     back.close();
-    ring.close();
+    await ring.close();
   });
 
   it('forgets nothing in a random mixture of requests, flushes, polls and turns', async () => {
@@ -275,7 +307,7 @@ describeRing('ThreadRing', () => {
           expect(result).toBe(4096);
           completed += 1;
         });
-        prepareRead(request, fd, buffer.address, 4096, random(15) * 4096);
+        prepareRead(request, file, buffer, 0, 4096, random(15) * 4096);
         started += 1;
         ring.start(request);
       } else if (choice === 6) {
@@ -285,7 +317,7 @@ describeRing('ThreadRing', () => {
           idle.add(pipe);
           completed += 1;
         });
-        prepareRead(request, pipe.readEnd, buffer.address, 1, -1);
+        prepareRead(request, pipe.input, buffer, 0, 1, -1);
         started += 1;
         ring.start(request);
         if (random(2) === 0) writeSync(pipe.writeEnd, 'x');
@@ -296,7 +328,7 @@ describeRing('ThreadRing', () => {
     }
     while (completed < started) await turn();
     expect(ring.inFlight).toBe(0);
-    ring.close();
+    await ring.close();
     for (const pipe of pipes) pipe.close();
   });
 

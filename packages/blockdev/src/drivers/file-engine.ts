@@ -1,3 +1,4 @@
+import { EIO, type FileTarget } from '@biodone/uring';
 import type { BlockIo } from '../block-io.js';
 
 /** A file that is open in this process. Its descriptor is closed only after the last request on it has completed (rule 13). */
@@ -12,8 +13,11 @@ export interface OpenFile {
    * pread(2) would.
    */
   readonly whole: boolean;
-  /** Whether a request reaches the kernel before `strategy` returns, so that its owner may close the descriptor then. */
-  readonly immediate: boolean;
+  /**
+   * What io_uring requests are aimed at: the file, or its bare descriptor, with which a request reaches the kernel before `strategy` returns,
+   * so that its owner may close it then.
+   */
+  readonly target: FileTarget;
 }
 
 /** A way to do asynchronous I/O on files. */
@@ -24,8 +28,6 @@ export interface FileEngine {
   poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
 }
-
-const EIO = 5;
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT); Node and the ring's entries end a little above it. */
 const TRANSFER_MAX_BYTES = 0x7ffff000;

@@ -1,10 +1,8 @@
 import { TailQueue } from '@biodone/sync';
-import { prepareFsync, prepareRead, prepareWrite, RingRequest, type ThreadRing } from '@biodone/uring';
+import { prepareFdatasync, prepareRead, prepareWrite, RingRequest, type ThreadRing } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import { BLOCK_FLUSH, BLOCK_READ, type BlockIo } from '../block-io.js';
 import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
-
-const EAGAIN = 11;
 
 /** File I/O through the thread's io_uring. */
 export function createUringEngine(ring: ThreadRing): FileEngine {
@@ -55,26 +53,21 @@ class FileRequest extends RingRequest {
   #finish(io: BlockIo): void {
     this.#io = null;
     this.#file = null;
+    // Whoever let go of the memory must not wait for the next use of this request.
+    this.memory = null;
     this.#free.insertHead(this);
     biodone(io, io.error);
   }
 
   #submit(io: BlockIo, file: OpenFile): void {
     if (io.operation === BLOCK_FLUSH || io.buffer === null) {
-      prepareFsync(this, file.fd, true);
+      prepareFdatasync(this, file.target);
     } else {
       const moved = io.transferredBytes;
-      const address = io.buffer.address + io.bufferOffset + moved;
-      const lengthBytes = nextLength(io);
-      if (io.operation === BLOCK_READ) prepareRead(this, file.fd, address, lengthBytes, io.offset + moved);
-      else prepareWrite(this, file.fd, address, lengthBytes, io.offset + moved);
+      const memoryOffset = io.bufferOffset + moved;
+      if (io.operation === BLOCK_READ) prepareRead(this, file.target, io.buffer, memoryOffset, nextLength(io), io.offset + moved);
+      else prepareWrite(this, file.target, io.buffer, memoryOffset, nextLength(io), io.offset + moved);
     }
-    if (!file.immediate) {
-      this.#ring.start(this);
-    } else if (!this.#ring.startNow(this)) {
-      // To wait for room would leave the request with a descriptor that its owner may close.
-      io.error = EAGAIN;
-      this.#finish(io);
-    }
+    this.#ring.start(this);
   }
 }

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { libc, probe, SystemError, threadRing } from '@biodone/uring';
+import { EINVAL, EISDIR, ENOSYS, libc, probe, RingFile, SystemError, threadRing } from '@biodone/uring';
 import { BlockDevice } from '../block-device.js';
 import type { BlockDriver, DeviceHandle } from '../driver.js';
 import type { FileEngine, OpenFile } from './file-engine.js';
@@ -67,7 +67,7 @@ export function openFile(path: string, options: FileOptions = {}): BlockDevice {
   try {
     const size = sizeOf(fd, path);
     const blockSizeBytes = direct ? 512 : 1;
-    const file: OpenFile = { fd, path, blockSizeBytes, whole: true, immediate: false };
+    const file: OpenFile = { fd, path, blockSizeBytes, whole: true, target: RingFile.borrow(fd, path) };
     return new BlockDevice(createFileDriver(file, createEngine(), { readOnly, sizeBytes: growable ? null : size, owned: true }));
   } catch (error) {
     closeSync(fd);
@@ -83,15 +83,15 @@ export function openFile(path: string, options: FileOptions = {}): BlockDevice {
  */
 export function wrapDescriptor(fd: number): BlockDevice {
   const engine = chooseEngine('uring')();
-  const file: OpenFile = { fd, path: `fd ${fd}`, blockSizeBytes: 1, whole: false, immediate: true };
+  const file: OpenFile = { fd, path: `fd ${fd}`, blockSizeBytes: 1, whole: false, target: fd };
   return new BlockDevice(createFileDriver(file, engine, { readOnly: false, sizeBytes: null, owned: false }));
 }
 
 function sizeOf(fd: number, path: string): number {
   const stat = fstatSync(fd);
   if (stat.isFile()) return stat.size;
-  if (stat.isDirectory()) throw new SystemError(21, 'open', path);
-  if (!stat.isBlockDevice()) throw new SystemError(22, 'open', path, 'neither a file nor a block device');
+  if (stat.isDirectory()) throw new SystemError(EISDIR, 'open', path);
+  if (!stat.isBlockDevice()) throw new SystemError(EINVAL, 'open', path, 'neither a file nor a block device');
   const { lseek, errno } = libc();
   const SEEK_END = 2;
   const size = lseek(fd, 0, SEEK_END);
@@ -106,21 +106,21 @@ interface FileGeometry {
   readonly owned: boolean;
 }
 
-interface FileHandle extends DeviceHandle, Omit<FileGeometry, 'owned'>, OpenFile {
+interface FileHandle extends DeviceHandle, Omit<FileGeometry, 'owned'>, Omit<OpenFile, 'target'> {
   readonly driver: 'file';
   readonly engine: FileEngine['name'];
 }
 
 /** The file of a handle, in another thread: the same descriptor, with that thread's own ring. */
 export function attachFile(handle: DeviceHandle): BlockDevice {
-  const { fd, path, blockSizeBytes, whole, immediate, readOnly, sizeBytes, engine } = handle as FileHandle;
-  const file: OpenFile = { fd, path, blockSizeBytes, whole, immediate };
+  const { fd, path, blockSizeBytes, whole, readOnly, sizeBytes, engine } = handle as FileHandle;
+  const file: OpenFile = { fd, path, blockSizeBytes, whole, target: whole ? RingFile.borrow(fd, path) : fd };
   return new BlockDevice(createFileDriver(file, chooseEngine(engine)(), { readOnly, sizeBytes, owned: false }));
 }
 
 function createFileDriver(file: OpenFile, engine: FileEngine, geometry: FileGeometry): BlockDriver {
   const { readOnly, sizeBytes, owned } = geometry;
-  const { blockSizeBytes } = file;
+  const { fd, path, blockSizeBytes, whole } = file;
   return {
     name: 'file',
     limits: { blockSizeBytes, sizeBytes, memoryAlignmentBytes: blockSizeBytes },
@@ -129,10 +129,10 @@ function createFileDriver(file: OpenFile, engine: FileEngine, geometry: FileGeom
     startSync: (io) => runSync(io, file),
     poll: engine.poll,
     wait: engine.wait,
-    describe: () => ({ path: file.path, engine: engine.name, sizeBytes, readOnly, direct: blockSizeBytes > 1 }),
-    handle: (): FileHandle => ({ driver: 'file', ...file, readOnly, sizeBytes, engine: engine.name }),
+    describe: () => ({ path, engine: engine.name, sizeBytes, readOnly, direct: blockSizeBytes > 1 }),
+    handle: (): FileHandle => ({ driver: 'file', fd, path, blockSizeBytes, whole, readOnly, sizeBytes, engine: engine.name }),
     close: () => {
-      if (owned) closeSync(file.fd);
+      if (owned) closeSync(fd);
     },
   };
 }
@@ -141,7 +141,7 @@ function chooseEngine(name: FileEngineName): () => FileEngine {
   if (name === 'fs') return createFsEngine;
   const { available, reason } = probe();
   if (available) return () => createUringEngine(threadRing());
-  if (name === 'uring') throw new SystemError(38, 'io_uring_setup', undefined, reason ?? undefined);
+  if (name === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
   warnOnce(`io_uring is not available, files use Node's own thread pool: ${reason}`);
   return createFsEngine;
 }

@@ -1,12 +1,8 @@
-import { IORING_OP_NOP } from '../abi.js';
 import type { RingRequest } from '../ring-request.js';
+import { IORING_OP_NOP } from './abi.js';
+import { prepareWithoutFile } from './prepare.js';
 
-/** Does nothing, and completes with 0. */
+/** Does nothing, and completes with 0: for measuring, and to be the last of a chain. Linux 5.1. */
 export function prepareNop(request: RingRequest): void {
-  request.opcode = IORING_OP_NOP;
-  request.fd = -1;
-  request.offset = 0;
-  request.address = 0;
-  request.lengthBytes = 0;
-  request.operationFlags = 0;
+  prepareWithoutFile(request, IORING_OP_NOP, -1, 0);
 }

@@ -1,17 +1,59 @@
-import { IORING_OP_WRITE } from '../abi.js';
+import type { FixedBuffer } from '../buffer-table.js';
+import type { IoVector } from '../io-vector.js';
+import type { IoBuffer } from '../memory.js';
+import type { FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
+import { IORING_OP_WRITE, IORING_OP_WRITE_FIXED, IORING_OP_WRITEV } from './abi.js';
+import { checkOffset, prepareOnFile, prepareTransfer } from './prepare.js';
 
 /**
- * As pwrite(2), Linux 5.6. Completes with the count of bytes written, which a full file system can make smaller than asked.
+ * As pwrite(2) and pwritev2(2), Linux 5.6. Completes with the count of bytes written, which may be less than asked for. Fails with EBADF,
+ * EINVAL, EFBIG, EIO, ENOSPC, EDQUOT; with RWF_NOWAIT with EAGAIN; with RWF_ATOMIC with EOPNOTSUPP where file or device cannot. A write
+ * beyond the limit on file sizes (RLIMIT_FSIZE) also gets the process SIGXFSZ.
  *
- * @param address where the bytes are: memory that stays where it is, and as it is, until the completion
- * @param lengthBytes at most 0x7ffff000, the kernel transfers no more at once
+ * @param memory where the bytes come from, from `memoryOffset` on; it is held until the completion, and what is written if it changes
+ * meanwhile is not defined
+ * @param lengthBytes at most 2^31 - 1; the kernel transfers 0x7ffff000 at once
+ * @param offset in bytes from the beginning of the file; -1 writes at the file's own position, and moves it
+ * @param rwFlags RWF_ flags
+ * @throws RangeError ERR_OUT_OF_RANGE if the part is not within the memory
  */
-export function prepareWrite(request: RingRequest, fd: number, address: number, lengthBytes: number, offset: number): void {
-  request.opcode = IORING_OP_WRITE;
-  request.fd = fd;
+export function prepareWrite(
+  request: RingRequest,
+  file: FileTarget,
+  memory: IoBuffer,
+  memoryOffset: number,
+  lengthBytes: number,
+  offset: number,
+  rwFlags = 0,
+): void {
+  prepareTransfer(request, IORING_OP_WRITE, file, memory, memoryOffset, lengthBytes, offset, rwFlags);
+}
+
+/**
+ * As {@link prepareWrite}, from a registered buffer, which the kernel need not look up and pin: Linux 5.1. Fails with EFAULT if the buffer
+ * has left the table.
+ */
+export function prepareWriteFixed(
+  request: RingRequest,
+  file: FileTarget,
+  buffer: FixedBuffer,
+  memoryOffset: number,
+  lengthBytes: number,
+  offset: number,
+  rwFlags = 0,
+): void {
+  prepareTransfer(request, IORING_OP_WRITE_FIXED, file, buffer.memory, memoryOffset, lengthBytes, offset, rwFlags);
+  // An index that no table has, if the place has been given up.
+  request.bufferIndex = buffer.index & 0xffff;
+}
+
+/** As pwritev2(2), Linux 5.1: writes the parts of a vector, one after the other. Otherwise as {@link prepareWrite}. */
+export function prepareWritev(request: RingRequest, file: FileTarget, vector: IoVector, offset: number, rwFlags = 0): void {
+  checkOffset(offset);
+  prepareOnFile(request, IORING_OP_WRITEV, file, rwFlags);
   request.offset = offset;
-  request.address = address;
-  request.lengthBytes = lengthBytes;
-  request.operationFlags = 0;
+  request.address = vector.address;
+  request.lengthBytes = vector.count;
+  request.memory = vector;
 }

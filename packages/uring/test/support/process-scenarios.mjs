@@ -4,7 +4,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { IoBuffer, libc, prepareNop, prepareRead, RingRequest, ThreadRing } from '@biodone/uring';
+import { IoBuffer, libc, prepareNop, prepareRead, RingFile, RingRequest, ThreadRing } from '@biodone/uring';
 import { forbidArguments } from './seccomp.mjs';
 
 const buffer = IoBuffer.allocate(65_536);
@@ -34,9 +34,9 @@ function startNop(ring, then) {
   ring.start(request);
 }
 
-function startRead(ring, fd, then) {
+function startRead(ring, file, then) {
   const request = new Request(then);
-  prepareRead(request, fd, buffer.address, 4096, fd === 0 ? -1 : 0);
+  prepareRead(request, file, buffer, 0, 4096, file === 0 ? -1 : 0);
   ring.start(request);
 }
 
@@ -46,7 +46,7 @@ function cachedFile() {
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'file');
   writeFileSync(path, Buffer.alloc(65_536));
-  return openSync(path, 'r');
+  return RingFile.open(path, 'r');
 }
 
 const scenarios = {
@@ -55,7 +55,7 @@ const scenarios = {
     const ring = new ThreadRing();
     const [readEnd, writeEnd] = pipe();
     const request = new Request((result) => say(`read ${result}`));
-    prepareRead(request, readEnd, buffer.address, 16, -1);
+    prepareRead(request, readEnd, buffer, 0, 16, -1);
     ring.start(request);
     setTimeout(() => writeSync(writeEnd, 'data'), 50).unref();
     process.on('exit', () => say(`exit with ${ring.inFlight} in flight`));
@@ -64,11 +64,11 @@ const scenarios = {
   /** The ring and its descriptors stay open, and nothing is in flight. */
   endsWhenIdle() {
     const ring = new ThreadRing();
-    const fd = cachedFile();
+    const file = cachedFile();
     let left = 100;
     const next = () => {
       left -= 1;
-      if (left > 0) startRead(ring, fd, next);
+      if (left > 0) startRead(ring, file, next);
     };
     next();
     process.on('exit', () => say(`exit with ${ring.inFlight} in flight, ${left} left`));
@@ -79,7 +79,7 @@ const scenarios = {
     const ring = new ThreadRing({ eventLoop: false });
     const [readEnd] = pipe();
     const request = new Request(() => say('completed'));
-    prepareRead(request, readEnd, buffer.address, 16, -1);
+    prepareRead(request, readEnd, buffer, 0, 16, -1);
     ring.start(request);
     setImmediate(() => say(`turned with ${ring.inFlight} in flight`));
   },
@@ -103,10 +103,10 @@ const scenarios = {
 
   async promises() {
     const ring = new ThreadRing();
-    const read = (fd) => new Promise((resolve) => startRead(ring, fd, resolve));
-    const fd = cachedFile();
+    const read = (one) => new Promise((resolve) => startRead(ring, one, resolve));
+    const file = cachedFile();
     let bytes = 0;
-    for (let count = 0; count < 3000; count++) bytes += await read(fd);
+    for (let count = 0; count < 3000; count++) bytes += await read(file);
     say(`read ${bytes}`);
     const failed = Promise.reject(new Error('rejected in a completion'));
     process.on('unhandledRejection', (error) => say(`unhandled ${error.message}`));
@@ -134,14 +134,14 @@ const scenarios = {
   /** Callbacks that always start the next cached read leave the event loop its turns. */
   starvesNobody() {
     const ring = new ThreadRing();
-    const fd = cachedFile();
+    const file = cachedFile();
     let stop = false;
     let reads = 0;
     const again = () => {
       reads += 1;
-      if (!stop) startRead(ring, fd, again);
+      if (!stop) startRead(ring, file, again);
     };
-    for (let count = 0; count < 8; count++) startRead(ring, fd, again);
+    for (let count = 0; count < 8; count++) startRead(ring, file, again);
     let turns = 0;
     const timer = setInterval(() => {
       turns += 1;
@@ -196,7 +196,7 @@ const scenarios = {
     for (let free = 0; ; free++) {
       for (let count = 0; count < free; count++) closeSync(fillers.pop());
       try {
-        new ThreadRing().close();
+        new ThreadRing().closeSync();
         say('opened');
         return;
       } catch (error) {
@@ -211,19 +211,19 @@ const scenarios = {
   /** A completion closes the ring, and the process goes on and ends. */
   closeInCompletion() {
     const ring = new ThreadRing();
-    startNop(ring, () => ring.close());
+    startNop(ring, () => void ring.close());
     setTimeout(() => say('still turning'), 5);
   },
 
   /** A hundred turns of the event loop, each starting 32 cached reads: for a count of system calls. */
   batches() {
     const ring = new ThreadRing();
-    const fd = cachedFile();
+    const file = cachedFile();
     let left = 100;
     let completed = 0;
     const batch = () => {
       left -= 1;
-      for (let count = 0; count < 32; count++) startRead(ring, fd, () => (completed += 1));
+      for (let count = 0; count < 32; count++) startRead(ring, file, () => (completed += 1));
       if (left > 0) setImmediate(batch);
     };
     process.on('exit', () => say(`ring ${ring.ring.fd}, completed ${completed}`));

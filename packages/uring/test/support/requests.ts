@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { libc, type Ring, RingRequest } from '@biodone/uring';
+import { libc, prepareNop, type Ring, RingFile, RingRequest, type ThreadRing } from '@biodone/uring';
 
 /** A request that remembers its results, and then does what the test wants. */
 export class Probe extends RingRequest {
@@ -23,6 +23,27 @@ export class Probe extends RingRequest {
   }
 }
 
+/** A request that does nothing. */
+export function nop(then?: (result: number) => void): Probe {
+  const request = new Probe(then);
+  prepareNop(request);
+  return request;
+}
+
+/** Prepares a request. */
+export function prepared(prepare: (request: Probe) => void, then?: (result: number) => void): Probe {
+  const request = new Probe(then);
+  prepare(request);
+  return request;
+}
+
+/** Waits until nothing is in flight. */
+export function settle(ring: ThreadRing): void {
+  while (ring.inFlight > 0) {
+    if (ring.wait(10_000) === 'ETIME') throw new Error(`${ring.inFlight} requests do not complete`);
+  }
+}
+
 /** Submits and reaps until nothing is in flight. */
 export function finish(ring: Ring): void {
   while (ring.inFlight > 0) {
@@ -35,12 +56,15 @@ export function finish(ring: Ring): void {
 export class Pipe {
   readonly readEnd: number;
   readonly writeEnd: number;
+  /** The read end, as a file that requests can wait with. */
+  readonly input: RingFile;
 
   constructor() {
     const ends = new Int32Array(2);
     const closeOnExec = 0x80000;
     if (libc().pipe2(ends, closeOnExec) < 0) throw new Error(`pipe2: errno ${libc().errno()}`);
     [this.readEnd, this.writeEnd] = ends as unknown as [number, number];
+    this.input = RingFile.borrow(this.readEnd, 'pipe');
   }
 
   close(): void {

@@ -1,9 +1,8 @@
-import { openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { IoBuffer, prepareRead, RingRequest, threadRing } from '@biodone/uring';
+import { IoBuffer, prepareRead, RingFile, RingRequest, threadRing } from '@biodone/uring';
 
 const { path, requests, depth } = workerData;
-const fd = openSync(path, 'r');
+const file = RingFile.open(path);
 const buffer = IoBuffer.allocate(4096);
 const ring = threadRing();
 let started = 0;
@@ -13,7 +12,7 @@ let bytes = 0;
 class Read extends RingRequest {
   begin() {
     started += 1;
-    prepareRead(this, fd, buffer.address, 4096, (started % 16) * 4096);
+    prepareRead(this, file, buffer, 0, 4096, (started % 16) * 4096);
     ring.start(this);
   }
 
@@ -21,7 +20,10 @@ class Read extends RingRequest {
     completed += 1;
     bytes += result;
     if (started < requests) this.begin();
-    else if (completed === requests) parentPort.postMessage({ completed, bytes });
+    else if (completed === requests) {
+      parentPort.postMessage({ completed, bytes });
+      void file.close();
+    }
   }
 }
 

@@ -15,6 +15,9 @@ const OFFSET_OF_ARCHITECTURE = 4;
 const OFFSET_OF_ARGUMENTS = 16;
 const AUDIT_ARCHITECTURES = { x64: 0xc000003e, arm64: 0xc00000b7 };
 
+/** The system calls of io_uring, by their numbers, which are the same everywhere. */
+export const CALLS = { setup: 425, enter: 426, register: 427 };
+
 /** Why no filter can be installed here, or null. */
 export const refusal =
   process.platform === 'linux' && process.arch in AUDIT_ARCHITECTURES

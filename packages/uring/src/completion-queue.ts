@@ -1,0 +1,76 @@
+import { IORING_CQ_EVENTFD_DISABLED, IORING_SQ_CQ_OVERFLOW, IORING_SQ_TASKRUN } from './abi.js';
+import type { RingMemory } from './ring-setup.js';
+
+/** What makes a call necessary before all completions are in the queue. */
+const NEEDS_CALL = IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
+
+/** The completion queue, which the kernel writes and this thread reads. */
+export class CompletionQueue {
+  /** The entry that {@link take} has taken: `struct io_uring_cqe`. */
+  slot = 0;
+  generation = 0;
+  result = 0;
+  flags = 0;
+  readonly #mask: number;
+  readonly #headIndex: number;
+  readonly #tailIndex: number;
+  readonly #flagsIndex: number;
+  readonly #sqFlagsIndex: number;
+  readonly #entries: number;
+  #words: Int32Array;
+  #head: number;
+
+  constructor(memory: RingMemory) {
+    this.#mask = memory.cqEntries - 1;
+    this.#headIndex = memory.cqHead;
+    this.#tailIndex = memory.cqTail;
+    this.#flagsIndex = memory.cqFlags;
+    this.#sqFlagsIndex = memory.sqFlags;
+    this.#entries = memory.cqes;
+    this.#words = memory.words;
+    this.#head = Atomics.load(memory.words, memory.cqHead);
+  }
+
+  /** How many entries are there. */
+  get length(): number {
+    return (this.tail - this.#head) | 0;
+  }
+
+  /** The kernel's end of the queue, for {@link take}. */
+  get tail(): number {
+    // Pairs with the kernel's release store of the tail: the entries before it are written.
+    return Atomics.load(this.#words, this.#tailIndex);
+  }
+
+  /** The IORING_SQ_ bits that make a call necessary; 0 for none. */
+  get needsCall(): number {
+    return Atomics.load(this.#words, this.#sqFlagsIndex) & NEEDS_CALL;
+  }
+
+  /** Takes the next entry, if there is one before `tail`. */
+  take(tail: number): boolean {
+    // The difference, and not equality: a completion that reaps moves the head past a tail that was read before.
+    if (((tail - this.#head) | 0) <= 0) return false;
+    const words = this.#words;
+    const base = this.#entries + ((this.#head & this.#mask) << 2);
+    this.slot = words[base] as number;
+    this.generation = words[base + 1] as number;
+    this.result = words[base + 2] as number;
+    this.flags = words[base + 3] as number;
+    this.#head = (this.#head + 1) | 0;
+    // Pairs with the kernel's acquire load of the head, before it writes the next entry into this place.
+    Atomics.store(words, this.#headIndex, this.#head);
+    return true;
+  }
+
+  /** Whether the kernel signals the eventfd at completions. */
+  setNotification(on: boolean): void {
+    // Pairs with the kernel's load of the flags after it has stored the tail: either it sees this, or `length` sees the completion.
+    Atomics.store(this.#words, this.#flagsIndex, on ? 0 : IORING_CQ_EVENTFD_DISABLED);
+  }
+
+  /** Lets go of the memory, which is unmapped next: from now on the queue is empty. */
+  detach(): void {
+    this.#words = new Int32Array(this.#words.length).fill(this.#head, this.#tailIndex, this.#tailIndex + 1);
+  }
+}

@@ -1,0 +1,96 @@
+import { IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILES2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
+import { EBADF, EBUSY } from './errno.js';
+import { SystemError } from './errors.js';
+import { ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
+import { FixedFile, type RingFile } from './ring-file.js';
+import { checkRange } from './ring-options.js';
+import type { RingRequest } from './ring-request.js';
+import type { RingGuard } from './thread-end.js';
+
+/**
+ * A ring's table of registered files: a request that names a file by its place takes no reference on it, which saves the kernel two atomic
+ * operations a request on a descriptor table that threads share. Opened with `fileTableEntries`, all places empty (Linux 5.19).
+ *
+ * A file in the table is held open by the kernel. {@link RingFile.close} gives its places up.
+ */
+export class FileTable {
+  /** How many places there are. */
+  readonly length: number;
+  readonly #ring: TableRing;
+  readonly #places: (FixedFile | null)[];
+  /** The last file of each place, which requests may still be looking for. */
+  readonly #former: (FixedFile | null)[];
+  readonly #update = new ResourceUpdate(1);
+
+  /** @internal */
+  constructor(ring: TableRing, length: number, guard: RingGuard | null) {
+    this.#ring = ring;
+    this.length = length;
+    this.#places = new Array<FixedFile | null>(length).fill(null);
+    this.#former = [...this.#places];
+    // One place more than the user sees.
+    const count = guard === null ? length : length + 1;
+    if (count > 0) {
+      const result = ring.register(IORING_REGISTER_FILES2, sparseTable(count, IORING_RSRC_REGISTER_SPARSE), 32);
+      if (result < 0)
+        throw new SystemError(-result, 'io_uring_register', undefined, 'a table of registered files needs Linux 5.19');
+    }
+    if (guard === null) return;
+    this.#put(length, guard.writeEnd, 0n);
+    guard.arm();
+  }
+
+  /**
+   * Puts a file into a place, instead of the one that is there.
+   *
+   * @param index 0 to `length - 1`
+   * @param onRelease completes, with 0, when the kernel lets go of the file again: after it has left the table and its last request is done
+   * @throws RangeError ERR_OUT_OF_RANGE; SystemError EBADF if the file is closed; EBUSY while requests are in flight that name the file that
+   * is there or was, and that the kernel looks up only when they run: members of a chain, behind a drain, with IOSQE_ASYNC, fsync and the
+   * like. They would get hold of the new file.
+   * @throws Error ERR_INVALID_STATE if `onRelease` is under way
+   */
+  set(index: number, file: RingFile, onRelease: RingRequest | null = null): FixedFile {
+    checkRange('index', index, 0, this.length - 1);
+    if (file.closing) throw new SystemError(EBADF, 'io_uring_register', file.path, 'the file is closed');
+    if ((this.#former[index]?.lateRequests ?? 0) > 0) {
+      throw new SystemError(EBUSY, 'io_uring_register', file.path, `requests in flight name the file in place ${index}`);
+    }
+    if (onRelease !== null) this.#ring.tag(onRelease);
+    this.#places[index]?.clear();
+    try {
+      this.#put(index, file.fd, tagOf(onRelease));
+    } catch (error) {
+      if (onRelease !== null) this.#ring.untag(onRelease);
+      throw error;
+    }
+    const fixed = new FixedFile(file, index, (place) => this.#clear(place));
+    this.#places[index] = fixed;
+    this.#former[index] = fixed;
+    return fixed;
+  }
+
+  /** The file in a place. */
+  get(index: number): FixedFile | null {
+    return this.#places[index] ?? null;
+  }
+
+  /** Gives all places up. */
+  clear(): void {
+    for (const fixed of this.#places) fixed?.clear();
+  }
+
+  #clear(index: number): void {
+    this.#places[index] = null;
+    if (this.#ring.closed) return;
+    // Requests that are prepared with the index must not find another file there.
+    this.#ring.submitAll();
+    this.#put(index, -1, 0n);
+  }
+
+  #put(index: number, fd: number, tag: bigint): void {
+    this.#update.setFile(index, fd, tag);
+    const result = this.#ring.register(IORING_REGISTER_FILES_UPDATE2, this.#update.words, ResourceUpdate.BYTES);
+    if (result < 0) throw new SystemError(-result, 'io_uring_register');
+  }
+}

@@ -1,0 +1,38 @@
+import type { FileTarget } from '../ring-file.js';
+import type { RingRequest } from '../ring-request.js';
+import { IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE } from './abi.js';
+import { prepareOnFile, prepareWithoutFile } from './prepare.js';
+import { userData } from './timeout.js';
+
+/** What {@link preparePollAdd} waits for, from include/uapi/asm-generic/poll.h. */
+export const POLLIN: number = 0x1;
+export const POLLPRI: number = 0x2;
+export const POLLOUT: number = 0x4;
+export const POLLERR: number = 0x8;
+export const POLLHUP: number = 0x10;
+export const POLLRDHUP: number = 0x2000;
+
+const IORING_POLL_ADD_MULTI = 1 << 0;
+
+/**
+ * Waits until a file can be read or written, as poll(2): Linux 5.1. Completes with the events that are there; POLLERR and POLLHUP always
+ * count. Fails with EBADF; with EOPNOTSUPP or EPERM for files that cannot be polled.
+ *
+ * @param events POLL_ flags
+ * @param options.multishot completes with IORING_CQE_F_MORE for each wake-up, until it is removed or cancelled. Linux 5.13
+ */
+export function preparePollAdd(
+  request: RingRequest,
+  file: FileTarget,
+  events: number,
+  options: { multishot?: boolean } = {},
+): void {
+  prepareOnFile(request, IORING_OP_POLL_ADD, file, events);
+  request.lengthBytes = options.multishot === true ? IORING_POLL_ADD_MULTI : 0;
+}
+
+/** Ends a poll, Linux 5.1: completes with 0, and the poll with -ECANCELED; with -ENOENT if that has completed, -EALREADY if it is about to. */
+export function preparePollRemove(request: RingRequest, poll: RingRequest): void {
+  prepareWithoutFile(request, IORING_OP_POLL_REMOVE, -1, 0);
+  request.address = userData(poll);
+}

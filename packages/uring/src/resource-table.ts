@@ -1,0 +1,59 @@
+import type { RingRequest } from './ring-request.js';
+import { libc } from './syscalls.js';
+
+/** The ring that a table belongs to. */
+export interface TableRing {
+  readonly fd: number;
+  readonly closed: boolean;
+  register(opcode: number, argument: NodeJS.TypedArray, count: number): number;
+  submitAll(): boolean;
+  tag(request: RingRequest): void;
+  untag(request: RingRequest): void;
+}
+
+/** `struct io_uring_rsrc_register`: nr, flags, resv2, data, tags. */
+export function sparseTable(count: number, flags: number): BigUint64Array {
+  const words = new Uint32Array(8);
+  words[0] = count;
+  words[1] = flags;
+  return new BigUint64Array(words.buffer);
+}
+
+/** `struct io_uring_rsrc_update2` for one place (offset, resv, data, tags, nr, resv2), and what its pointers point to. */
+export class ResourceUpdate {
+  static readonly BYTES = 32;
+  /** The structure itself. */
+  readonly words: BigUint64Array = new BigUint64Array(4);
+  readonly #offset = new Uint32Array(this.words.buffer);
+  readonly #data: BigUint64Array;
+  readonly #fd: Int32Array;
+  readonly #tag = new BigUint64Array(1);
+
+  /** @param dataWords words of 64 bits for one place: an iovec has two, a descriptor less than one */
+  constructor(dataWords: number) {
+    this.#data = new BigUint64Array(dataWords);
+    this.#fd = new Int32Array(this.#data.buffer);
+    const { address } = libc();
+    this.words[1] = BigInt(address(this.#data));
+    this.words[2] = BigInt(address(this.#tag));
+    this.words[3] = 1n;
+  }
+
+  setFile(index: number, fd: number, tag: bigint): void {
+    this.#offset[0] = index;
+    this.#fd[0] = fd;
+    this.#tag[0] = tag;
+  }
+
+  setBuffer(index: number, bufferAddress: number, lengthBytes: number, tag: bigint): void {
+    this.#offset[0] = index;
+    this.#data[0] = BigInt(bufferAddress);
+    this.#data[1] = BigInt(lengthBytes);
+    this.#tag[0] = tag;
+  }
+}
+
+/** A request's user_data, by which the kernel tells that it has let go of a resource; 0 for none. */
+export function tagOf(request: RingRequest | null): bigint {
+  return request === null ? 0n : (BigInt(request.generation) << 32n) | BigInt(request.slot);
+}

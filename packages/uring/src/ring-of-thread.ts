@@ -1,0 +1,28 @@
+import { isMainThread } from 'node:worker_threads';
+import { ThreadRing, type ThreadRingOptions } from './thread-ring.js';
+
+let ringOfThread: ThreadRing | undefined;
+
+/**
+ * The ring that all devices of the calling thread share, opened at the first call.
+ *
+ * It belongs to the thread, is closed when a worker ends, and costs nothing while nothing is in flight.
+ *
+ * @param options what the first call opens it with; later calls find it open
+ * @throws SystemError where io_uring is not to be had; `probe()` says why
+ */
+export function threadRing(options: ThreadRingOptions = {}): ThreadRing {
+  if (ringOfThread === undefined) {
+    ringOfThread = new ThreadRing(options);
+    if (!isMainThread) process.once('exit', closeIdleRing);
+  }
+  return ringOfThread;
+}
+
+/**
+ * A worker that ends by itself gives an idle ring back at once. Otherwise the kernel would be waited for, as it has to be when requests
+ * are in flight: see thread-end.ts.
+ */
+function closeIdleRing(): void {
+  if (ringOfThread !== undefined && ringOfThread.inFlight === 0) ringOfThread.closeSync();
+}

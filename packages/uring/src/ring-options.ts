@@ -1,0 +1,127 @@
+import { CQ_ENTRIES_MAX, SQ_ENTRIES_MAX } from './abi.js';
+
+/** Options of {@link Ring}. */
+export interface RingOptions {
+  /**
+   * Requests that one system call can submit: 1 to 32768, rounded up to a power of two.
+   * @default 256, or `cqEntries` if that is less
+   */
+  sqEntries?: number;
+  /**
+   * Requests that can be in flight: 1 to 65536, rounded up to a power of two.
+   * @default 4096
+   */
+  cqEntries?: number;
+  /**
+   * Takes the largest sizes that there are for sizes beyond them (IORING_SETUP_CLAMP), instead of refusing those.
+   * @default true
+   */
+  clamp?: boolean;
+  /**
+   * Tells the kernel that only this thread submits (IORING_SETUP_SINGLE_ISSUER, Linux 6.0), which is the rule in any case.
+   * @default true
+   */
+  singleIssuer?: boolean;
+  /**
+   * When the kernel does its work for completions that come later: `'interrupt'`, as soon as it can; `'cooperative'`, when this thread
+   * makes a system call anyway (IORING_SETUP_COOP_TASKRUN, Linux 5.19); `'deferred'`, when this thread asks for completions
+   * (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which is mostly the fastest and implies `singleIssuer`. Older kernels do what they know.
+   * @default 'deferred'; `'cooperative'` with `singleIssuer: false`
+   */
+  taskRun?: 'interrupt' | 'cooperative' | 'deferred';
+  /**
+   * Lets a kernel thread take the requests, so that submitting is no system call. It burns a CPU until it has been idle for so many
+   * milliseconds. `cpu` binds it to one.
+   */
+  sqPoll?: { idleMs?: number; cpu?: number };
+  /** Shares another ring's kernel worker threads (IORING_SETUP_ATTACH_WQ), and its polling thread. */
+  attachTo?: { readonly fd: number };
+  /**
+   * Places in the table of registered files.
+   * @default 0
+   */
+  fileTableEntries?: number;
+  /**
+   * Places in the table of registered buffers: at most 16384.
+   * @default 0
+   */
+  bufferTableEntries?: number;
+  /**
+   * Where the queues are: in memory of ours, so that the ring ends with its descriptor (IORING_SETUP_NO_MMAP, Linux 6.5), or mapped from
+   * the kernel. `'auto'` prefers the first.
+   * @default 'auto'
+   */
+  memory?: 'auto' | 'own' | 'mapped';
+  /**
+   * Opens a ring in a worker also where nothing can be done for the case that the worker is terminated: the kernel would go on writing
+   * into memory that the worker has freed.
+   * @default false
+   */
+  unsafeTermination?: boolean;
+}
+
+/** Options that have been checked, with all defaults. */
+export interface RingSettings {
+  readonly sqEntries: number;
+  readonly cqEntries: number;
+  readonly clamp: boolean;
+  readonly singleIssuer: boolean;
+  readonly taskRun: 'interrupt' | 'cooperative' | 'deferred';
+  readonly sqPoll: { readonly idleMs: number; readonly cpu: number | undefined } | null;
+  /** The other ring's descriptor. */
+  readonly attachTo: number | null;
+  readonly fileTableEntries: number;
+  readonly bufferTableEntries: number;
+  readonly memory: 'auto' | 'own' | 'mapped';
+  readonly unsafeTermination: boolean;
+}
+
+/** @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_VALUE */
+export function checkRingOptions(options: RingOptions): RingSettings {
+  const { clamp = true, cqEntries = 4096, sqEntries = Math.min(256, cqEntries) } = options;
+  checkRange('cqEntries', cqEntries, 1, clamp ? undefined : CQ_ENTRIES_MAX);
+  checkRange('sqEntries', sqEntries, 1, cqEntries);
+  if (!clamp) checkRange('sqEntries', sqEntries, 1, SQ_ENTRIES_MAX);
+  const { singleIssuer = true, taskRun = singleIssuer ? 'deferred' : 'cooperative', memory = 'auto' } = options;
+  const { fileTableEntries = 0, bufferTableEntries = 0 } = options;
+  checkRange('fileTableEntries', fileTableEntries, 0, 1 << 20);
+  checkRange('bufferTableEntries', bufferTableEntries, 0, 1 << 14);
+  checkChoice('taskRun', taskRun, ['interrupt', 'cooperative', 'deferred']);
+  checkChoice('memory', memory, ['auto', 'own', 'mapped']);
+  const sqPoll = options.sqPoll === undefined ? null : { idleMs: options.sqPoll.idleMs ?? 1000, cpu: options.sqPoll.cpu };
+  if (sqPoll !== null) {
+    checkRange('sqPoll.idleMs', sqPoll.idleMs, 1, 0x7fffffff);
+    if (sqPoll.cpu !== undefined) checkRange('sqPoll.cpu', sqPoll.cpu, 0);
+  }
+  return {
+    // As the kernel rounds them: memory of ours has to be there before it does.
+    sqEntries: powerOfTwo(Math.min(sqEntries, SQ_ENTRIES_MAX)),
+    cqEntries: powerOfTwo(Math.min(cqEntries, CQ_ENTRIES_MAX)),
+    clamp,
+    singleIssuer,
+    taskRun,
+    sqPoll,
+    attachTo: options.attachTo?.fd ?? null,
+    fileTableEntries,
+    bufferTableEntries,
+    memory,
+    unsafeTermination: options.unsafeTermination ?? false,
+  };
+}
+
+export function checkRange(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  const range = `an integer >= ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` && <= ${max}`}`;
+  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${value}`;
+  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+function checkChoice(name: string, value: string, choices: readonly string[]): void {
+  if (choices.includes(value)) return;
+  const message = `The property '${name}' must be one of: ${choices.map((choice) => `'${choice}'`).join(', ')}. Received '${value}'`;
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+function powerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}

@@ -1,0 +1,238 @@
+import { EBADF, ECANCELED } from './errno.js';
+import { IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_DRAIN, IOSQE_IO_HARDLINK } from './flags.js';
+import { looksUpLate } from './late-lookup.js';
+import type { FixedFile } from './ring-file.js';
+import type { ChainOfRequests, RingRequest } from './ring-request.js';
+
+/** The bit in the high half of a completion's user_data that tells a message of another ring from the ring's own requests. */
+export const MESSAGE_BIT: number = 0x10_0000;
+/** A message's user_data without its data. */
+export const MESSAGE_USER_DATA: number = MESSAGE_BIT * 2 ** 32;
+/** Generations go round below that bit, so that a request's user_data is an exact number too. */
+const GENERATION_MAX = MESSAGE_BIT - 1;
+
+/** A request that completes without the kernel. */
+interface Failure {
+  readonly request: RingRequest;
+  readonly result: number;
+  /** Whether the request holds what it names: not if that was closing. */
+  readonly held: boolean;
+}
+
+/**
+ * Which request has which slot, the number by which its completion names it; what it holds meanwhile; and the requests that complete
+ * without the kernel.
+ */
+export class RingSlots {
+  /** The most that were in flight. */
+  inFlightMax = 0;
+  readonly #requests: (RingRequest | null)[];
+  readonly #freeSlots: Int32Array;
+  #free: number;
+  /** Slots beyond the others: however many resources the kernel holds, requests find room. */
+  readonly #freeTagSlots: number[] = [];
+  /** By slot: the place in the table of files that the kernel looks up only when the request runs. */
+  readonly #late: (FixedFile | null)[];
+  #generation = 0;
+  #tags = 0;
+  /** By slot: whether the request is a drain, or was submitted while one was in flight. */
+  readonly #behind: Uint8Array;
+  #behindCount = 0;
+  #silent = 0;
+  readonly #failed: Failure[] = [];
+
+  constructor(count: number) {
+    this.#requests = new Array<RingRequest | null>(count).fill(null);
+    this.#late = new Array<FixedFile | null>(count).fill(null);
+    this.#behind = new Uint8Array(count);
+    this.#freeSlots = Int32Array.from({ length: count }, (_, index) => count - 1 - index);
+    this.#free = count;
+  }
+
+  /** How many slots are free. */
+  get free(): number {
+    return this.#free;
+  }
+
+  get inFlight(): number {
+    return this.#freeSlots.length - this.#free + this.#failed.length;
+  }
+
+  /** {@link inFlight}, and those that wait for the kernel to let go of a registered resource. */
+  get occupied(): number {
+    return this.inFlight + this.#tags;
+  }
+
+  /**
+   * Whether the kernel may hold the next request back. It does so behind a drain, and also behind those that it has held back, for a
+   * while after the drain has completed.
+   */
+  get draining(): boolean {
+    return this.#behindCount > 0;
+  }
+
+  /** Whether requests are in flight whose success nobody tells. */
+  get silent(): boolean {
+    return this.#silent > 0;
+  }
+
+  /** How many requests are to complete without the kernel. */
+  get failures(): number {
+    return this.#failed.length;
+  }
+
+  /** Starts to hold what the request holds. False if its file is closing: then it is to complete with EBADF. */
+  claim(request: RingRequest): boolean {
+    request.started = true;
+    const { file, otherFile } = request;
+    if (file !== null && !file.hold()) return this.#refuse(request);
+    if (otherFile === null || otherFile.hold()) return true;
+    file?.release();
+    return this.#refuse(request);
+  }
+
+  claimChain(requests: readonly RingRequest[]): boolean {
+    const refused = requests.find(({ file, otherFile }) => file?.closing || otherFile?.closing);
+    for (const request of requests) {
+      request.started = true;
+      if (refused === undefined) {
+        request.file?.hold();
+        request.otherFile?.hold();
+      } else {
+        request.chain = null;
+        // A descriptor that is kept for this request alone is closed when it lets go of that.
+        if (request.file?.hold()) request.file.release();
+        this.fail(request, request === refused ? -EBADF : -ECANCELED, false);
+      }
+    }
+    return refused === undefined;
+  }
+
+  /** Takes a claim back, for a request that finds no room. */
+  unclaim(request: RingRequest): void {
+    letGo(request);
+  }
+
+  /** Gives a claimed request a slot. */
+  take(request: RingRequest): number {
+    if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent += 1;
+    this.#free -= 1;
+    const slot = this.#freeSlots[this.#free] as number;
+    if (this.#behindCount > 0 || (request.flags & IOSQE_IO_DRAIN) !== 0) {
+      this.#behindCount += 1;
+      this.#behind[slot] = 1;
+    }
+    const { fixed } = request;
+    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining))) {
+      fixed.lateRequests += 1;
+      this.#late[slot] = fixed;
+    }
+    this.#seat(request, slot);
+    const inFlight = this.#freeSlots.length - this.#free;
+    if (inFlight > this.inFlightMax) this.inFlightMax = inFlight;
+    return slot;
+  }
+
+  /** Gives a slot to a request that waits for the kernel to let go of a registered resource. It holds nothing. */
+  takeTag(request: RingRequest): void {
+    request.started = true;
+    request.file = null;
+    request.otherFile = null;
+    request.fixed = null;
+    request.fd = -1;
+    request.flags = 0;
+    this.#tags += 1;
+    this.#seat(request, this.#freeTagSlots.pop() ?? this.#requests.length);
+  }
+
+  /** The request of a completion. */
+  at(slot: number): RingRequest {
+    return this.#requests[slot] as RingRequest;
+  }
+
+  /** After the last completion: gives the slot and what the request holds back, so that it can be started again. */
+  release(slot: number, request: RingRequest): void {
+    this.#vacate(slot, request);
+    if (request.chain !== null) this.#settleChain(request.chain, request);
+    letGo(request);
+  }
+
+  /** The request is to complete without the kernel. */
+  fail(request: RingRequest, result: number, held = true): void {
+    this.#failed.push({ request, result, held });
+  }
+
+  takeFailure(): { readonly request: RingRequest; readonly result: number } {
+    const failure = this.#failed.shift() as Failure;
+    if (failure.held) letGo(failure.request);
+    else failure.request.started = false;
+    return failure;
+  }
+
+  #refuse(request: RingRequest): false {
+    this.fail(request, -EBADF, false);
+    return false;
+  }
+
+  #seat(request: RingRequest, slot: number): void {
+    // Never 0: a tag of 0 means none, and a cancel of 0 must find nothing.
+    this.#generation = (this.#generation % GENERATION_MAX) + 1;
+    request.slot = slot;
+    request.generation = this.#generation;
+    this.#requests[slot] = request;
+  }
+
+  #vacate(slot: number, request: RingRequest): void {
+    this.#requests[slot] = null;
+    request.slot = -1;
+    if (slot >= this.#freeSlots.length) {
+      this.#tags -= 1;
+      this.#freeTagSlots.push(slot);
+      return;
+    }
+    this.#behindCount -= this.#behind[slot] as number;
+    this.#behind[slot] = 0;
+    if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent -= 1;
+    const late = this.#late[slot];
+    if (late) {
+      late.lateRequests -= 1;
+      this.#late[slot] = null;
+    }
+    this.#freeSlots[this.#free] = slot;
+    this.#free += 1;
+  }
+
+  /**
+   * What a member's completion tells of the others. Completions come in the chain's order, so an earlier one that has not completed was
+   * told to be silent, and has succeeded. If a silent one fails, the kernel cancels those after it without a word (io_fail_links() in
+   * io_uring/io_uring.c): they complete here.
+   */
+  #settleChain(chain: ChainOfRequests, request: RingRequest): void {
+    const { requests } = chain;
+    const position = requests.indexOf(request);
+    request.chain = null;
+    for (let index = 0; index < position; index++) {
+      const earlier = requests[index] as RingRequest;
+      if (earlier.chain !== chain || (earlier.flags & IOSQE_CQE_SKIP_SUCCESS) === 0) continue;
+      earlier.chain = null;
+      this.#vacate(earlier.slot, earlier);
+      letGo(earlier);
+    }
+    const silent = (request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0 && (request.flags & IOSQE_IO_HARDLINK) === 0;
+    if (!silent) return;
+    for (let index = position + 1; index < requests.length; index++) {
+      const later = requests[index] as RingRequest;
+      later.chain = null;
+      this.#vacate(later.slot, later);
+      this.fail(later, -ECANCELED);
+    }
+  }
+}
+
+/** The request is nobody's any more: it can be started again. */
+function letGo(request: RingRequest): void {
+  request.started = false;
+  const { file, otherFile } = request;
+  if (file !== null) file.release();
+  if (otherFile !== null) otherFile.release();
+}

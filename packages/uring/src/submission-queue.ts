@@ -1,0 +1,84 @@
+import type { RingRequest } from './ring-request.js';
+import type { RingMemory } from './ring-setup.js';
+
+/** The submission queue's entries and tail, which this thread writes and the kernel reads. */
+export class SubmissionQueue {
+  /** How many entries are written, and not yet the kernel's. */
+  queued = 0;
+  readonly #length: number;
+  readonly #headIndex: number;
+  readonly #tailIndex: number;
+  #words: Int32Array;
+  #entries: Uint32Array;
+  #tail: number;
+
+  constructor(memory: RingMemory) {
+    this.#length = memory.sqEntries;
+    this.#headIndex = memory.sqHead;
+    this.#tailIndex = memory.sqTail;
+    this.#words = memory.words;
+    this.#entries = memory.sqes;
+    this.#tail = Atomics.load(memory.words, memory.sqTail);
+  }
+
+  /** Whether `count` more can be written before the others are submitted. */
+  fits(count: number): boolean {
+    return this.queued + count <= this.#length;
+  }
+
+  /** {@link fits} where a thread of the kernel takes the entries, whenever it comes to that. */
+  fitsPolled(count: number): boolean {
+    return this.#untaken + count <= this.#length;
+  }
+
+  /** Whether the kernel has taken all entries that were published. */
+  get taken(): boolean {
+    return this.#untaken === 0;
+  }
+
+  /** Writes one entry: `struct io_uring_sqe`, as 16 words. */
+  put(request: RingRequest, slot: number): void {
+    const entries = this.#entries;
+    const base = (this.#tail & (this.#length - 1)) << 4;
+    const offset = request.offset;
+    const address = request.address;
+    const address3 = request.address3;
+    const fixed = request.fixed;
+    entries[base] = request.opcode | (request.flags << 8) | (request.ioPriority << 16);
+    // A place in the table that has been given up may be another file's by now.
+    entries[base + 1] = fixed === null ? request.fd : fixed.fd;
+    entries[base + 2] = offset;
+    entries[base + 3] = Math.floor(offset / 0x1_0000_0000);
+    entries[base + 4] = address;
+    entries[base + 5] = Math.floor(address / 0x1_0000_0000);
+    entries[base + 6] = request.lengthBytes;
+    entries[base + 7] = request.operationFlags;
+    entries[base + 8] = slot;
+    entries[base + 9] = request.generation;
+    entries[base + 10] = request.bufferIndex;
+    entries[base + 11] = request.fileIndex;
+    entries[base + 12] = address3;
+    entries[base + 13] = Math.floor(address3 / 0x1_0000_0000);
+    entries[base + 14] = 0;
+    entries[base + 15] = 0;
+    this.#tail = (this.#tail + 1) | 0;
+    this.queued += 1;
+  }
+
+  /** Shows the kernel what has been written. */
+  publish(): void {
+    // Pairs with the kernel's acquire load of the tail: the entries before it are written.
+    Atomics.store(this.#words, this.#tailIndex, this.#tail);
+  }
+
+  /** Lets go of the memory, which is unmapped next. */
+  detach(): void {
+    this.#words = new Int32Array(this.#words.length);
+    this.#entries = new Uint32Array(this.#entries.length);
+  }
+
+  get #untaken(): number {
+    // Pairs with the kernel's release store of the head, after it has taken the entries.
+    return (this.#tail - Atomics.load(this.#words, this.#headIndex)) | 0;
+  }
+}
