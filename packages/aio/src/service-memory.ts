@@ -146,5 +146,7 @@ export interface ServiceMemoryHandle {
 /** What a service thread is started with. */
 export interface ServiceThreadData extends ServiceMemoryHandle {
   readonly index: number;
+  /** What the thread is woken by while it blocks in the kernel; -1 where there is no io_uring. */
+  readonly eventFd: number;
   readonly device: unknown;
 }

@@ -46,8 +46,8 @@ process.once('exit', () => {
   Atomics.notify(words, COMPLETION_TAIL);
 });
 // A thread that blocks in the kernel needs no event loop to hear of completions.
-const ring = probe().available ? threadRing({ eventLoop: false }) : null;
-const waker = ring === null ? null : new RingWaker(ring);
+const ring = data.eventFd >= 0 && probe().available ? threadRing({ eventLoop: false }) : null;
+const waker = ring === null ? null : new RingWaker(ring, data.eventFd);
 const device: BlockDevice = attachDevice(data.device as DeviceHandle);
 const blocking = device.capabilities.progress === 'event-loop';
 const buffers = new Map<number, IoBuffer>();

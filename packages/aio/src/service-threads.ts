@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads';
 import type { BlockDevice } from '@biodone/blockdev';
 import { IO_DONE, IO_STARTED } from '@biodone/blockdev';
 import { SoftInterrupt, TailQueue } from '@biodone/sync';
-import { EIO, type IoBuffer, wakeRing } from '@biodone/uring';
+import { EIO, type IoBuffer, libc, openEventFd, probe, wakeRing } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
 import {
   CLOSED,
@@ -286,7 +286,9 @@ export class ServiceThreads {
 
   #startWorker(device: BlockDevice, index: number): Worker {
     const { shared, size, threads } = this.#memory;
-    const workerData: ServiceThreadData = { shared, size, index, threads, device: device.handle() };
+    // Opened here and not by the thread: it must not be another file's while this side may wake by it.
+    const eventFd = probe().available ? openEventFd() : -1;
+    const workerData: ServiceThreadData = { shared, size, index, threads, eventFd, device: device.handle() };
     const worker = new Worker(new URL('./service-thread.js', import.meta.url), { workerData, name: `aiod${index}` });
     worker.unref();
     this.#ended.push(new Promise((resolve) => worker.once('exit', resolve)));
@@ -295,6 +297,8 @@ export class ServiceThreads {
     );
     worker.on('exit', () => {
       this.#alive -= 1;
+      this.#memory.takeWaker(index);
+      if (eventFd >= 0) libc().close(eventFd);
       if (this.#memory.words[CLOSED] === 0) this.#failOrphans(this.#alive === 0 ? ALL_THREADS : index + 1);
     });
     return worker;

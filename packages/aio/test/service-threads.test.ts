@@ -155,14 +155,21 @@ describe('service threads', () => {
       warnings.push((warning as NodeJS.ErrnoException).code ?? '');
     };
     process.on('warning', onWarning);
-    const pool = new AioServicePool(openUnattachable(), { service: 'threads', threads: 2 });
-    const reads = Array.from({ length: 4 }, () => promises.read(pool, IoBuffer.allocate(512), 0));
-    for (const result of await Promise.allSettled(reads))
-      expect(result).toMatchObject({ status: 'rejected', reason: { code: 'EIO' } });
-    // Those that come when no thread is left fail too, instead of waiting for ever.
-    await expect(promises.read(pool, IoBuffer.allocate(512), 0)).rejects.toMatchObject({ code: 'EIO' });
+    const cycle = async (): Promise<void> => {
+      const pool = new AioServicePool(openUnattachable(), { service: 'threads', threads: 2 });
+      const reads = Array.from({ length: 4 }, () => promises.read(pool, IoBuffer.allocate(512), 0));
+      for (const result of await Promise.allSettled(reads))
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'EIO' } });
+      // Those that come when no thread is left fail too, instead of waiting for ever.
+      await expect(promises.read(pool, IoBuffer.allocate(512), 0)).rejects.toMatchObject({ code: 'EIO' });
+      await pool.close();
+    };
+    await cycle();
     expect(warnings).toContain('BIODONE_SERVICE_THREAD');
     process.off('warning', onWarning);
-    await pool.close();
+    if (!linux) return;
+    const before = readdirSync('/proc/self/fd').length;
+    await cycle();
+    expect(readdirSync('/proc/self/fd').length).toBe(before);
   });
 });

@@ -47,7 +47,7 @@ export { threadRing } from './ring-of-thread.js';
 export type { RingOptions } from './ring-options.js';
 export { RingRequest } from './ring-request.js';
 export type { RingStatistics } from './ring-statistics.js';
-export { RingWaker, wakeRing } from './ring-waker.js';
+export { openEventFd, RingWaker, wakeRing } from './ring-waker.js';
 export { requestError } from './run-request.js';
 export { cancelSync } from './sync-cancel.js';
 export { type Libc, libc } from './syscalls.js';

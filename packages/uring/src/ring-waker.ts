@@ -10,7 +10,8 @@ import type { ThreadRing } from './thread-ring.js';
 /**
  * Wakes a thread that blocks in {@link ThreadRing.wait}, from any thread: a read of an eventfd that is in flight in its ring.
  *
- * If the thread is terminated, its eventfd stays open, since another thread may be about to wake by it: that one closes it.
+ * If the thread is terminated, an eventfd that it has opened itself stays open, since another thread may be about to wake by it. So the
+ * other thread had better open it ({@link openEventFd}), and close it when the thread has ended.
  *
  * The blocking thread calls {@link arm} before it waits; whoever has news for it calls {@link wakeRing} with {@link eventFd}.
  */
@@ -20,15 +21,18 @@ export class RingWaker extends RingRequest {
   readonly #ring: ThreadRing;
   readonly #counter = IoBuffer.allocate(8, 8);
   readonly #file: RingFile;
+  readonly #ownsEventFd: boolean;
   #armed = false;
 
-  /** @throws SystemError EMFILE, ENFILE, ENOMEM */
-  constructor(ring: ThreadRing) {
+  /**
+   * @param eventFd of {@link openEventFd}, which whoever opened it closes; without it the waker opens its own
+   * @throws SystemError EMFILE, ENFILE, ENOMEM
+   */
+  constructor(ring: ThreadRing, eventFd?: number) {
     super();
     this.#ring = ring;
-    // Without O_NONBLOCK, with which the read would complete with EAGAIN instead of waiting.
-    this.eventFd = libc().eventfd(0, O_CLOEXEC);
-    if (this.eventFd < 0) throw new SystemError(libc().errno(), 'eventfd');
+    this.#ownsEventFd = eventFd === undefined;
+    this.eventFd = eventFd ?? openEventFd();
     this.#file = RingFile.borrow(this.eventFd, 'eventfd');
   }
 
@@ -44,13 +48,25 @@ export class RingWaker extends RingRequest {
     this.#armed = false;
   }
 
-  /** Lets go of the eventfd. Nobody may wake by it any more. */
+  /** Lets go of the eventfd, and closes its own, by which nobody may wake any more. */
   close(): void {
     wakeRing(this.eventFd);
     while (this.#armed) this.#ring.wait(Number.POSITIVE_INFINITY);
     void this.#file.close();
-    libc().close(this.eventFd);
+    if (this.#ownsEventFd) libc().close(this.eventFd);
   }
+}
+
+/**
+ * Opens an eventfd to wake a thread by. Close it with close(2): `libc().close`.
+ *
+ * @throws SystemError EMFILE, ENFILE, ENOMEM
+ */
+export function openEventFd(): number {
+  // Without O_NONBLOCK, with which the waker's read would complete with EAGAIN instead of waiting.
+  const eventFd = libc().eventfd(0, O_CLOEXEC);
+  if (eventFd < 0) throw new SystemError(libc().errno(), 'eventfd');
+  return eventFd;
 }
 
 /** Wakes the thread of a {@link RingWaker}, or spares it its next wait. Any thread may call this; it does not block. */

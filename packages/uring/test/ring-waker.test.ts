@@ -1,6 +1,6 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { prepareNop, RingWaker, ThreadRing, wakeRing } from '@biodone/uring';
+import { libc, openEventFd, prepareNop, RingWaker, ThreadRing, wakeRing } from '@biodone/uring';
 import { expect, it } from 'vitest';
 import { answerOf } from './support/answer.js';
 import { describeRing } from './support/available.js';
@@ -47,6 +47,20 @@ describeRing('RingWaker', () => {
     expect(ring.wait(5)).toBe('ETIME');
     waker.close();
     expect(ring.inFlight).toBe(0);
+    ring.closeSync();
+  });
+
+  it('wakes by an eventfd of somebody else, and leaves that open', () => {
+    const ring = new ThreadRing({ eventLoop: false });
+    const eventFd = openEventFd();
+    const waker = new RingWaker(ring, eventFd);
+    expect(waker.eventFd).toBe(eventFd);
+    waker.arm();
+    wakeRing(eventFd);
+    expect(ring.wait(10_000)).toBe(1);
+    waker.close();
+    expect(isEventFd(eventFd)).toBe(true);
+    libc().close(eventFd);
     ring.closeSync();
   });
 
