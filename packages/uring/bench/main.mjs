@@ -103,7 +103,7 @@ function readOptions() {
   try {
     const { values } = parseArgs({ options: { json: { type: 'string' }, repeats: { type: 'string', default: '5' } } });
     const repeats = Number(values.repeats);
-    if (!Number.isInteger(repeats) || repeats < 1) throw new Error(`--repeats ${values.repeats} is not a positive number`);
+    if (!Number.isInteger(repeats) || repeats < 1) throw new Error(`--repeats ${values.repeats} is not a whole number >= 1`);
     const json = values.json && checkReportFile(values.json);
     return { json, repeats };
   } catch (error) {

@@ -2,19 +2,22 @@ import { IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_BUFFERS2, IORING_RSRC_R
 import { ENOMEM } from './errno.js';
 import { SystemError } from './errors.js';
 import type { IoBuffer } from './memory.js';
-import { ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
+import { checkPlace, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
 import { checkRange } from './ring-options.js';
 import type { RingRequest } from './ring-request.js';
 
-/** A place in a ring's table of registered buffers, and the memory there. */
+/** A place in a ring's table of registered buffers, and the memory there. It can be used on that ring only. */
 export class FixedBuffer {
   readonly memory: IoBuffer;
   /** The index in the table; -1 when the place has been given up, so that requests complete with EFAULT. */
   index: number;
+  /** The ring. */
+  readonly owner: object;
   readonly #clear: (index: number) => void;
 
   /** @internal */
-  constructor(memory: IoBuffer, index: number, clear: (index: number) => void) {
+  constructor(owner: object, memory: IoBuffer, index: number, clear: (index: number) => void) {
+    this.owner = owner;
     this.memory = memory;
     this.index = index;
     this.#clear = clear;
@@ -57,11 +60,11 @@ export class BufferTable {
    * @param index 0 to `length - 1`
    * @param onRelease completes, with 0, when the kernel lets go of the memory again: after it has left the table and its last request is
    * done
-   * @throws RangeError ERR_OUT_OF_RANGE; SystemError ENOMEM beyond the limit on locked memory, EFAULT for memory that cannot be pinned
+   * @throws RangeError ERR_OUT_OF_RANGE, also where the ring was opened without `bufferTableEntries`; SystemError ENOMEM beyond the limit on locked memory, EFAULT for memory that cannot be pinned
    * @throws Error ERR_INVALID_STATE if `onRelease` is under way
    */
   set(index: number, memory: IoBuffer, onRelease: RingRequest | null = null): FixedBuffer {
-    checkRange('index', index, 0, this.length - 1);
+    checkPlace(index, this.length, 'bufferTableEntries');
     checkRange('memory.lengthBytes', memory.lengthBytes, 1, 2 ** 30);
     if (onRelease !== null) this.#ring.tag(onRelease);
     this.#places[index]?.clear();
@@ -71,7 +74,7 @@ export class BufferTable {
       if (onRelease !== null) this.#ring.untag(onRelease);
       throw error;
     }
-    const fixed = new FixedBuffer(memory, index, (place) => this.#clear(place));
+    const fixed = new FixedBuffer(this.#ring, memory, index, (place) => this.#clear(place));
     this.#places[index] = fixed;
     return fixed;
   }

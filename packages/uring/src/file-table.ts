@@ -1,9 +1,8 @@
 import { IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILES2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
 import { EBADF, EBUSY } from './errno.js';
 import { SystemError } from './errors.js';
-import { ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
+import { checkPlace, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
 import { FixedFile, type RingFile } from './ring-file.js';
-import { checkRange } from './ring-options.js';
 import type { RingRequest } from './ring-request.js';
 import type { RingGuard } from './thread-end.js';
 
@@ -45,13 +44,13 @@ export class FileTable {
    *
    * @param index 0 to `length - 1`
    * @param onRelease completes, with 0, when the kernel lets go of the file again: after it has left the table and its last request is done
-   * @throws RangeError ERR_OUT_OF_RANGE; SystemError EBADF if the file is closed; EBUSY while requests are in flight that name the file that
+   * @throws RangeError ERR_OUT_OF_RANGE, also where the ring was opened without `fileTableEntries`; SystemError EBADF if the file is closed; EBUSY while requests are in flight that name the file that
    * is there or was, and that the kernel looks up only when they run: members of a chain, behind a drain, with IOSQE_ASYNC, fsync and the
    * like. They would get hold of the new file.
    * @throws Error ERR_INVALID_STATE if `onRelease` is under way
    */
   set(index: number, file: RingFile, onRelease: RingRequest | null = null): FixedFile {
-    checkRange('index', index, 0, this.length - 1);
+    checkPlace(index, this.length, 'fileTableEntries');
     if (file.closing) throw new SystemError(EBADF, 'io_uring_register', file.path, 'the file is closed');
     if ((this.#former[index]?.lateRequests ?? 0) > 0) {
       throw new SystemError(EBUSY, 'io_uring_register', file.path, `requests in flight name the file in place ${index}`);
@@ -64,7 +63,7 @@ export class FileTable {
       if (onRelease !== null) this.#ring.untag(onRelease);
       throw error;
     }
-    const fixed = new FixedFile(file, index, (place) => this.#clear(place));
+    const fixed = new FixedFile(this.#ring, file, index, (place) => this.#clear(place));
     this.#places[index] = fixed;
     this.#former[index] = fixed;
     return fixed;

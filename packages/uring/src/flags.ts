@@ -33,7 +33,7 @@ export const RWF_NOWAIT: number = 0x8;
 export const RWF_APPEND: number = 0x10;
 /** Writes at the offset, although the file was opened with O_APPEND. */
 export const RWF_NOAPPEND: number = 0x20;
-/** The write happens as a whole or not at all, also when the power fails; EOPNOTSUPP where file or device cannot (Linux 6.11). */
+/** The write happens as a whole or not at all, also when the power fails; ENOTSUP where file or device cannot (Linux 6.11). */
 export const RWF_ATOMIC: number = 0x40;
 
 /** Classes of `request.ioPriority`, in its bits 13 to 15, from include/uapi/linux/ioprio.h; the level, 0 (high) to 7, is in the low bits. */

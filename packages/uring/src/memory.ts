@@ -61,14 +61,17 @@ export class IoBuffer {
    *
    * An ArrayBuffer's owner could transfer it while the kernel writes into it, and its new owner could let it go: the memory would be
    * somebody else's then. Whoever promises to do no such thing until all requests on it have completed says so with `trusted`. The
-   * buffer is then marked as untransferable, which stops `postMessage` and `structuredClone`; nothing stops `transfer()` of Node 22 and
-   * newer, or a WebAssembly.Memory from growing. A resizable ArrayBuffer is refused in any case.
+   * buffer is then marked as untransferable, so that `postMessage` and `structuredClone` refuse to transfer it, or copy it (Node 20).
+   * Not every Node refuses `transfer()` then (24 does, 22 does not), and nothing stops a WebAssembly.Memory from growing. A resizable
+   * ArrayBuffer is refused in any case.
    *
    * @param options.trusted accepts a view on an ArrayBuffer, such as a Buffer
-   * @throws TypeError ERR_INVALID_ARG_TYPE for a view on an ArrayBuffer that is not trusted, or resizable
+   * @throws TypeError ERR_INVALID_ARG_TYPE for a view on an ArrayBuffer that is not trusted, or resizable; RangeError ERR_OUT_OF_RANGE for
+   * one without bytes, such as one that has been detached
    */
   static over(view: Uint8Array, options: { trusted?: boolean } = {}): IoBuffer {
     const { buffer } = view;
+    if (!(view.byteLength > 0)) throw outOfRange('view.byteLength', '>= 1 (is it detached?)', view.byteLength);
     if (buffer instanceof SharedArrayBuffer) return new IoBuffer(view, nextId());
     if (options.trusted !== true) {
       throw wrongType(

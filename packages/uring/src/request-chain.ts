@@ -7,7 +7,7 @@ import type { RingRequest } from './ring-request.js';
  *
  * Each starts when the one before has completed. If one fails, or reads or writes less than it was asked to, those after it complete
  * with ECANCELED. After one with `IOSQE_IO_HARDLINK` in its flags the next runs whatever the result. The members are prepared one by one,
- * the chain is started as a whole ({@link ThreadRing.startChain}), and completions come in its order. It can be prepared and started again
+ * the chain is started as a whole ({@link ThreadRing.startChain}), and completions come in its order, but for those of link timeouts. It can be prepared and started again
  * when all members have completed.
  *
  * A member with `IOSQE_CQE_SKIP_SUCCESS` completes only if it fails; that it has succeeded shows in the completion of a later one. So the
@@ -46,9 +46,8 @@ export class RequestChain {
 
   /** @throws TypeError ERR_INVALID_ARG_VALUE for less than two requests, or one that is in it twice */
   constructor(requests: readonly RingRequest[]) {
-    if (requests.length < 2 || new Set(requests).size < requests.length) {
-      throw invalid('a chain has at least two requests, and none of them twice');
-    }
+    if (requests.length < 2) throw invalid(`a chain has at least two requests, not ${requests.length}`);
+    if (new Set(requests).size < requests.length) throw invalid('a chain cannot have the same request twice');
     this.requests = [...requests];
   }
 

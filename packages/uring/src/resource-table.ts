@@ -1,3 +1,4 @@
+import { checkRange } from './ring-options.js';
 import type { RingRequest } from './ring-request.js';
 import { libc } from './syscalls.js';
 
@@ -9,6 +10,16 @@ export interface TableRing {
   submitAll(): boolean;
   tag(request: RingRequest): void;
   untag(request: RingRequest): void;
+}
+
+/** Checks a place in a table. @throws RangeError ERR_OUT_OF_RANGE */
+export function checkPlace(index: number, length: number, option: string): void {
+  if (length > 0) {
+    checkRange('index', index, 0, length - 1);
+    return;
+  }
+  const message = `The value of "index" is out of range: the ring was opened without ${option}. Received ${index}`;
+  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
 }
 
 /** `struct io_uring_rsrc_register`: nr, flags, resv2, data, tags. */

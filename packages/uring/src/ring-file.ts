@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { inspect } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { EBADF } from './errno.js';
 import { SystemError } from './errors.js';
@@ -72,11 +73,11 @@ export class RingFile {
    * @param options.native says that `node:fs` has not opened the descriptor, but a request (`prepareOpenat`, `prepareAccept`) or another
    * library. Node keeps a list of what `node:fs` opens in a worker, and closes that when the worker ends; a native descriptor is closed
    * then too.
-   * @throws SystemError EBADF for what is no descriptor
+   * @throws SystemError EBADF for what is no open descriptor
    */
   static adopt(fd: number, options: { path?: string; native?: boolean } = {}): RingFile {
     const { path, native = false } = options;
-    if (!Number.isInteger(fd) || fd < 0) throw new SystemError(EBADF, 'adopt', path, `${fd} is no descriptor`);
+    checkOpen(fd, 'adopt', path);
     if (native) own(fd);
     return new RingFile(fd, path, native ? closeNative : closeSync);
   }
@@ -84,9 +85,11 @@ export class RingFile {
   /**
    * Uses a descriptor that somebody else owns, and keeps open until {@link close} has resolved, or for as long as requests are started.
    * Closing this closes no descriptor.
+   *
+   * @throws SystemError EBADF for what is no open descriptor
    */
   static borrow(fd: number, path?: string): RingFile {
-    if (!Number.isInteger(fd) || fd < 0) throw new SystemError(EBADF, 'borrow', path, `${fd} is no descriptor`);
+    checkOpen(fd, 'borrow', path);
     return new RingFile(fd, path, null);
   }
 
@@ -187,10 +190,13 @@ export class FixedFile {
   /** Marks the number as an index. */
   readonly requestFlags: number = IOSQE_FIXED_FILE;
   readonly file: RingFile;
+  /** The ring. */
+  readonly owner: object;
   readonly #clear: (index: number) => void;
 
   /** @internal */
-  constructor(file: RingFile, index: number, clear: (index: number) => void) {
+  constructor(owner: object, file: RingFile, index: number, clear: (index: number) => void) {
+    this.owner = owner;
     this.file = file;
     this.fd = index;
     this.#clear = clear;
@@ -221,22 +227,39 @@ export interface AimedRequest {
   path: string | undefined;
 }
 
-/** Aims a request at a file. @internal */
+/**
+ * Aims a request at a file.
+ *
+ * @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE for what is no file
+ * @internal
+ */
 export function aim(request: AimedRequest, target: FileTarget): void {
   request.otherFile = null;
   if (typeof target === 'number') {
+    if ((target | 0) !== target) throw notDescriptor(target);
     request.fd = target;
     request.flags = 0;
     request.file = null;
     request.fixed = null;
     request.path = undefined;
   } else {
+    if (target?.file === undefined) throw notFile(target);
     request.fd = target.fd;
     request.flags = target.requestFlags;
     request.file = target.file;
     request.fixed = target.requestFlags === 0 ? null : (target as FixedFile);
     request.path = target.path;
   }
+}
+
+function notDescriptor(value: number): RangeError {
+  const message = `The value of "fd" is out of range. It must be an integer of 32 bits. Received ${value}`;
+  return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+function notFile(value: unknown): TypeError {
+  const message = `The file must be a RingFile, a FixedFile or a descriptor's number. Received ${inspect(value, { depth: -1 })}`;
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 interface PromiseWithResolvers {
@@ -248,6 +271,13 @@ interface Token {
   readonly fd: number;
   readonly path: string | undefined;
   readonly close: (fd: number) => void;
+}
+
+function checkOpen(fd: number, syscall: string, path: string | undefined): void {
+  // From fcntl.h.
+  const F_GETFD = 1;
+  const open = Number.isInteger(fd) && fd >= 0 && fd <= 0x7fff_ffff && libc().fcntl(fd, F_GETFD, 0) >= 0;
+  if (!open) throw new SystemError(EBADF, syscall, path, `${fd} is no open descriptor`);
 }
 
 function closeNative(fd: number): void {

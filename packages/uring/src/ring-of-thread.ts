@@ -8,11 +8,13 @@ let ringOfThread: ThreadRing | undefined;
  *
  * It belongs to the thread, is closed when a worker ends, and costs nothing while nothing is in flight.
  *
- * @param options what the first call opens it with; later calls find it open
+ * Nobody needs to close it: when nothing is in flight, it does not keep the process alive. If somebody has, the next call opens another.
+ *
+ * @param options what it is opened with; calls that find it open do not look at them
  * @throws SystemError where io_uring is not to be had; `probe()` says why
  */
 export function threadRing(options: ThreadRingOptions = {}): ThreadRing {
-  if (ringOfThread === undefined) {
+  if (ringOfThread === undefined || ringOfThread.closing) {
     ringOfThread = new ThreadRing(options);
     if (!isMainThread) process.once('exit', closeIdleRing);
   }

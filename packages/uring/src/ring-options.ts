@@ -1,9 +1,10 @@
+import { inspect } from 'node:util';
 import { CQ_ENTRIES_MAX, SQ_ENTRIES_MAX } from './abi.js';
 
 /** Options of {@link Ring}. */
 export interface RingOptions {
   /**
-   * Requests that one system call can submit: 1 to 32768, rounded up to a power of two.
+   * Requests that one system call can submit: 1 to 32768, rounded up to a power of two, and no more than `cqEntries`.
    * @default 256, or `cqEntries` if that is less
    */
   sqEntries?: number;
@@ -25,13 +26,13 @@ export interface RingOptions {
   /**
    * When the kernel does its work for completions that come later: `'interrupt'`, as soon as it can; `'cooperative'`, when this thread
    * makes a system call anyway (IORING_SETUP_COOP_TASKRUN, Linux 5.19); `'deferred'`, when this thread asks for completions
-   * (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which is mostly the fastest and implies `singleIssuer`. Older kernels do what they know.
+   * (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which is mostly the fastest and needs `singleIssuer`. Older kernels do what they know.
    * @default 'deferred'; `'cooperative'` with `singleIssuer: false`
    */
   taskRun?: 'interrupt' | 'cooperative' | 'deferred';
   /**
    * Lets a kernel thread take the requests, so that submitting is no system call. It burns a CPU until it has been idle for so many
-   * milliseconds. `cpu` binds it to one.
+   * milliseconds, 1000 by default. `cpu` binds it to one. It does the work of `taskRun` too.
    */
   sqPoll?: { idleMs?: number; cpu?: number };
   /** Shares another ring's kernel worker threads (IORING_SETUP_ATTACH_WQ), and its polling thread. */
@@ -88,6 +89,11 @@ export function checkRingOptions(options: RingOptions): RingSettings {
   checkRange('bufferTableEntries', bufferTableEntries, 0, 1 << 14);
   checkChoice('taskRun', taskRun, ['interrupt', 'cooperative', 'deferred']);
   checkChoice('memory', memory, ['auto', 'own', 'mapped']);
+  if (taskRun === 'deferred' && !singleIssuer) throw contradiction("taskRun 'deferred'", 'singleIssuer false');
+  if (options.taskRun !== undefined && options.sqPoll !== undefined)
+    throw contradiction('taskRun', 'sqPoll, whose thread does that work');
+  checkObject('sqPoll', options.sqPoll);
+  checkObject('attachTo', options.attachTo);
   const sqPoll = options.sqPoll === undefined ? null : { idleMs: options.sqPoll.idleMs ?? 1000, cpu: options.sqPoll.cpu };
   if (sqPoll !== null) {
     checkRange('sqPoll.idleMs', sqPoll.idleMs, 1, 0x7fffffff);
@@ -112,7 +118,14 @@ export function checkRingOptions(options: RingOptions): RingSettings {
 export function checkRange(name: string, value: number, min: number, max: number = Number.MAX_SAFE_INTEGER): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return;
   const range = `an integer >= ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` && <= ${max}`}`;
-  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${value}`;
+  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`;
+  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+/** A time to wait for: Infinity, or a number that is not negative. */
+export function checkTimeout(timeoutMs: number): void {
+  if (timeoutMs >= 0) return;
+  const message = `The value of "timeoutMs" is out of range. It must be a number >= 0. Received ${inspect(timeoutMs)}`;
   throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
 }
 
@@ -120,6 +133,18 @@ function checkChoice(name: string, value: string, choices: readonly string[]): v
   if (choices.includes(value)) return;
   const message = `The property '${name}' must be one of: ${choices.map((choice) => `'${choice}'`).join(', ')}. Received '${value}'`;
   throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+function contradiction(one: string, other: string): TypeError {
+  return Object.assign(new TypeError(`The option ${one} cannot be had together with ${other}`), {
+    code: 'ERR_INVALID_ARG_VALUE',
+  });
+}
+
+function checkObject(name: string, value: unknown): void {
+  if (value === undefined || (typeof value === 'object' && value !== null)) return;
+  const message = `The property '${name}' must be an object. Received ${inspect(value)}`;
+  throw Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 function powerOfTwo(value: number): number {

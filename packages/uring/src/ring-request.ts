@@ -16,11 +16,12 @@ export interface ChainOfRequests {
  * as soon as its last {@link complete} has been called; until then it, the file and the memory that it names belong to the kernel, and
  * are held.
  *
- * Every prepare function sets all of the fields; who wants flags or a priority sets them after it.
+ * Every prepare function sets all of the fields; who wants flags or a priority sets them after it. A subclass must not use the fields'
+ * names for something of its own.
  */
 export abstract class RingRequest implements TailQueueEntry {
-  /** One of IORING_OP_. */
-  opcode = 0;
+  /** One of IORING_OP_; -1 before the first preparation. */
+  opcode = -1;
   /** IOSQE_ flags. */
   flags = 0;
   /** The priority of the I/O (ioprio_set(2)): a class, such as `IOPRIO_CLASS_BE`, and a level; 0 is the thread's own. */
@@ -46,6 +47,8 @@ export abstract class RingRequest implements TailQueueEntry {
   otherFile: RingFile | null = null;
   /** The place in the ring's table that {@link fd} is the index of. */
   fixed: FixedFile | null = null;
+  /** The registered buffer that {@link bufferIndex} is the index of. */
+  fixedBuffer: { readonly owner: object } | null = null;
   /** What must stay alive until the last completion: the memory that the kernel works on, or what holds it. */
   memory: object | null = null;
   /** Memory for a small argument (a path, a time), kept for the next use. */

@@ -109,8 +109,7 @@ function* attempts(settings: RingSettings): Generator<number> {
     (clamp ? IORING_SETUP_CLAMP : 0) |
     (attachTo === null ? 0 : IORING_SETUP_ATTACH_WQ) |
     (sqPoll === null ? 0 : IORING_SETUP_SQPOLL | (sqPoll.cpu === undefined ? 0 : IORING_SETUP_SQ_AFF));
-  // DEFER_TASKRUN needs it.
-  const issuer = singleIssuer || taskRun === 'deferred' ? IORING_SETUP_SINGLE_ISSUER : 0;
+  const issuer = singleIssuer ? IORING_SETUP_SINGLE_ISSUER : 0;
   const cooperative = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
   const deferred = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
   // The polling thread runs the completions' work itself.
@@ -185,7 +184,7 @@ function setUp(flags: number, settings: RingSettings, params: Uint32Array): numb
   params[PARAMS_SQ_THREAD_CPU] = settings.sqPoll?.cpu ?? 0;
   params[PARAMS_WQ_FD] = settings.attachTo ?? 0;
   const fd = openOwned(() => setup(SYS_io_uring_setup, settings.sqEntries, params));
-  if (fd < 0) throw new SystemError(errno(), 'io_uring_setup');
+  if (fd < 0) throw new SystemError(errno(), 'io_uring_setup', undefined, 'probe() says why and what to do');
   if ((word(params, PARAMS_FEATURES) & FEATURES_NEEDED) !== FEATURES_NEEDED) {
     closeOwned(fd);
     throw new SystemError(ENOTSUP, 'io_uring_setup', undefined, 'this kernel is too old, io_uring needs Linux 5.11 here');

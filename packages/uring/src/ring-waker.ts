@@ -1,4 +1,5 @@
 import { O_CLOEXEC } from './abi.js';
+import { EBADF } from './errno.js';
 import { SystemError } from './errors.js';
 import { IoBuffer } from './memory.js';
 import { prepareRead } from './opcodes/read.js';
@@ -69,7 +70,13 @@ export function openEventFd(): number {
   return eventFd;
 }
 
-/** Wakes the thread of a {@link RingWaker}, or spares it its next wait. Any thread may call this; it does not block. */
+/**
+ * Wakes the thread of a {@link RingWaker}, or spares it its next wait. Any thread may call this; it does not block.
+ *
+ * @throws SystemError EBADF, EINVAL for what is no open eventfd
+ */
 export function wakeRing(eventFd: number): void {
-  libc().eventfd_write(eventFd, 1);
+  const isDescriptor = (eventFd | 0) === eventFd;
+  if (!isDescriptor) throw new SystemError(EBADF, 'eventfd_write', undefined, `${eventFd} is no descriptor`);
+  if (libc().eventfd_write(eventFd, 1) < 0) throw new SystemError(libc().errno(), 'eventfd_write');
 }

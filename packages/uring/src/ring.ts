@@ -21,7 +21,7 @@ import { IORING_CQE_F_MORE, IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_
 import { syncCancelArgument } from './opcodes/cancel.js';
 import { underWay } from './opcodes/prepare.js';
 import type { RequestChain } from './request-chain.js';
-import { checkRange, checkRingOptions, type RingOptions } from './ring-options.js';
+import { checkRange, checkRingOptions, checkTimeout, type RingOptions } from './ring-options.js';
 import type { RingRequest } from './ring-request.js';
 import { type RingMemory, setUpRing } from './ring-setup.js';
 import { MESSAGE_BIT, RingSlots } from './ring-slots.js';
@@ -185,7 +185,8 @@ export class Ring {
    *
    * @returns false where the ring is full: as many requests are in flight as the completion queue holds
    * @throws SystemError EBADF if the ring is closed
-   * @throws Error ERR_INVALID_STATE if the request is under way already; TypeError ERR_INVALID_ARG_VALUE for link flags without a chain
+   * @throws Error ERR_INVALID_STATE if the request is under way already, or has never been prepared; TypeError ERR_INVALID_ARG_VALUE for
+   * link flags without a chain, and for a registered file or buffer of another ring
    */
   prepare(request: RingRequest): boolean {
     if (!this.claim(request)) return true;
@@ -220,9 +221,10 @@ export class Ring {
 
   /** Throws what {@link prepare} throws. @internal */
   check(request: RingRequest): void {
-    this.#checkOpen('prepare');
+    this.#checkOpen('start');
     if (request.started) throw underWay();
     if ((request.flags & CHAIN_FLAGS) !== 0) throw linkAlone();
+    this.#checkPrepared(request);
   }
 
   /** {@link claim} for a chain. False if one of its files is closing: that member completes with EBADF, and the others with ECANCELED. @internal */
@@ -234,9 +236,10 @@ export class Ring {
 
   /** Throws what {@link prepareChain} throws. @internal */
   checkChain(chain: RequestChain): void {
-    this.#checkOpen('prepare');
+    this.#checkOpen('start');
     checkRange('chain.requests.length', chain.requests.length, 2, this.sqEntries);
     if (chain.requests.some(({ started }) => started)) throw underWay();
+    for (const request of chain.requests) this.#checkPrepared(request);
     chain.check();
   }
 
@@ -325,6 +328,8 @@ export class Ring {
    * @returns `'EINTR'` after a signal, `'ETIME'` at the deadline, `null` if a completion is there, even where `count` are not
    */
   wait(count: number, timeoutMs: number): 'EINTR' | 'ETIME' | null {
+    checkRange('count', count, 0);
+    checkTimeout(timeoutMs);
     if (this.#slots.failures > 0) {
       this.submit();
       return null;
@@ -401,10 +406,11 @@ export class Ring {
    * kernel has started and cannot stop, such as disk I/O. A completion may start requests, which are then cancelled too; it may not close
    * the ring again.
    *
-   * @param timeoutMs how long to wait at most
+   * @param timeoutMs how long to wait at most; `Infinity`, the default, for no limit
    * @throws SystemError EBUSY if requests are in flight after that time: the ring stays open, and can be closed later
    */
   close(timeoutMs: number = Number.POSITIVE_INFINITY): void {
+    checkTimeout(timeoutMs);
     if (this.#closed) return;
     this.#drain(timeoutMs);
     if (this.#closed) return;
@@ -495,9 +501,25 @@ export class Ring {
     this.#enter(0, 0, IORING_ENTER_GETEVENTS, 0, 0);
   }
 
+  #checkPrepared(request: RingRequest): void {
+    const { fixed, fixedBuffer } = request;
+    if (request.opcode < 0) throw unprepared();
+    if ((fixed !== null && fixed.owner !== this) || (fixedBuffer !== null && fixedBuffer.owner !== this)) throw otherRing();
+  }
+
   #checkOpen(syscall: string): void {
     if (this.#closed) throw new SystemError(EBADF, syscall, undefined, 'the ring is closed');
   }
+}
+
+function unprepared(): Error {
+  const message = 'The request has not been prepared: call one of the prepare functions first, and not asynchronously';
+  return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' });
+}
+
+function otherRing(): TypeError {
+  const message = 'a registered file or buffer can be used on the ring alone in whose table it is';
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
 function linkAlone(): TypeError {

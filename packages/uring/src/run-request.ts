@@ -1,6 +1,7 @@
-import { ECANCELED } from './errno.js';
+import { EBADF, ECANCELED } from './errno.js';
 import { SystemError } from './errors.js';
 import { OPERATION_NAMES } from './opcodes/abi.js';
+import { isMultishot } from './opcodes/multishot.js';
 import { RingRequest } from './ring-request.js';
 
 /** What starts and cancels requests: a ThreadRing. */
@@ -15,6 +16,7 @@ export function runRequest(ring: RequestRunner, prepare: (request: RingRequest) 
     signal?.throwIfAborted();
     const request = new PromisedRequest(resolve, reject, signal);
     prepare(request);
+    if (isMultishot(request)) throw multishot();
     ring.start(request);
     request.listen(ring);
   });
@@ -48,7 +50,15 @@ class PromisedRequest extends RingRequest {
   }
 }
 
+function multishot(): TypeError {
+  const message = 'a multishot request completes many times, a promise once: start a RingRequest of your own';
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
 /** A request's negative result as an error, with the operation as `syscall` and the path of its file. */
 export function requestError(request: RingRequest, result: number): SystemError {
-  return new SystemError(-result, OPERATION_NAMES[request.opcode] ?? `operation ${request.opcode}`, request.path);
+  const { opcode, path, fd, file } = request;
+  // The number is all that there is to name; for other errors it may be that of a duplicate.
+  const advice = result === -EBADF && path === undefined && file === null ? `descriptor ${fd}` : undefined;
+  return new SystemError(-result, OPERATION_NAMES[opcode] ?? `operation ${opcode}`, path, advice);
 }

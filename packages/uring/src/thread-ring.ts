@@ -1,13 +1,15 @@
 import { SoftInterrupt, type SoftInterruptOptions, TailQueue } from '@biodone/sync';
 import { isBare, isKept, keepDescriptors } from './bare-descriptor.js';
-import { EAGAIN, EBUSY, ECANCELED } from './errno.js';
+import type { BufferTable } from './buffer-table.js';
+import { EAGAIN, EBADF, EBUSY, ECANCELED } from './errno.js';
 import { SystemError } from './errors.js';
 import { EventLoopDoor } from './event-loop.js';
+import type { FileTable } from './file-table.js';
 import { looksUpLate } from './late-lookup.js';
 import { prepareCancel } from './opcodes/cancel.js';
 import type { RequestChain } from './request-chain.js';
 import { Ring } from './ring.js';
-import type { RingOptions } from './ring-options.js';
+import { checkRange, checkTimeout, type RingOptions } from './ring-options.js';
 import { RingRequest } from './ring-request.js';
 import { runRequest } from './run-request.js';
 
@@ -53,6 +55,7 @@ export interface ThreadRingOptions extends RingOptions, SoftInterruptOptions {
  * ```
  */
 export class ThreadRing {
+  /** The mechanism: sizes, features, statistics, and system calls that have no method here. */
   readonly ring: Ring;
   readonly #interrupt: SoftInterrupt;
   readonly #door: EventLoopDoor | null;
@@ -69,7 +72,6 @@ export class ThreadRing {
 
   /** @throws SystemError what opening the ring gives */
   constructor(options: ThreadRingOptions = {}) {
-    // A thread that waits in the kernel lets it do its work there.
     this.ring = new Ring(options);
     this.#interrupt = new SoftInterrupt((budget) => this.#run(budget), options);
     this.#door = options.eventLoop === false ? null : this.#openDoor();
@@ -79,6 +81,21 @@ export class ThreadRing {
   /** How many requests have been started and have not completed. */
   get inFlight(): number {
     return this.ring.inFlight + this.#waitingCount;
+  }
+
+  /** Whether {@link close} or {@link closeSync} has been called: requests that are started now complete with ECANCELED. */
+  get closing(): boolean {
+    return this.#closing || this.ring.closed;
+  }
+
+  /** The table of registered files. */
+  get files(): FileTable {
+    return this.ring.files;
+  }
+
+  /** The table of registered buffers. */
+  get buffers(): BufferTable {
+    return this.ring.buffers;
   }
 
   /**
@@ -174,12 +191,16 @@ export class ThreadRing {
   }
 
   /**
-   * Runs one request, and promises its result. `prepare` is called once, at once, with a request to prepare.
+   * Runs one request, and promises its result. `prepare` is called once, at once, with a request to prepare; it must do that before it
+   * returns. A multishot request, which completes many times, is none for a promise.
+   *
+   * The results of an ordinary timer are all negative: it always rejects, with ETIME when it has gone off.
    *
    * @param options.signal cancels the request when it is aborted; the promise is then rejected with the signal's reason, unless the request
    * completed otherwise
    * @returns the result, 0 or more
    * @throws SystemError with the errno of the request's result, its operation as `syscall`, and the file's path
+   * @throws Error ERR_INVALID_STATE if nothing was prepared; TypeError ERR_INVALID_ARG_VALUE for a multishot request
    */
   run(prepare: (request: RingRequest) => void, options: { signal?: AbortSignal } = {}): Promise<number> {
     return runRequest(this, prepare, options.signal);
@@ -197,10 +218,14 @@ export class ThreadRing {
    * system call. Completions that were there already count.
    *
    * @param count how many, at least 1
-   * @param timeoutMs how long to block at most; `Infinity` for no limit
+   * @param timeoutMs how long to block at most; `Infinity`, the default, for no limit
    * @returns how many completions were delivered; if none were, why: a signal, or the time
+   * @throws SystemError EBADF if the ring is closed; RangeError ERR_OUT_OF_RANGE
    */
   submitAndWait(count: number, timeoutMs: number = Number.POSITIVE_INFINITY): number | 'EINTR' | 'ETIME' {
+    checkRange('count', count, 1);
+    checkTimeout(timeoutMs);
+    if (this.#closed) throw new SystemError(EBADF, 'wait', undefined, 'the ring is closed');
     const deadline = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : performance.now() + timeoutMs;
     let delivered = this.ring.ready ? this.#deliver() : 0;
     while (delivered < count && this.inFlight > 0) {
@@ -214,8 +239,8 @@ export class ThreadRing {
   }
 
   /**
-   * Submits, and delivers the completions that are there, without blocking; at most as many as there are requests in flight now, or
-   * completions that are there.
+   * Submits, and delivers the completions that are there, without blocking. What the delivered ones start is submitted, and its completions
+   * are left to the next call, so that it returns. On a closed ring it does nothing.
    *
    * @returns how many it delivered
    */
@@ -224,12 +249,13 @@ export class ThreadRing {
   }
 
   /**
-   * {@link submitAndWait} for one completion, of those that are not there yet if there are some. It returns at once if nothing is in flight.
+   * {@link submitAndWait} for one completion. It returns at once if one is there, or nothing is in flight.
    *
    * The wait is a system call, so a signal ends it, unlike Atomics.wait.
    *
    * @param timeoutMs how long to block at most; `Infinity` for no limit
    * @returns how many completions were delivered, or why none were: a signal, or the time
+   * @throws SystemError EBADF if the ring is closed; RangeError ERR_OUT_OF_RANGE
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     return this.submitAndWait(1, timeoutMs);
@@ -254,10 +280,11 @@ export class ThreadRing {
   /**
    * As {@link close}, but blocks, and delivers the completions before it returns.
    *
-   * @param timeoutMs how long to wait at most
+   * @param timeoutMs how long to wait at most; `Infinity`, the default, for no limit
    * @throws SystemError EBUSY if requests are in flight after that time: the kernel cannot stop disk I/O. It can be called again.
    */
   closeSync(timeoutMs: number = Number.POSITIVE_INFINITY): void {
+    checkTimeout(timeoutMs);
     if (this.#closed) return;
     this.#beginClosing();
     const deadline = performance.now() + timeoutMs;
@@ -350,6 +377,7 @@ export class ThreadRing {
     if (this.#closed) return 0;
     const ring = this.ring;
     let handled = 0;
+    if (ring.closed) return this.#endEarly(budget);
     // Awake already: a signal would only make the event loop turn for nothing.
     if (this.#notifying) this.#notify(false);
     this.#running = true;
@@ -363,8 +391,18 @@ export class ThreadRing {
     } finally {
       this.#running = false;
     }
+    if (ring.closed) return handled + this.#endEarly(budget);
     if (this.#closing) ring.cancelAll();
     this.#settle();
+    return handled;
+  }
+
+  /** Somebody has called the bare ring's close() and not this one's: what waited for room completes with ECANCELED. */
+  #endEarly(budget: number): number {
+    this.#beginClosing();
+    const handled = this.ring.reap(budget);
+    if (this.inFlight === 0) this.#finish();
+    else this.#interrupt.schedule();
     return handled;
   }
 

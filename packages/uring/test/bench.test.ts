@@ -13,8 +13,8 @@ function bench(...options: string[]): Promise<Ending> {
 describe('the benchmark', () => {
   it.each([
     ['an option that there is not', ['--nonsense'], /--nonsense/],
-    ['a number that is none', ['--repeats', 'five'], /--repeats five is not a positive number/],
-    ['no repeats', ['--repeats', '0'], /--repeats 0 is not a positive number/],
+    ['a number that is none', ['--repeats', 'five'], /--repeats five is not a whole number >= 1/],
+    ['no repeats', ['--repeats', '0'], /--repeats 0 is not a whole number >= 1/],
     ['a surplus argument', ['surplus'], /surplus/],
   ])('refuses %s, before it measures anything', async (_, options, message) => {
     const { status, stdout, stderr } = await bench(...options);

@@ -160,8 +160,10 @@ describeRing('prepareClose', () => {
   it('closes a descriptor once', async () => {
     const fd = openSync(process.execPath, 'r');
     expect(await ring.run((request) => prepareClose(request, fd))).toBe(0);
-    await expect(ring.run((request) => prepareClose(request, fd))).rejects.toEqual(failure('EBADF', 'close'));
-    await expect(ring.run((request) => prepareClose(request, -1))).rejects.toEqual(failure('EBADF', 'close'));
+    await expect(ring.run((request) => prepareClose(request, fd))).rejects.toEqual(
+      failure('EBADF', 'close', undefined, `descriptor ${fd}`),
+    );
+    await expect(ring.run((request) => prepareClose(request, -1))).rejects.toMatchObject({ code: 'EBADF', syscall: 'close' });
   });
 });
 

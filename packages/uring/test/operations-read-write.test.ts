@@ -126,9 +126,12 @@ describeRing('reads and writes', () => {
       [(request: Probe) => prepareReadv(request, writeOnly, vector, 0), failure('EBADF', 'readv', path)],
       [(request: Probe) => prepareWritev(request, readOnly, vector, 0), failure('EBADF', 'writev', path)],
       [(request: Probe) => prepareRead(request, directory, memory, 0, 1, 0), failure('EISDIR', 'read', directory.path)],
-      // A bare descriptor has no path, and neither has the error.
-      [(request: Probe) => prepareRead(request, -1, memory, 0, 1, 0), failure('EBADF', 'read')],
-      [(request: Probe) => prepareWritev(request, 0x7fff_fff0, vector, 0), failure('EBADF', 'writev')],
+      // A bare descriptor has no path, and neither has the error: it names the number.
+      [(request: Probe) => prepareRead(request, -1, memory, 0, 1, 0), failure('EBADF', 'read', undefined, 'descriptor -1')],
+      [
+        (request: Probe) => prepareWritev(request, 0x7fff_fff0, vector, 0),
+        failure('EBADF', 'writev', undefined, 'descriptor 2147483632'),
+      ],
     ] as const;
     for (const [prepare, wanted] of expected) {
       await expect(ring.run(prepare as never)).rejects.toEqual(wanted);

@@ -130,7 +130,10 @@ describeRing('the space of a file', () => {
     await expect(ring.run((request) => prepareFtruncate(request, readOnly, 0))).rejects.toEqual(
       failure('EINVAL', 'ftruncate', path),
     );
-    await expect(ring.run((request) => prepareFtruncate(request, -1, 0))).rejects.toEqual(failure('EBADF', 'ftruncate'));
+    await expect(ring.run((request) => prepareFtruncate(request, -1, 0))).rejects.toMatchObject({
+      code: 'EBADF',
+      syscall: 'ftruncate',
+    });
   });
 
   it('is written out', async () => {
@@ -152,7 +155,7 @@ describeRing('the space of a file', () => {
   it('is not written out of what is no file, and by flags that are none', async () => {
     const pipe = new Pipe();
     await expect(ring.run((request) => prepareFsync(request, pipe.input))).rejects.toEqual(failure('EINVAL', 'fsync', 'pipe'));
-    await expect(ring.run((request) => prepareFdatasync(request, -1))).rejects.toEqual(failure('EBADF', 'fsync'));
+    await expect(ring.run((request) => prepareFdatasync(request, -1))).rejects.toMatchObject({ code: 'EBADF', syscall: 'fsync' });
     const range = (target: RingFile, flags: number): Promise<number> =>
       ring.run((request) => prepareSyncFileRange(request, target, 0, 1, flags));
     await expect(range(pipe.input, SYNC_FILE_RANGE_WRITE)).rejects.toEqual(failure('ESPIPE', 'sync_file_range', 'pipe'));

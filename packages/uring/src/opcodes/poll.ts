@@ -1,6 +1,7 @@
 import type { FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
 import { IORING_OP_POLL_ADD, IORING_OP_POLL_REMOVE } from './abi.js';
+import { IORING_POLL_ADD_MULTI } from './multishot.js';
 import { prepareOnFile, prepareWithoutFile } from './prepare.js';
 import { userData } from './timeout.js';
 
@@ -12,11 +13,9 @@ export const POLLERR: number = 0x8;
 export const POLLHUP: number = 0x10;
 export const POLLRDHUP: number = 0x2000;
 
-const IORING_POLL_ADD_MULTI = 1 << 0;
-
 /**
  * Waits until a file can be read or written, as poll(2): Linux 5.1. Completes with the events that are there; POLLERR and POLLHUP always
- * count. Fails with EBADF; with EOPNOTSUPP or EPERM for files that cannot be polled.
+ * count. Fails with EBADF; with ENOTSUP or EPERM for files that cannot be polled.
  *
  * @param events POLL_ flags
  * @param options.multishot completes with IORING_CQE_F_MORE for each wake-up, until it is removed or cancelled. Linux 5.13

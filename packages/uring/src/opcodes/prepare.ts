@@ -1,4 +1,5 @@
-import type { IoBuffer } from '../memory.js';
+import { inspect } from 'node:util';
+import { IoBuffer } from '../memory.js';
 import { aim, type FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
 
@@ -43,6 +44,7 @@ export function prepareTransfer(
   request.lengthBytes = lengthBytes;
   request.operationFlags = operationFlags;
   request.bufferIndex = 0;
+  request.fixedBuffer = null;
   request.fileIndex = 0;
   request.address3 = 0;
   request.memory = memory;
@@ -67,10 +69,18 @@ export function checkPart(memory: IoBuffer, memoryOffset: number, lengthBytes: n
     memoryOffset >= 0 &&
     lengthBytes >= 0 &&
     lengthBytes <= LENGTH_MAX &&
-    memoryOffset + lengthBytes <= memory.lengthBytes;
+    memoryOffset + lengthBytes <= memory?.lengthBytes &&
+    // What is trusted can have been transferred away, and has no bytes then.
+    memoryOffset + lengthBytes <= memory.bytes?.length;
   if (inside) return;
-  const message = `${lengthBytes} bytes at ${memoryOffset} are not a part of a buffer of ${memory.lengthBytes} bytes (and less than 2 GiB)`;
+  if (!(memory instanceof IoBuffer)) throw notMemory(memory);
+  const message = `${lengthBytes} bytes at ${memoryOffset} are not a part of a buffer of ${Math.min(memory.lengthBytes, memory.bytes.length)} bytes (and less than 2 GiB)`;
   throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+function notMemory(value: unknown): TypeError {
+  const message = `memory for I/O must be an IoBuffer: use IoBuffer.allocate() or IoBuffer.over(). Received ${inspect(value, { depth: -1 })}`;
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 /** An offset in a file, or -1 for the file's own position. Beyond 2^53 numbers are not exact. */
@@ -95,7 +105,7 @@ export function checkWord(name: string, value: number): void {
 }
 
 export function outOfRange(name: string, range: string, value: unknown): RangeError {
-  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${String(value)}`;
+  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`;
   return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
 }
 
@@ -107,6 +117,7 @@ function clear(request: RingRequest, opcode: number, operationFlags: number): vo
   request.lengthBytes = 0;
   request.operationFlags = operationFlags;
   request.bufferIndex = 0;
+  request.fixedBuffer = null;
   request.fileIndex = 0;
   request.address3 = 0;
   request.memory = null;

@@ -44,6 +44,7 @@ export function prepareReadFixed(
   prepareTransfer(request, IORING_OP_READ_FIXED, file, buffer.memory, memoryOffset, lengthBytes, offset, rwFlags);
   // An index that no table has, if the place has been given up.
   request.bufferIndex = buffer.index & 0xffff;
+  request.fixedBuffer = buffer;
 }
 
 /** As preadv2(2), Linux 5.1: reads into the parts of a vector, one after the other. Otherwise as {@link prepareRead}. */

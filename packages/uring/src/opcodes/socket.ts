@@ -11,6 +11,7 @@ import {
   IORING_OP_SOCKET,
 } from './abi.js';
 import { argumentOf } from './argument.js';
+import { IORING_ACCEPT_MULTISHOT } from './multishot.js';
 import { outOfRange, prepareOnFile, prepareTransfer, prepareWithoutFile } from './prepare.js';
 
 /** From include/linux/socket.h and include/linux/net.h. */
@@ -28,7 +29,6 @@ export const MSG_WAITALL: number = 0x100;
 export const MSG_NOSIGNAL: number = 0x4000;
 
 const SOCK_CLOEXEC = 0x80000;
-const IORING_ACCEPT_MULTISHOT = 1 << 0;
 
 /** Where a socket connects to: an address and a port, or the path of a Unix socket. */
 export type SocketAddress = { readonly address: string; readonly port: number } | { readonly path: string };

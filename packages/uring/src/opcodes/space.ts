@@ -16,7 +16,7 @@ const BLOCK_URING_CMD_DISCARD = 0x1200;
 
 /**
  * As fallocate(2): allocates, punches out or zeroes a part of a file. Linux 5.6. Completes with 0; fails with EBADF, EFBIG, EINVAL, ENOSPC,
- * and EOPNOTSUPP where the file system does not know the mode.
+ * and ENOTSUP where the file system does not know the mode.
  *
  * @param mode FALLOC_FL_ flags; 0 allocates, and makes the file longer
  */
@@ -44,7 +44,7 @@ export function prepareFtruncate(request: RingRequest, file: FileTarget, lengthB
 
 /**
  * Discards a part of a block device (BLOCK_URING_CMD_DISCARD, Linux 6.12): what was there is not defined any more, even if it fails.
- * Completes with 0; fails with EINVAL for a range that is not whole sectors within the device, EOPNOTSUPP for a device that cannot, and
+ * Completes with 0; fails with EINVAL for a range that is not whole sectors within the device, ENOTSUP for a device that cannot, and
  * for a file that is none.
  *
  * It keeps out neither reads nor writes of the same range, which is for the caller to do.

@@ -69,9 +69,15 @@ export function prepareStatx(
   request.path = path;
 }
 
-/** The answer of a request that {@link prepareStatx} has prepared, and that has completed with 0. */
+/**
+ * The answer of a request that {@link prepareStatx} has prepared, and that has completed with 0.
+ *
+ * @throws Error ERR_INVALID_STATE if it has not
+ */
 export function readStatx(request: RingRequest): Statx {
-  const { buffer, byteOffset } = (request.memory as IoBuffer).bytes;
+  const memory = request.opcode === IORING_OP_STATX ? (request.memory as IoBuffer) : null;
+  if (memory === null || request.started || memory.bytes.subarray(0, STATX_BYTES).every((byte) => byte === 0)) throw notFilled();
+  const { buffer, byteOffset } = memory.bytes;
   const view = new DataView(buffer, byteOffset, STATX_BYTES);
   const u32 = (offset: number): number => view.getUint32(offset, true);
   const u64 = (offset: number): number => Number(view.getBigUint64(offset, true));
@@ -96,4 +102,9 @@ export function readStatx(request: RingRequest): Statx {
     atomicWriteMinBytes: u32(168),
     atomicWriteMaxBytes: u32(172),
   };
+}
+
+function notFilled(): Error {
+  const message = 'The request holds no result of statx: prepare it with prepareStatx, and look at its result first';
+  return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' });
 }

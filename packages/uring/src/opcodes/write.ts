@@ -8,7 +8,7 @@ import { checkOffset, prepareOnFile, prepareTransfer } from './prepare.js';
 
 /**
  * As pwrite(2) and pwritev2(2), Linux 5.6. Completes with the count of bytes written, which may be less than asked for. Fails with EBADF,
- * EINVAL, EFBIG, EIO, ENOSPC, EDQUOT; with RWF_NOWAIT with EAGAIN; with RWF_ATOMIC with EOPNOTSUPP where file or device cannot. A write
+ * EINVAL, EFBIG, EIO, ENOSPC, EDQUOT; with RWF_NOWAIT with EAGAIN; with RWF_ATOMIC with ENOTSUP where file or device cannot. A write
  * beyond the limit on file sizes (RLIMIT_FSIZE) also gets the process SIGXFSZ.
  *
  * @param memory where the bytes come from, from `memoryOffset` on; it is held until the completion, and what is written if it changes
@@ -46,6 +46,7 @@ export function prepareWriteFixed(
   prepareTransfer(request, IORING_OP_WRITE_FIXED, file, buffer.memory, memoryOffset, lengthBytes, offset, rwFlags);
   // An index that no table has, if the place has been given up.
   request.bufferIndex = buffer.index & 0xffff;
+  request.fixedBuffer = buffer;
 }
 
 /** As pwritev2(2), Linux 5.1: writes the parts of a vector, one after the other. Otherwise as {@link prepareWrite}. */

@@ -2,8 +2,8 @@ import { constants } from 'node:os';
 import { SystemError } from '@biodone/uring';
 
 /** An error that a request ends with. `constants.errno` knows the numbers of all of them. */
-export function failure(code: keyof typeof constants.errno, syscall: string, path?: string): SystemError {
-  return new SystemError(constants.errno[code], syscall, path);
+export function failure(code: keyof typeof constants.errno, syscall: string, path?: string, advice?: string): SystemError {
+  return new SystemError(constants.errno[code], syscall, path, advice);
 }
 
 /** Wrong use: an error that is thrown at once, by its code. */
