@@ -57,10 +57,12 @@ export class SoftInterrupt {
   /**
    * @param handler handles at most `budget` items (at least 1) and returns how many it did. If it leaves some, it calls
    * {@link schedule} itself.
+   * @throws RangeError ERR_OUT_OF_RANGE for a budget that is no integer of at least 1
    */
   constructor(handler: (budget: number) => number, options: SoftInterruptOptions = {}) {
     this.#handler = handler;
     this.#budget = options.budget ?? 1024;
+    if (!Number.isInteger(this.#budget) || this.#budget < 1) throw badBudget(this.#budget);
     this.#scheduler = options.scheduler ?? threadScheduler;
     this.#runInMicrotask = () => this.#run();
     this.#runInLoop = () => {
@@ -134,3 +136,8 @@ const threadScheduler: SoftInterruptScheduler = {
     });
   },
 };
+
+function badBudget(budget: unknown): RangeError {
+  const message = `The value of "budget" is out of range. It must be an integer >= 1. Received ${String(budget)}`;
+  return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}

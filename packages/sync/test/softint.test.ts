@@ -71,4 +71,10 @@ describe('SoftInterrupt', () => {
     const interrupt = new SoftInterrupt((budget) => budget - 1);
     expect(interrupt.runNow(5)).toBe(4);
   });
+
+  it('has a budget of at least one item', () => {
+    for (const budget of [0, -1, 1.5, Number.NaN]) {
+      expect(() => new SoftInterrupt(() => 0, { budget })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+    }
+  });
 });

@@ -1,5 +1,5 @@
 import { IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_BUFFERS2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
-import { ENOMEM } from './errno.js';
+import { EINVAL, ENOMEM } from './errno.js';
 import { SystemError } from './errors.js';
 import type { IoBuffer } from './memory.js';
 import { checkPlace, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
@@ -23,7 +23,7 @@ export class FixedBuffer {
     this.#clear = clear;
   }
 
-  /** Gives the place up. Requests that the kernel has go on. */
+  /** Gives the place up. Requests that the kernel has looked up go on; later members of a chain, and what is behind a drain, complete with EFAULT. */
   clear(): void {
     if (this.index < 0) return;
     const { index } = this;
@@ -50,8 +50,7 @@ export class BufferTable {
     this.#places = new Array<FixedBuffer | null>(length).fill(null);
     if (length === 0) return;
     const result = ring.register(IORING_REGISTER_BUFFERS2, sparseTable(length, IORING_RSRC_REGISTER_SPARSE), 32);
-    if (result < 0)
-      throw new SystemError(-result, 'io_uring_register', undefined, 'a table of registered buffers needs Linux 5.19');
+    if (result < 0) throw new SystemError(-result, 'io_uring_register', undefined, result === -EINVAL ? NEEDS : undefined);
   }
 
   /**
@@ -104,3 +103,5 @@ export class BufferTable {
     if (result < 0) throw new SystemError(-result, 'io_uring_register', undefined, advice);
   }
 }
+
+const NEEDS = 'a table of registered buffers needs Linux 5.19';

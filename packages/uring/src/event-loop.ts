@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { isMainThread } from 'node:worker_threads';
 import { O_CLOEXEC, O_NONBLOCK } from './abi.js';
@@ -19,35 +20,34 @@ export class EventLoopDoor {
   readonly #socket: Socket;
   #held = false;
 
-  /** @throws SystemError EMFILE, ENFILE, ENOMEM */
-  constructor(onReady: () => void) {
+  /**
+   * @param onReady is called when the eventfd has been signalled
+   * @param register is called once, with the eventfd
+   * @throws SystemError EMFILE, ENFILE, ENOMEM, and what `register` throws
+   */
+  constructor(onReady: () => void, register: (eventFd: number) => void) {
     const { eventfd, dup3, errno } = libc();
     const eventFd = openOwned(() => eventfd(0, O_NONBLOCK | O_CLOEXEC));
     if (eventFd < 0) throw new SystemError(errno(), 'eventfd');
     const [readEnd, writeEnd] = pipeOrClose(eventFd);
-    // The buffer is an eventfd's 8 bytes: with a larger one libuv would read on, and wake for nothing.
-    const onread = {
-      buffer: Buffer.alloc(8),
-      callback: (): boolean => {
-        onReady();
-        return true;
-      },
-    };
-    // net.Socket documents `onread`, its type declares it for connect() only.
-    const options: SocketConstructorOpts & { onread: typeof onread; handle?: Pipe } = { readable: true, writable: false, onread };
     try {
-      if (isMainThread) options.fd = readEnd;
-      else options.handle = openPipe(readEnd);
-      this.#socket = new Socket(options);
+      this.#socket = root.runInAsyncScope(() => socketOver(readEnd, onReady));
     } catch (error) {
       for (const fd of [eventFd, readEnd, writeEnd]) closeOwned(fd);
       throw error;
     }
-    dup3(eventFd, readEnd, O_CLOEXEC);
-    // From here on the socket owns the eventfd, under the number of the pipe's end, and closes it; these two are spare.
-    closeOwned(eventFd);
-    closeOwned(writeEnd);
+    // The socket owns the number of the pipe's end from here on, and closes it.
     this.eventFd = readEnd;
+    try {
+      if (dup3(eventFd, readEnd, O_CLOEXEC) < 0) throw new SystemError(errno(), 'dup3');
+      register(readEnd);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      closeOwned(eventFd);
+      closeOwned(writeEnd);
+    }
     this.#socket.resume();
     this.#socket.unref();
   }
@@ -63,6 +63,25 @@ export class EventLoopDoor {
   close(): void {
     this.#socket.destroy();
   }
+}
+
+/** Where the completions of a shared ring run: in no request's AsyncLocalStorage, and not in that of whoever needed the ring first. */
+const root = new AsyncResource('BIODONE_RING');
+
+function socketOver(fd: number, onReady: () => void): Socket {
+  // The buffer is an eventfd's 8 bytes: with a larger one libuv would read on, and wake for nothing.
+  const onread = {
+    buffer: Buffer.alloc(8),
+    callback: (): boolean => {
+      onReady();
+      return true;
+    },
+  };
+  // net.Socket documents `onread`, its type declares it for connect() only.
+  const options: SocketConstructorOpts & { onread: typeof onread; handle?: Pipe } = { readable: true, writable: false, onread };
+  if (isMainThread) options.fd = fd;
+  else options.handle = openPipe(fd);
+  return new Socket(options);
 }
 
 function pipeOrClose(eventFd: number): [readEnd: number, writeEnd: number] {

@@ -1,5 +1,5 @@
 import { IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILES2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
-import { EBADF, EBUSY } from './errno.js';
+import { EBADF, EBUSY, EINVAL } from './errno.js';
 import { SystemError } from './errors.js';
 import { checkPlace, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
 import { FixedFile, type RingFile } from './ring-file.js';
@@ -31,8 +31,7 @@ export class FileTable {
     const count = guard === null ? length : length + 1;
     if (count > 0) {
       const result = ring.register(IORING_REGISTER_FILES2, sparseTable(count, IORING_RSRC_REGISTER_SPARSE), 32);
-      if (result < 0)
-        throw new SystemError(-result, 'io_uring_register', undefined, 'a table of registered files needs Linux 5.19');
+      if (result < 0) throw new SystemError(-result, 'io_uring_register', undefined, result === -EINVAL ? NEEDS : undefined);
     }
     if (guard === null) return;
     this.#put(length, guard.writeEnd, 0n);
@@ -93,3 +92,5 @@ export class FileTable {
     if (result < 0) throw new SystemError(-result, 'io_uring_register');
   }
 }
+
+const NEEDS = 'a table of registered files needs Linux 5.19';

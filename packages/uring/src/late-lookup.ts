@@ -13,9 +13,11 @@ import {
 } from './opcodes/abi.js';
 import type { RingRequest } from './ring-request.js';
 
+export const LATE_FLAGS: number = IOSQE_ASYNC | IOSQE_IO_DRAIN;
+
 /** Whether the kernel may look the file of a request up after the submission, when its number or its place may be another file's. */
 export function looksUpLate(request: RingRequest, draining: boolean): boolean {
-  return (request.flags & (IOSQE_ASYNC | IOSQE_IO_DRAIN)) !== 0 || draining || isRunByThread(request.opcode);
+  return (request.flags & LATE_FLAGS) !== 0 || draining || isRunByThread(request.opcode);
 }
 
 /** The kernel's prepare functions for these set REQ_F_FORCE_ASYNC (io_uring/sync.c, fs.c, truncate.c, splice.c, statx.c, openclose.c, net.c). */

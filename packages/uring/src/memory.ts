@@ -112,8 +112,14 @@ export class IoBuffer {
     };
   }
 
-  /** The same memory in another thread, under the same id. */
+  /**
+   * The same memory in another thread, under the same id.
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE for what is no handle
+   */
   static attach(handle: IoBufferHandle): IoBuffer {
+    if (!(handle?.memory instanceof SharedArrayBuffer))
+      throw wrongType('attach() takes what handle() has returned in another thread');
     return new IoBuffer(new Uint8Array(handle.memory, handle.byteOffset, handle.lengthBytes), handle.id);
   }
 }

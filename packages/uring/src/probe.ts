@@ -27,18 +27,24 @@ export interface ProbeResult {
 }
 
 let answer: ProbeResult | undefined;
+/** Whether the last try failed for want of something. */
+let shortage = false;
 
 /**
  * Whether io_uring can be used in this thread, found out by opening a ring, asking what it can do, and running a request. Asked once a
- * thread: what the kernel forbids, it does not allow later.
+ * thread, but for a shortage of descriptors or memory: what the kernel forbids, it does not allow later.
  */
 export function probe(): ProbeResult {
-  answer ??= process.platform === 'linux' ? tryRing() : refused(`io_uring is part of Linux, and this is ${process.platform}`);
-  return answer;
+  if (answer !== undefined) return answer;
+  const found = process.platform === 'linux' ? tryRing() : refused(`io_uring is part of Linux, and this is ${process.platform}`);
+  // A shortage (of descriptors, of memory) may be over the next time.
+  if (!shortage) answer = found;
+  return found;
 }
 
 function tryRing(): ProbeResult {
   let ring: Ring | undefined;
+  shortage = false;
   try {
     ring = new Ring({ sqEntries: 1, cqEntries: 2 });
     runNop(ring);
@@ -53,6 +59,7 @@ function tryRing(): ProbeResult {
       ownMemory,
     };
   } catch (error) {
+    shortage = error instanceof SystemError && ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBUSY'].includes(error.code);
     return refused(explain(error));
   } finally {
     ring?.close();
@@ -115,7 +122,8 @@ function explain(error: unknown): string {
   }
   const isCall = error.syscall.startsWith('io_uring_');
   if ((error.code === 'EPERM' || error.code === 'ENOSYS') && isCall) {
-    const cause = error.code === 'EPERM' ? 'seccomp: EPERM, as in' : 'ENOSYS: a kernel before 5.1, or seccomp as in';
+    const cause =
+      error.code === 'EPERM' ? 'seccomp: EPERM, as in' : `ENOSYS: a kernel before 5.1 (this is ${release()}), or seccomp as in`;
     return `${cause} Docker's default profile: run the container with a profile that allows io_uring_setup, io_uring_enter and io_uring_register`;
   }
   if (error.code === 'ENOMEM') return `${error.message}: raise the limit on locked memory (ulimit -l)`;

@@ -89,7 +89,10 @@ export class RequestChain {
 
   /** Takes the members out again, if they could not be started. @internal */
   dissolve(): void {
-    for (const request of this.requests) request.chain = null;
+    for (const request of this.requests) {
+      request.chain = null;
+      request.flags &= ~IOSQE_IO_LINK;
+    }
   }
 }
 

@@ -42,9 +42,10 @@ export class RingFile {
   readonly generation: number;
   /** Nothing: a request names the file by its descriptor. */
   readonly requestFlags: number = 0;
+  /** The descriptor that this file is a duplicate of, for one request; -1 for none. @internal */
+  lentFor = -1;
   #references = 0;
   #closing = false;
-  #lent = false;
   readonly #fixed = new Set<FixedFile>();
   readonly #waiting: PromiseWithResolvers[] = [];
   readonly #close: ((fd: number) => void) | null;
@@ -94,9 +95,9 @@ export class RingFile {
   }
 
   /** A file for one request: the descriptor is closed when that lets go of it. @internal */
-  static lend(fd: number, path: string | undefined): RingFile {
+  static lend(fd: number, path: string | undefined, original: number): RingFile {
     const file = new RingFile(fd, path, closeNative);
-    file.#lent = true;
+    file.lentFor = original;
     return file;
   }
 
@@ -143,7 +144,7 @@ export class RingFile {
   /** A request lets go of the file. @internal */
   release(): void {
     this.#references -= 1;
-    if (this.#lent) this.#closing = true;
+    if (this.lentFor >= 0) this.#closing = true;
     if (this.#closing) this.#closeIfIdle();
   }
 
@@ -207,7 +208,10 @@ export class FixedFile {
     return this.file.path;
   }
 
-  /** Gives the place up. Requests that the kernel has go on; the file stays open. */
+  /**
+   * Gives the place up; the file stays open. Requests that the kernel has looked up go on. Those that it looks up only when they run (later
+   * members of a chain, behind a drain, with IOSQE_ASYNC) complete with EBADF.
+   */
   clear(): void {
     if (this.fd < 0) return;
     const index = this.fd;

@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
 import { CQ_ENTRIES_MAX, SQ_ENTRIES_MAX } from './abi.js';
+import { EBADF } from './errno.js';
+import { SystemError } from './errors.js';
 
 /** Options of {@link Ring}. */
 export interface RingOptions {
@@ -27,6 +29,9 @@ export interface RingOptions {
    * When the kernel does its work for completions that come later: `'interrupt'`, as soon as it can; `'cooperative'`, when this thread
    * makes a system call anyway (IORING_SETUP_COOP_TASKRUN, Linux 5.19); `'deferred'`, when this thread asks for completions
    * (IORING_SETUP_DEFER_TASKRUN, Linux 6.1), which is mostly the fastest and needs `singleIssuer`. Older kernels do what they know.
+   *
+   * Deferred work includes what continues a request: the next member of a chain, a link timeout, a send that waited for room. They stand
+   * still while this thread runs JavaScript. Where that is long and they must not wait for it, take `'interrupt'`.
    * @default 'deferred'; `'cooperative'` with `singleIssuer: false`
    */
   taskRun?: 'interrupt' | 'cooperative' | 'deferred';
@@ -35,7 +40,10 @@ export interface RingOptions {
    * milliseconds, 1000 by default. `cpu` binds it to one. It does the work of `taskRun` too.
    */
   sqPoll?: { idleMs?: number; cpu?: number };
-  /** Shares another ring's kernel worker threads (IORING_SETUP_ATTACH_WQ), and its polling thread. */
+  /**
+   * With `sqPoll`: shares the polling thread of another ring (IORING_SETUP_ATTACH_WQ). Without it nothing is shared since Linux 5.12, whose
+   * worker threads belong to the submitting thread.
+   */
   attachTo?: { readonly fd: number };
   /**
    * Places in the table of registered files.
@@ -107,7 +115,7 @@ export function checkRingOptions(options: RingOptions): RingSettings {
     singleIssuer,
     taskRun,
     sqPoll,
-    attachTo: options.attachTo?.fd ?? null,
+    attachTo: openRing(options.attachTo),
     fileTableEntries,
     bufferTableEntries,
     memory,
@@ -120,6 +128,13 @@ export function checkRange(name: string, value: number, min: number, max: number
   const range = `an integer >= ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` && <= ${max}`}`;
   const message = `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`;
   throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+/** The descriptor of a ring to attach to; null for none. */
+function openRing(ring: { readonly fd: number } | undefined): number | null {
+  if (ring === undefined) return null;
+  if (ring.fd < 0) throw new SystemError(EBADF, 'io_uring_setup', undefined, 'the ring of attachTo is closed');
+  return ring.fd;
 }
 
 /** A time to wait for: Infinity, or a number that is not negative. */

@@ -49,6 +49,8 @@ export abstract class RingRequest implements TailQueueEntry {
   fixed: FixedFile | null = null;
   /** The registered buffer that {@link bufferIndex} is the index of. */
   fixedBuffer: { readonly owner: object } | null = null;
+  /** A request that this one is about (a cancel, a timeout's update) and that waits for room: the entry's `addr` names it once it has some. */
+  target: RingRequest | null = null;
   /** What must stay alive until the last completion: the memory that the kernel works on, or what holds it. */
   memory: object | null = null;
   /** Memory for a small argument (a path, a time), kept for the next use. */
@@ -77,4 +79,16 @@ export abstract class RingRequest implements TailQueueEntry {
    * @param flags the completion's IORING_CQE_F_ flags
    */
   abstract complete(result: number, flags: number): void;
+}
+
+/** Says which request another one is about: for the start that it is in now, and no later one. @internal */
+export function name(request: RingRequest, target: RingRequest): void {
+  // What waits for room has no name yet, and will have one when `request` is submitted, which waits behind it.
+  if (target.started && target.slot < 0) request.target = target;
+  else request.address = userData(target);
+}
+
+/** What the kernel knows a request by; what none is known by, if it is not under way. @internal */
+export function userData(request: RingRequest): number {
+  return request.slot < 0 ? 0 : request.generation * 2 ** 32 + request.slot;
 }

@@ -39,7 +39,7 @@ import { SystemError } from './errors.js';
 import { map, mapOwned } from './ring-memory.js';
 import type { RingSettings } from './ring-options.js';
 import { libc } from './syscalls.js';
-import { closeOwned, guardRing, openOwned, type RingGuard } from './thread-end.js';
+import { closeOwned, guardRing, openOwned, type RingGuard, threadEnd } from './thread-end.js';
 
 /** What {@link Ring} uses of a ring: its descriptor and memory. */
 interface OpenedRing {
@@ -72,7 +72,8 @@ export interface RingMemory extends OpenedRing {
 }
 
 const FEATURES_NEEDED = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG;
-const PAGE_BYTES = 4096;
+/** sysconf(3): _SC_PAGESIZE of Linux. */
+const SC_PAGESIZE = 30;
 
 /**
  * Opens a ring with as much of the settings as this kernel knows: flags that it does not know make it answer EINVAL, so they are left
@@ -81,28 +82,42 @@ const PAGE_BYTES = 4096;
  * @throws SystemError with the errno of io_uring_setup(2)
  */
 export function setUpRing(settings: RingSettings): RingMemory {
-  let refused = new SystemError(EINVAL, 'io_uring_setup', undefined, 'this kernel does not know the flags that were asked for');
-  for (const flags of attempts(settings)) {
+  let refused = new SystemError(EINVAL, 'io_uring_setup', undefined, 'this kernel does not know what the options ask for');
+  const inWorker = !isMainThread && !settings.unsafeTermination;
+  if (inWorker && threadEnd() === null) throw new SystemError(ENOTSUP, 'io_uring_setup', undefined, NO_HOOKS);
+  for (const { flags, small } of attempts(settings)) {
     const own = (flags & IORING_SETUP_NO_MMAP) !== 0;
-    if (!own && !isMainThread && !settings.unsafeTermination) {
-      throw new SystemError(ENOTSUP, 'io_uring_setup', undefined, NOT_IN_WORKERS, refused);
-    }
     try {
-      return own ? setUpOwn(flags, settings) : setUpMapped(flags, settings);
+      if (own) return setUpOwn(flags, small ? onePageEach(settings) : settings);
+      const opened = setUpMapped(flags, settings);
+      if (!inWorker) return opened;
+      opened.close();
     } catch (error) {
       if (!(error instanceof SystemError) || error.errno !== -EINVAL || error.syscall !== 'io_uring_setup') throw error;
       refused = error;
+      continue;
     }
+    // The options are good, so it is the memory that the kernel has refused.
+    throw new SystemError(ENOTSUP, 'io_uring_setup', undefined, NOT_IN_WORKERS, refused);
   }
   throw refused;
 }
+
+const NO_HOOKS =
+  'this Node does not export its cleanup hooks, so a worker that is terminated would leave the kernel writing into freed memory: use ' +
+  'io_uring on the main thread, or say unsafeTermination: true and never terminate the worker';
 
 const NOT_IN_WORKERS =
   'this kernel cannot keep a ring in memory of ours (Linux 6.5 and newer can), so a worker that is terminated would leave the kernel ' +
   'writing into freed memory: use io_uring on the main thread, or say unsafeTermination: true and never terminate the worker';
 
+/** Before Linux 6.10 a ring's memory had to be contiguous: one page for the requests, and one for the completions. */
+function onePageEach(settings: RingSettings): RingSettings {
+  return { ...settings, sqEntries: Math.min(settings.sqEntries, 64), cqEntries: Math.min(settings.cqEntries, 128) };
+}
+
 /** The flags to try, best first: Linux 6.5 has NO_MMAP, 6.1 DEFER_TASKRUN, 6.0 SINGLE_ISSUER, 5.19 the others of taskRun, 5.18 SUBMIT_ALL. */
-function* attempts(settings: RingSettings): Generator<number> {
+function* attempts(settings: RingSettings): Generator<{ readonly flags: number; readonly small?: boolean }> {
   const { clamp, memory, singleIssuer, sqPoll, attachTo, taskRun } = settings;
   const base =
     IORING_SETUP_CQSIZE |
@@ -116,12 +131,15 @@ function* attempts(settings: RingSettings): Generator<number> {
   const newest = sqPoll !== null || taskRun === 'interrupt' ? 0 : taskRun === 'deferred' ? deferred : cooperative;
   const older = newest === 0 ? 0 : cooperative;
   const all = base | IORING_SETUP_SUBMIT_ALL;
-  if (memory !== 'mapped') yield all | issuer | newest | IORING_SETUP_NO_MMAP;
+  const inOwn = all | issuer | newest | IORING_SETUP_NO_MMAP;
+  if (memory !== 'mapped') yield { flags: inOwn };
+  // Where a ring has to be in memory of ours, a small one is better than none.
+  if (memory === 'own' || (memory === 'auto' && !isMainThread)) yield { flags: inOwn, small: true };
   if (memory === 'own') return;
-  yield all | issuer | newest;
-  yield all | older;
-  yield all;
-  yield base;
+  yield { flags: all | issuer | newest };
+  yield { flags: all | older };
+  yield { flags: all };
+  yield { flags: base };
 }
 
 function setUpOwn(flags: number, settings: RingSettings): RingMemory {
@@ -129,22 +147,25 @@ function setUpOwn(flags: number, settings: RingSettings): RingMemory {
   const ringBytes = pages(RINGS_HEADER_BYTES + settings.cqEntries * CQE_BYTES + settings.sqEntries * 4);
   const memory = mapOwned(sqBytes + ringBytes);
   let guard: RingGuard | null = null;
+  let fd = -1;
   try {
     guard = guardRing();
     const params = new Uint32Array(PARAMS_BYTES / 4);
     setAddress(params, PARAMS_SQ_USER_ADDR, memory.address);
     setAddress(params, PARAMS_CQ_USER_ADDR, memory.address + sqBytes);
-    const fd = setUp(flags, settings, params);
+    fd = setUp(flags, settings, params);
+    guard?.guard(fd);
     const bytes = libc().view(memory.address, sqBytes + ringBytes);
     const close = (): void => {
       closeOwned(fd);
-      guard?.release();
+      guard?.release(fd);
       memory.unmap();
     };
     const words = new Int32Array(bytes, sqBytes);
     return describe({ fd, own: true, guard, words, sqes: new Uint32Array(bytes, 0, sqBytes / 4), close }, params, flags);
   } catch (error) {
-    guard?.release();
+    if (fd >= 0) closeOwned(fd);
+    guard?.release(fd);
     memory.unmap();
     throw error;
   }
@@ -226,7 +247,8 @@ function mapSecond(fd: number, lengthBytes: number, first: number, firstBytes: n
 }
 
 function pages(lengthBytes: number): number {
-  return Math.ceil(lengthBytes / PAGE_BYTES) * PAGE_BYTES;
+  const pageBytes = libc().sysconf(SC_PAGESIZE);
+  return Math.ceil(lengthBytes / pageBytes) * pageBytes;
 }
 
 function setAddress(params: Uint32Array, index: number, address: number): void {

@@ -233,6 +233,13 @@ export class RingSlots {
 function letGo(request: RingRequest): void {
   request.started = false;
   const { file, otherFile } = request;
-  if (file !== null) file.release();
+  if (file !== null) {
+    if (file.lentFor >= 0) {
+      // So that it can be started again as it was prepared.
+      request.fd = file.lentFor;
+      request.file = null;
+    }
+    file.release();
+  }
   if (otherFile !== null) otherFile.release();
 }

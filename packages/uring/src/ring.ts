@@ -34,6 +34,10 @@ const CHAIN_FLAGS = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
 /** How long a ring that closes waits at most for what starts without a word, after the silent success of a chain's earlier member. */
 const SILENCE_MS = 20;
 
+const WAIT_FLAGS = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+/** How long a wait waits before it submits again what the kernel, short of memory or of room for completions, has not taken. */
+const REFUSED_MS = 1;
+
 /** A ring that somebody has let go of without closing it is still the kernel's: its memory must not be collected. */
 const open = new Set<Ring>();
 
@@ -50,8 +54,8 @@ const open = new Set<Ring>();
  * the worker's memory is freed.
  */
 export class Ring {
-  /** The ring's descriptor. */
-  readonly fd: number;
+  /** The ring's descriptor; -1 once it is closed. */
+  fd: number;
   /** IORING_FEAT_ bits of this kernel. */
   readonly features: number;
   /** The IORING_SETUP_ flags that the ring has: what was asked for, without what this kernel does not know. */
@@ -330,19 +334,33 @@ export class Ring {
   wait(count: number, timeoutMs: number): 'EINTR' | 'ETIME' | null {
     checkRange('count', count, 0);
     checkTimeout(timeoutMs);
+    const started = timeoutMs === Number.POSITIVE_INFINITY ? 0 : performance.now();
+    let leftMs = timeoutMs;
+    for (;;) {
+      const outcome = this.#waitOnce(count, leftMs);
+      if (outcome !== 'refused') return outcome;
+      this.#enter(0, 1, WAIT_FLAGS, this.#waitArgument.set(Math.min(leftMs, REFUSED_MS)), WaitArgument.BYTES);
+      if (this.ready) return null;
+      if (timeoutMs !== Number.POSITIVE_INFINITY) leftMs = Math.max(0, timeoutMs - (performance.now() - started));
+      if (leftMs === 0) return 'ETIME';
+    }
+  }
+
+  /** One wait; `'refused'` where the kernel has not taken all requests, so that it did not wait. */
+  #waitOnce(count: number, timeoutMs: number): 'EINTR' | 'ETIME' | 'refused' | null {
     if (this.#slots.failures > 0) {
       this.submit();
       return null;
     }
     const started = timeoutMs === Number.POSITIVE_INFINITY ? 0 : performance.now();
-    const address = this.#waitArgument.set(timeoutMs);
     const toSubmit = this.#polled ? 0 : this.#sq.queued;
     if (this.#polled) this.submit();
     this.#waits += 1;
-    const entered = this.#enter(toSubmit, count, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, address, WaitArgument.BYTES);
+    const entered = this.#enter(toSubmit, count, WAIT_FLAGS, this.#waitArgument.set(timeoutMs), WaitArgument.BYTES);
     if (this.ready) return null;
     if (entered === -ETIME) return 'ETIME';
     if (entered === -EINTR) return 'EINTR';
+    if (entered < toSubmit) return 'refused';
     // A call that has submitted something does not tell why its wait ended; without a completion it was the time or a signal.
     const over = timeoutMs !== Number.POSITIVE_INFINITY && performance.now() - started >= timeoutMs;
     return over ? 'ETIME' : 'EINTR';
@@ -362,7 +380,8 @@ export class Ring {
     if (pending !== 0) this.#flushBacklog(pending);
     const tail = cq.tail;
     let count = this.#slots.failures > 0 ? this.#reapFailures(limit) : 0;
-    while (count < limit && cq.take(tail)) {
+    // A completion may close the ring, and its memory with it.
+    while (count < limit && !this.#closed && cq.take(tail)) {
       const { slot, result, flags } = cq;
       count += 1;
       this.#delivered = (this.#delivered + 1) | 0;
@@ -407,7 +426,8 @@ export class Ring {
    * the ring again.
    *
    * @param timeoutMs how long to wait at most; `Infinity`, the default, for no limit
-   * @throws SystemError EBUSY if requests are in flight after that time: the ring stays open, and can be closed later
+   * @throws SystemError EBUSY if requests are in flight after that time: the ring stays open, its tables of files and buffers empty, and can
+   * be closed later. What a completion throws ends the call likewise.
    */
   close(timeoutMs: number = Number.POSITIVE_INFINITY): void {
     checkTimeout(timeoutMs);
@@ -420,6 +440,7 @@ export class Ring {
     this.#cq.detach();
     this.#words = new Int32Array(this.#words.length);
     this.#sq.detach();
+    this.fd = -1;
     this.#memory.close();
   }
 
@@ -427,11 +448,14 @@ export class Ring {
     const started = performance.now();
     this.files.clear();
     this.buffers.clear();
-    while (this.#slots.occupied > 0) {
+    // Also what is there already without a request in flight: messages of other rings.
+    while (this.#slots.occupied > 0 || this.ready) {
       // Each time, for what completions have started, and for what waited in the kernel for requests that have completed.
       this.cancelAll();
-      const over = this.waitForClose(Math.max(0, timeoutMs - (performance.now() - started)));
+      const left = Math.max(0, timeoutMs - (performance.now() - started));
+      const over = this.#slots.occupied > 0 && this.waitForClose(left);
       this.reap(Number.POSITIVE_INFINITY);
+      if (this.#closed) return;
       if (over && this.#slots.occupied > 0) {
         throw new SystemError(EBUSY, 'close', undefined, `${this.inFlight} requests are in flight`);
       }

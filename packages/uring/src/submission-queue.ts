@@ -1,4 +1,5 @@
-import type { RingRequest } from './ring-request.js';
+import { IOSQE_FIXED_FILE } from './flags.js';
+import { type RingRequest, userData } from './ring-request.js';
 import type { RingMemory } from './ring-setup.js';
 
 /** The submission queue's entries and tail, which this thread writes and the kernel reads. */
@@ -41,10 +42,12 @@ export class SubmissionQueue {
     const entries = this.#entries;
     const base = (this.#tail & (this.#length - 1)) << 4;
     const offset = request.offset;
-    const address = request.address;
+    const address = request.target === null ? request.address : userData(request.target);
     const address3 = request.address3;
     const fixed = request.fixed;
-    entries[base] = request.opcode | (request.flags << 8) | (request.ioPriority << 16);
+    // Whoever sets other flags after the preparation may have lost this one: the number would be a descriptor's then.
+    const flags = fixed === null ? request.flags & ~IOSQE_FIXED_FILE : request.flags | IOSQE_FIXED_FILE;
+    entries[base] = request.opcode | (flags << 8) | (request.ioPriority << 16);
     // A place in the table that has been given up may be another file's by now.
     entries[base + 1] = fixed === null ? request.fd : fixed.fd;
     entries[base + 2] = offset;

@@ -27,6 +27,7 @@ export interface Libc {
   eventfd_write(fd: number, value: number): number;
   pipe2(descriptors: Int32Array, flags: number): number;
   dup3(from: number, to: number, flags: number): number;
+  sysconf(name: number): number;
   fcntl(fd: number, command: number, argument: number): number;
   pread(fd: number, address: number, lengthBytes: number, offset: number): number;
   pwrite(fd: number, address: number, lengthBytes: number, offset: number): number;
@@ -101,6 +102,7 @@ function load(): Libc {
     eventfd_write: declare<'eventfd_write'>('int eventfd_write(int fd, uint64_t value)'),
     pipe2: declare<'pipe2'>('int pipe2(void *descriptors, int flags)'),
     dup3: declare<'dup3'>('int dup3(int from, int to, int flags)'),
+    sysconf: declare<'sysconf'>('long sysconf(int name)'),
     fcntl: declare<'fcntl'>('int fcntl(int fd, int command, long argument)'),
     pread: declare<'pread'>('intptr_t pread(int fd, uintptr_t address, size_t length, int64_t offset)'),
     pwrite: declare<'pwrite'>('intptr_t pwrite(int fd, uintptr_t address, size_t length, int64_t offset)'),

@@ -35,6 +35,14 @@ export function threadEnd(): ThreadEnd | null {
   return found;
 }
 
+/** The descriptors of this worker's rings that are waited for. */
+const rings = new Set<number>();
+
+/** Whether the end of this worker waits for a ring with this descriptor: nothing that lives on may hold it. */
+export function isGuardedRing(fd: number): boolean {
+  return rings.has(fd);
+}
+
 /** Whether the end of this worker closes a descriptor. An array and not a Set: the methods of a Set can be interrupted too. */
 const owned: (boolean | undefined)[] = [];
 
@@ -99,14 +107,19 @@ export function handOver(fd: number, handle: { open(fd: number): number }): numb
  * Closing the last reference to a ring makes the kernel cancel what can be cancelled and wait for the rest, in the background. It lets go
  * of the ring's registered files last (io_ring_ctx_free() in io_uring/io_uring.c, after the last request has dropped its reference).
  * One of them is a pipe's write end, so the end of the file at its read end is that moment.
+ *
+ * A ring that something else holds open (a duplicate of its descriptor, a poll of it by a ring of another thread) does not end, and neither
+ * does the worker before that has let go: what else would keep its memory from being written into?
  */
 export interface RingGuard {
   /** To be registered as a file of the ring; then call {@link arm}. */
   readonly writeEnd: number;
+  /** The ring has been opened, by {@link openOwned}. */
+  guard(ring: number): void;
   /** The ring holds the write end now. */
   arm(): void;
-  /** The ring is closed. */
-  release(): void;
+  /** The ring is closed, or there is none: then -1. */
+  release(ring: number): void;
 }
 
 /**
@@ -136,13 +149,22 @@ export function guardRing(): RingGuard | null {
   add(isolate, atEnd.fgetc, stream);
   add(isolate, close, writeEnd);
   owned[readEnd] = undefined;
+  // All rings are closed before the end of any is waited for: one may be held by a request of another.
+  for (const ring of rings) {
+    remove(isolate, close, ring);
+    add(isolate, close, ring);
+  }
   const arm = (): void => {
     if (owned[writeEnd] === true) closeOwned(writeEnd);
   };
   return {
     writeEnd,
+    guard: (ring) => {
+      rings.add(ring);
+    },
     arm,
-    release: () => {
+    release: (ring) => {
+      rings.delete(ring);
       arm();
       remove(isolate, atEnd.fgetc, stream);
       remove(isolate, atEnd.fclose, stream);

@@ -1,11 +1,12 @@
 import { SoftInterrupt, type SoftInterruptOptions, TailQueue } from '@biodone/sync';
-import { isBare, isKept, keepDescriptors } from './bare-descriptor.js';
+import { isBare, isKept, keepDescriptors, refuseLateMessage } from './bare-descriptor.js';
 import type { BufferTable } from './buffer-table.js';
 import { EAGAIN, EBADF, EBUSY, ECANCELED } from './errno.js';
 import { SystemError } from './errors.js';
 import { EventLoopDoor } from './event-loop.js';
 import type { FileTable } from './file-table.js';
-import { looksUpLate } from './late-lookup.js';
+import { LATE_FLAGS, looksUpLate } from './late-lookup.js';
+import { IORING_OP_MSG_RING } from './opcodes/abi.js';
 import { prepareCancel } from './opcodes/cancel.js';
 import type { RequestChain } from './request-chain.js';
 import { Ring } from './ring.js';
@@ -72,8 +73,8 @@ export class ThreadRing {
 
   /** @throws SystemError what opening the ring gives */
   constructor(options: ThreadRingOptions = {}) {
-    this.ring = new Ring(options);
     this.#interrupt = new SoftInterrupt((budget) => this.#run(budget), options);
+    this.ring = new Ring(options);
     this.#door = options.eventLoop === false ? null : this.#openDoor();
     if (this.#door !== null) this.#notify(true);
   }
@@ -153,6 +154,7 @@ export class ThreadRing {
    */
   startChain(chain: RequestChain): void {
     this.ring.checkChain(chain);
+    for (const request of chain.requests) refuseLateMessage(request);
     keepDescriptors(chain.requests.filter(isKept));
     if (this.ring.claimChain(chain)) {
       const head = chain.requests[0] as RingRequest;
@@ -217,7 +219,7 @@ export class ThreadRing {
    * Submits, blocks until `count` completions have been delivered or nothing is in flight, and delivers what is there. Mostly it is one
    * system call. Completions that were there already count.
    *
-   * @param count how many, at least 1
+   * @param count how many, at least 1: of requests that are started already, since no completion is delivered during the wait
    * @param timeoutMs how long to block at most; `Infinity`, the default, for no limit
    * @returns how many completions were delivered; if none were, why: a signal, or the time
    * @throws SystemError EBADF if the ring is closed; RangeError ERR_OUT_OF_RANGE
@@ -318,6 +320,7 @@ export class ThreadRing {
   }
 
   #keepIfLate(request: RingRequest): void {
+    if ((request.flags & LATE_FLAGS) !== 0) refuseLateMessage(request);
     if (!isKept(request) || !looksUpLate(request, this.ring.draining)) return;
     // Before it is refused, nothing is held for it.
     this.ring.check(request);
@@ -331,7 +334,9 @@ export class ThreadRing {
   }
 
   #startBare(request: RingRequest): void {
-    if (this.#waiting.isEmpty && this.ring.admit(request)) this.ring.submitAll();
+    // The kernel would look for a message's ring later, when its number may be another one's.
+    const late = request.opcode === IORING_OP_MSG_RING && this.ring.draining;
+    if (!late && this.#waiting.isEmpty && this.ring.admit(request)) this.ring.submitAll();
     else this.ring.fail(request, EAGAIN);
   }
 
@@ -363,9 +368,10 @@ export class ThreadRing {
 
   #openDoor(): EventLoopDoor {
     try {
-      const door = new EventLoopDoor(() => this.#interrupt.schedule());
-      this.ring.registerEventFd(door.eventFd);
-      return door;
+      return new EventLoopDoor(
+        () => this.#interrupt.schedule(),
+        (eventFd) => this.ring.registerEventFd(eventFd),
+      );
     } catch (error) {
       this.ring.close();
       throw error;
@@ -448,6 +454,7 @@ class CancelRequest extends RingRequest {
   }
 
   override complete(): void {
+    this.target = null;
     this.#free.insertHead(this);
   }
 }

@@ -32,13 +32,19 @@ function readOf(pipe: Pipe): Probe {
 
 describe('cancelVerdict', () => {
   it('puts a result in words', () => {
-    expect([0, 3, -ENOENT, -114, -EINVAL].map(cancelVerdict)).toEqual([
+    expect([0, 3, -ENOENT, -114, -EINVAL].map((result) => cancelVerdict(result))).toEqual([
       'cancelled',
       'cancelled',
       'done',
       'in progress',
       undefined,
     ]);
+  });
+
+  it('knows that a count of 0 is none', () => {
+    expect(cancelVerdict(0, { all: true })).toBe('done');
+    expect(cancelVerdict(0, { any: true })).toBe('done');
+    expect(cancelVerdict(2, { all: true })).toBe('cancelled');
   });
 });
 

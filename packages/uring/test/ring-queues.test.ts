@@ -157,10 +157,11 @@ describeRing('a ring that is closed', () => {
     const ring = new Ring({ sqEntries: 2, cqEntries: 4 });
     ring.prepare(nop());
     finish(ring);
+    const { fd } = ring;
     ring.close();
     ring.close();
     const next = new Ring({ sqEntries: 2, cqEntries: 4 });
-    expect(next.fd).toBe(ring.fd);
+    expect([ring.fd, next.fd]).toEqual([-1, fd]);
     const closed = expect.objectContaining({ code: 'EBADF' });
     expect(() => ring.prepare(nop())).toThrow(closed);
     expect(() => ring.wait(1, 0)).toThrow(closed);

@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, expect, it } from 'vitest';
 import { answerOf } from './support/answer.js';
 import { describeRing } from './support/available.js';
+import { invalidValue } from './support/failure.js';
 import { seededRandom } from './support/random.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -61,10 +62,9 @@ describeRing('a worker that ends with requests in flight', () => {
     const worker = new Worker(new URL('./support/ending-worker.mjs', import.meta.url), { workerData });
     const exited = once(worker, 'exit') as Promise<[number]>;
     const messages = on(worker, 'message');
-    // Not before: koffi ends the process when a thread that is loading it is terminated.
-    expect((await messages.next()).value).toEqual(['loaded']);
+    expect((await messages.next()).value).toEqual(['open']);
     if (end === 'terminate at once') {
-      // Somewhere between its modules and its requests.
+      // Somewhere in its requests.
       for (let turns = random(50); turns > 0; turns--) await new Promise(setImmediate);
       void worker.terminate();
     } else if (end === 'terminate') {
@@ -127,5 +127,11 @@ describeRing('a worker', () => {
     expect(refused).toMatchObject({ code: 'ENOTSUP', syscall: 'io_uring_setup' });
     expect(refused['message']).toMatch(/use io_uring on the main thread, or say unsafeTermination: true/);
     expect(allowed).toEqual({ ownMemory: false, result: 0 });
+  });
+
+  it('cannot poll its own rings, which it would never end with, and ends in any order of them', async () => {
+    const worker = new Worker(new URL('./support/polling-worker.mjs', import.meta.url));
+    expect(await answerOf(worker)).toEqual([invalidValue.code, invalidValue.code]);
+    expect(await worker.terminate()).toBe(1);
   });
 });

@@ -36,6 +36,7 @@ export const IORING_ASYNC_CANCEL_ALL: number = 1 << 0;
 export const IORING_ASYNC_CANCEL_FD: number = 1 << 1;
 export const IORING_ASYNC_CANCEL_ANY: number = 1 << 2;
 export const IORING_ASYNC_CANCEL_FD_FIXED: number = 1 << 3;
+export const IORING_ASYNC_CANCEL_USERDATA: number = 1 << 4;
 export const IORING_ASYNC_CANCEL_OP: number = 1 << 5;
 
 /** By opcode: the names that errors carry as `syscall`, and that probe() reports. */

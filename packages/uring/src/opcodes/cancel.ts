@@ -1,16 +1,16 @@
 import { ENOENT } from '../errno.js';
 import { aim, type FileTarget } from '../ring-file.js';
-import type { RingRequest } from '../ring-request.js';
+import { name, type RingRequest, userData } from '../ring-request.js';
 import {
   IORING_ASYNC_CANCEL_ALL,
   IORING_ASYNC_CANCEL_ANY,
   IORING_ASYNC_CANCEL_FD,
   IORING_ASYNC_CANCEL_FD_FIXED,
   IORING_ASYNC_CANCEL_OP,
+  IORING_ASYNC_CANCEL_USERDATA,
   IORING_OP_ASYNC_CANCEL,
 } from './abi.js';
 import { prepareOnFile, prepareWithoutFile } from './prepare.js';
-import { userData } from './timeout.js';
 
 /** Which requests of the ring a cancel is for. Several at once must all fit (Linux 6.6 for `opcode`). */
 export interface CancelMatch {
@@ -37,16 +37,21 @@ export type CancelVerdict = 'cancelled' | 'in progress' | 'done';
  * It finds what the kernel has been given. {@link ThreadRing.cancel} also finds what still waits for room in the ring.
  */
 export function prepareCancel(request: RingRequest, match: CancelMatch): void {
-  const { flags, address } = cancelKey(match);
+  const { flags } = cancelKey(match);
   // Held as for any request: the number of a file that is closed meanwhile may be another one's, whose requests would be cancelled.
   if (match.file === undefined) prepareWithoutFile(request, IORING_OP_ASYNC_CANCEL, -1, flags);
   else prepareOnFile(request, IORING_OP_ASYNC_CANCEL, match.file, flags);
-  request.address = address;
+  if (match.request !== undefined) name(request, match.request);
   request.lengthBytes = match.opcode ?? 0;
 }
 
-/** One of the three verdicts (rule 10), from a cancel's result. Other errors, such as EINVAL, are none: undefined. */
-export function cancelVerdict(result: number): CancelVerdict | undefined {
+/**
+ * One of the three verdicts (rule 10), from a cancel's result. Other errors, such as EINVAL, are none: undefined.
+ *
+ * @param match what the cancel was for: with `all` or `any` the result is a count, and 0 means that nothing was there to cancel
+ */
+export function cancelVerdict(result: number, match: CancelMatch = {}): CancelVerdict | undefined {
+  if (result === 0 && (match.all === true || match.any === true)) return 'done';
   if (result >= 0) return 'cancelled';
   return result === -ENOENT ? 'done' : result === -IN_PROGRESS ? 'in progress' : undefined;
 }
@@ -60,6 +65,8 @@ function cancelKey(match: CancelMatch): { readonly address: number; readonly fd:
   let flags = all ? IORING_ASYNC_CANCEL_ALL : 0;
   if (any) flags |= IORING_ASYNC_CANCEL_ANY;
   if (opcode !== undefined) flags |= IORING_ASYNC_CANCEL_OP;
+  // Without it the kernel looks at the request only if there is no other key.
+  if (request !== undefined && (opcode !== undefined || file !== undefined)) flags |= IORING_ASYNC_CANCEL_USERDATA;
   if (file === undefined) return { address: request === undefined ? 0 : userData(request), fd: -1, flags };
   const target = { fd: -1, flags: 0 } as RingRequest;
   aim(target, file);

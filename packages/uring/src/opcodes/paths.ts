@@ -13,7 +13,6 @@ export const RENAME_NOREPLACE: number = 1;
 /** For {@link prepareRenameat}: exchanges both files. */
 export const RENAME_EXCHANGE: number = 2;
 
-const O_LARGEFILE = 0x8000;
 const O_CLOEXEC = 0x80000;
 
 /**
@@ -33,8 +32,7 @@ export function prepareOpenat(
   directory: FileTarget = AT_FDCWD,
 ): void {
   const [address = 0] = setPaths(request, path);
-  // A process of 64 bits opens large files without being asked; the kernel wants the flag of io_uring.
-  prepareOnFile(request, IORING_OP_OPENAT, directory, flags | O_CLOEXEC | O_LARGEFILE);
+  prepareOnFile(request, IORING_OP_OPENAT, directory, flags | O_CLOEXEC);
   request.address = address;
   request.lengthBytes = mode;
   request.path = path;

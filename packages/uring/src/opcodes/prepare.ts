@@ -47,6 +47,7 @@ export function prepareTransfer(
   request.fixedBuffer = null;
   request.fileIndex = 0;
   request.address3 = 0;
+  request.target = null;
   request.memory = memory;
 }
 
@@ -120,5 +121,6 @@ function clear(request: RingRequest, opcode: number, operationFlags: number): vo
   request.fixedBuffer = null;
   request.fileIndex = 0;
   request.address3 = 0;
+  request.target = null;
   request.memory = null;
 }

@@ -1,4 +1,4 @@
-import type { RingRequest } from '../ring-request.js';
+import { name, type RingRequest } from '../ring-request.js';
 import { IORING_OP_LINK_TIMEOUT, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE } from './abi.js';
 import { setTime } from './argument.js';
 import { checkWord, prepareWithoutFile } from './prepare.js';
@@ -53,7 +53,7 @@ export function prepareLinkTimeout(request: RingRequest, timeoutMs: number, flag
 /** Cancels a timer, Linux 5.5: completes with 0, with -ENOENT if it has gone off, with -EBUSY if it is just going off. */
 export function prepareTimeoutRemove(request: RingRequest, timer: RingRequest): void {
   prepareWithoutFile(request, IORING_OP_TIMEOUT_REMOVE, -1, 0);
-  request.address = userData(timer);
+  name(request, timer);
 }
 
 /** Gives a timer, or a link timeout, another time, Linux 5.11 and 5.15. Completes with 0, or with -ENOENT if it has gone off. */
@@ -61,11 +61,6 @@ export function prepareTimeoutUpdate(request: RingRequest, timer: RingRequest, t
   const address = setTime(request, timeoutMs);
   const update = IORING_TIMEOUT_UPDATE | (timer.opcode === IORING_OP_LINK_TIMEOUT ? IORING_LINK_TIMEOUT_UPDATE : 0);
   prepareWithoutFile(request, IORING_OP_TIMEOUT_REMOVE, -1, update | flags);
-  request.address = userData(timer);
+  name(request, timer);
   request.offset = address;
-}
-
-/** What the kernel knows a request by; what none is known by, if it is not under way. @internal */
-export function userData(request: RingRequest): number {
-  return request.slot < 0 ? 0 : request.generation * 2 ** 32 + request.slot;
 }

@@ -5,7 +5,6 @@ import { parentPort, workerData } from 'node:worker_threads';
 import {
   IOSQE_ASYNC,
   IoBuffer,
-  libc,
   prepareFsync,
   prepareRead,
   prepareWrite,
@@ -29,13 +28,10 @@ function start(ring, prepare, flags = 0) {
   ring.start(request);
 }
 
-// Node 22 and newer abort the process when koffi is loaded, or makes a view, in a thread that is being terminated. A ring needs both.
-const early = process.version.startsWith('v20.');
-libc();
-if (early) parentPort.postMessage('loaded');
 // A thread that ends by itself is not kept alive by a ring without an event loop.
 const ring = new ThreadRing({ cqEntries: 64, eventLoop: end !== 'natural' });
-if (!early) parentPort.postMessage('loaded');
+// Not earlier: koffi ends the process when a thread is terminated that is loading it, or making a view of a ring's memory.
+parentPort.postMessage('open');
 const direct = RingFile.open(readPath, O_RDONLY | O_DIRECT);
 const cached = RingFile.open(readPath, O_RDONLY);
 const written = RingFile.open(writePath, O_RDWR | O_DIRECT);
