@@ -105,7 +105,7 @@ export function checkRingOptions(options: RingOptions): RingSettings {
   const sqPoll = options.sqPoll === undefined ? null : { idleMs: options.sqPoll.idleMs ?? 1000, cpu: options.sqPoll.cpu };
   if (sqPoll !== null) {
     checkRange('sqPoll.idleMs', sqPoll.idleMs, 1, 0x7fffffff);
-    if (sqPoll.cpu !== undefined) checkRange('sqPoll.cpu', sqPoll.cpu, 0);
+    if (sqPoll.cpu !== undefined) checkRange('sqPoll.cpu', sqPoll.cpu, 0, 0xffff_ffff);
   }
   return {
     // As the kernel rounds them: memory of ours has to be there before it does.

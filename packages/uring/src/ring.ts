@@ -31,8 +31,11 @@ import { type Libc, libc } from './syscalls.js';
 import { WaitArgument } from './wait-argument.js';
 
 const CHAIN_FLAGS = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
-/** How long a ring that closes waits at most for what starts without a word, after the silent success of a chain's earlier member. */
-const SILENCE_MS = 20;
+/**
+ * How long a ring that closes waits before it cancels again: for what has started meanwhile without a completion to tell of it, such as a
+ * chain's member after the silent success of the one before.
+ */
+const CANCEL_AGAIN_MS = 20;
 
 const WAIT_FLAGS = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
 /** How long a wait waits before it submits again what the kernel, short of memory or of room for completions, has not taken. */
@@ -280,6 +283,8 @@ export class Ring {
   cancelAll(): void {
     if (this.#slots.inFlight === 0) return;
     this.submitAll();
+    // Work that the kernel has put off until a call may start what was held back.
+    if (this.#cq.needsCall !== 0) this.#enter(0, 0, IORING_ENTER_GETEVENTS, 0, 0);
     // By a call, because a request would wait behind a drain itself. Before Linux 6.0 there is none, and close() waits for the requests.
     this.register(IORING_REGISTER_SYNC_CANCEL, syncCancelArgument({ any: true, all: true }, 0), 1);
   }
@@ -292,7 +297,7 @@ export class Ring {
 
   /** {@link wait} for one completion of a ring that closes. @internal */
   waitForClose(timeoutMs: number): boolean {
-    const pause = this.#slots.silent ? Math.min(timeoutMs, SILENCE_MS) : timeoutMs;
+    const pause = Math.min(timeoutMs, CANCEL_AGAIN_MS);
     return this.wait(1, pause) === 'ETIME' && pause === timeoutMs;
   }
 
@@ -477,10 +482,13 @@ export class Ring {
   #makeRoom(count: number): boolean {
     const sq = this.#sq;
     if (!this.#polled) return sq.fits(count) || (this.submit() > 0 && sq.fits(count));
-    if (sq.fitsPolled(count)) return true;
-    this.submit();
-    this.#enter(0, 0, IORING_ENTER_SQ_WAIT, 0, 0);
-    return sq.fitsPolled(count);
+    while (!sq.fitsPolled(count)) {
+      // The polling thread takes them all in time, but the call returns when there is room for one.
+      this.submit();
+      this.#wakePoller();
+      this.#enter(0, 0, IORING_ENTER_SQ_WAIT, 0, 0);
+    }
+    return true;
   }
 
   #submitPolled(): number {
