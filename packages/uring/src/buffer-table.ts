@@ -33,8 +33,8 @@ export class FixedBuffer {
 }
 
 /**
- * A ring's table of registered buffers: memory that the kernel has pinned and looked up once, for `prepareReadFixed` and
- * `prepareWriteFixed`. It counts against the limit on locked memory. Opened with `bufferTableEntries`, all places empty (Linux 5.19).
+ * A ring's table of registered buffers: memory that the kernel has pinned and looked up once, for `prepareReadFixed`,
+ * `prepareWriteFixed` and their kin of vectors. It counts against the limit on locked memory. Opened with `bufferTableEntries`, all places empty (Linux 5.19).
  */
 export class BufferTable {
   /** How many places there are. */

@@ -37,6 +37,7 @@ export const EOVERFLOW: number = constants.errno.EOVERFLOW;
 export const ENOTSUP: number = constants.errno.EOPNOTSUPP;
 export const ENOTSOCK: number = constants.errno.ENOTSOCK;
 export const EADDRINUSE: number = constants.errno.EADDRINUSE;
+export const EADDRNOTAVAIL: number = constants.errno.EADDRNOTAVAIL;
 export const ENETUNREACH: number = constants.errno.ENETUNREACH;
 export const ECONNRESET: number = constants.errno.ECONNRESET;
 export const EISCONN: number = constants.errno.EISCONN;

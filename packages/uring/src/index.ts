@@ -21,7 +21,7 @@ export { prepareMessage } from './opcodes/message.js';
 export { prepareNop } from './opcodes/nop.js';
 export * from './opcodes/paths.js';
 export * from './opcodes/poll.js';
-export { prepareRead, prepareReadFixed, prepareReadv } from './opcodes/read.js';
+export { prepareRead, prepareReadFixed, prepareReadv, prepareReadvFixed } from './opcodes/read.js';
 export * from './opcodes/socket.js';
 export * from './opcodes/space.js';
 export * from './opcodes/splice.js';
@@ -38,7 +38,7 @@ export {
   prepareTimeoutRemove,
   prepareTimeoutUpdate,
 } from './opcodes/timeout.js';
-export { prepareWrite, prepareWriteFixed, prepareWritev } from './opcodes/write.js';
+export { prepareWrite, prepareWriteFixed, prepareWritev, prepareWritevFixed } from './opcodes/write.js';
 export { type ProbeResult, probe } from './probe.js';
 export { RequestChain } from './request-chain.js';
 export { Ring } from './ring.js';

@@ -1,5 +1,5 @@
-import { IoBuffer } from './memory.js';
-import { checkPart, outOfRange } from './opcodes/prepare.js';
+import { checkPart, IoBuffer } from './memory.js';
+import { outOfRange } from './opcodes/prepare.js';
 
 /** A part of a buffer, for an {@link IoVector}. */
 export interface IoSegment {
@@ -24,6 +24,10 @@ export class IoVector {
   /** Where the array of `struct iovec` is. */
   readonly address: number;
   readonly #words: IoBuffer;
+  /** The parts whose memory JavaScript can detach: mostly none, so that there is nothing to check with each request. */
+  readonly #detachable: readonly Required<IoSegment>[];
+  /** The memory that all parts were found to lie in: addresses do not change. */
+  #within: IoBuffer | null = null;
 
   /** @throws RangeError ERR_OUT_OF_RANGE for a part that is not within its memory, for no parts, and for more than 1024 */
   constructor(segments: readonly IoSegment[]) {
@@ -34,6 +38,7 @@ export class IoVector {
       checkPart(memory, memoryOffset, lengthBytes);
       return { memory, memoryOffset, lengthBytes };
     });
+    this.#detachable = this.segments.filter(({ memory }) => !(memory.bytes.buffer instanceof SharedArrayBuffer));
     this.lengthBytes = this.segments.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
     this.#words = IoBuffer.allocate(segments.length * 16, 8);
     this.address = this.#words.address;
@@ -48,5 +53,35 @@ export class IoVector {
   /** How many parts there are. */
   get count(): number {
     return this.segments.length;
+  }
+
+  /**
+   * Checks that the parts are still there. What is trusted can have been transferred away since the vector was made, and its addresses be
+   * somebody else's.
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE
+   * @internal
+   */
+  check(): void {
+    for (const { memory, memoryOffset, lengthBytes } of this.#detachable) checkPart(memory, memoryOffset, lengthBytes);
+  }
+
+  /**
+   * {@link check}, and that all parts lie in a buffer, be it as parts of the same IoBuffer or of others on the same memory.
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE
+   * @internal
+   */
+  checkWithin(buffer: IoBuffer): void {
+    this.check();
+    // If it has been transferred away, new memory may be at its addresses, and the kernel would still use the old.
+    checkPart(buffer, 0, buffer?.lengthBytes);
+    if (this.#within === buffer) return;
+    for (const [index, { memory, memoryOffset, lengthBytes }] of this.segments.entries()) {
+      const start = memory.address + memoryOffset - buffer.address;
+      const inside = memory === buffer || (memory.address !== 0 && start >= 0 && start + lengthBytes <= buffer.lengthBytes);
+      if (!inside) throw outOfRange(`segments[${index}]`, 'a part of the registered buffer', { memoryOffset, lengthBytes });
+    }
+    this.#within = buffer;
   }
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { markAsUntransferable, threadId } from 'node:worker_threads';
 import { libc } from './syscalls.js';
 
@@ -62,8 +63,8 @@ export class IoBuffer {
    * An ArrayBuffer's owner could transfer it while the kernel writes into it, and its new owner could let it go: the memory would be
    * somebody else's then. Whoever promises to do no such thing until all requests on it have completed says so with `trusted`. The
    * buffer is then marked as untransferable, so that `postMessage` and `structuredClone` refuse to transfer it, or copy it (Node 20).
-   * Not every Node refuses `transfer()` then (24 does, 22 does not), and nothing stops a WebAssembly.Memory from growing. A resizable
-   * ArrayBuffer is refused in any case.
+   * Not every Node refuses `transfer()` then (24 does, 22 does not), and nothing stops a WebAssembly.Memory from growing, at which Node 24
+   * aborts the process. A resizable ArrayBuffer is refused in any case.
    *
    * @param options.trusted accepts a view on an ArrayBuffer, such as a Buffer
    * @throws TypeError ERR_INVALID_ARG_TYPE for a view on an ArrayBuffer that is not trusted, or resizable; RangeError ERR_OUT_OF_RANGE for
@@ -86,9 +87,11 @@ export class IoBuffer {
   /**
    * Copies `lengthBytes` from `source` to `target`, which may overlap. Makes no view, where the platform lets it.
    *
-   * The caller has checked that both ranges lie within their buffers.
+   * @throws RangeError ERR_OUT_OF_RANGE for a range that is not within its buffer
    */
   static copy(target: IoBuffer, targetOffset: number, source: IoBuffer, sourceOffset: number, lengthBytes: number): void {
+    checkPart(target, targetOffset, lengthBytes);
+    checkPart(source, sourceOffset, lengthBytes);
     if (target.address !== 0) {
       libc().memmove(target.address + targetOffset, source.address + sourceOffset, lengthBytes);
     } else {
@@ -138,6 +141,36 @@ let lastId = 0;
 function nextId(): number {
   lastId += 1;
   return threadId * 2 ** 32 + lastId;
+}
+
+/** The kernel takes a length of 32 bits, and transfers at most 0x7ffff000 bytes at once. */
+const LENGTH_MAX = 0x7fff_ffff;
+
+/**
+ * Whether a part lies within a buffer: the kernel would write wherever the address says.
+ *
+ * @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE for what is no buffer
+ * @internal
+ */
+export function checkPart(memory: IoBuffer, memoryOffset: number, lengthBytes: number): void {
+  const inside =
+    Number.isInteger(memoryOffset) &&
+    Number.isInteger(lengthBytes) &&
+    memoryOffset >= 0 &&
+    lengthBytes >= 0 &&
+    lengthBytes <= LENGTH_MAX &&
+    memoryOffset + lengthBytes <= memory?.lengthBytes &&
+    // What is trusted can have been transferred away, and has no bytes then.
+    memoryOffset + lengthBytes <= memory.bytes?.length;
+  if (inside) return;
+  if (!(memory instanceof IoBuffer)) throw notMemory(memory);
+  const message = `${lengthBytes} bytes at ${memoryOffset} are not a part of a buffer of ${Math.min(memory.lengthBytes, memory.bytes.length)} bytes (and less than 2 GiB)`;
+  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+}
+
+function notMemory(value: unknown): TypeError {
+  const message = `memory for I/O must be an IoBuffer: use IoBuffer.allocate() or IoBuffer.over(). Received ${inspect(value, { depth: -1 })}`;
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 function addressOf(view: Uint8Array): number {

@@ -142,6 +142,15 @@ describe('the memory of an IoBuffer', () => {
 });
 
 describe('IoBuffer.copy', () => {
+  it('copies no byte beyond either of two buffers', () => {
+    const [small, large] = [IoBuffer.allocate(8), IoBuffer.allocate(4096)];
+    const range = expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' });
+    expect(() => IoBuffer.copy(small, 0, large, 0, 9)).toThrow(range);
+    expect(() => IoBuffer.copy(large, 0, small, 1, 8)).toThrow(range);
+    expect(() => IoBuffer.copy(large, -1, small, 0, 1)).toThrow(range);
+    expect(() => IoBuffer.copy(large, 0, small, 0, Number.NaN)).toThrow(range);
+  });
+
   it('copies between buffers, and within one that overlaps', () => {
     const source = IoBuffer.allocate(16);
     source.bytes.set([1, 2, 3, 4, 5, 6, 7, 8]);

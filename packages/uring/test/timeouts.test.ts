@@ -181,6 +181,22 @@ describeRing('a timer', () => {
     expect(chainOf(IORING_TIMEOUT_ETIME_SUCCESS)).toEqual([-ETIME, 0]);
   });
 
+  it.each([
+    [0, 0n, 0n],
+    [0.000_001, 0n, 1n],
+    [1500.25, 1n, 500_250_000n],
+    [999.999_999_9, 0n, 999_999_999n],
+    [2 ** 32 * 1000 + 1, 2n ** 32n, 1_000_000n],
+    [Number.MAX_SAFE_INTEGER, 9_007_199_254_740n, 991_000_000n],
+  ])('gives the kernel seconds and nanoseconds: %s ms', (timeoutMs, seconds, nanoseconds) => {
+    const request = nop();
+    // What was there before is not a part of it.
+    prepareTimeout(request, Number.MAX_SAFE_INTEGER);
+    prepareTimeout(request, timeoutMs);
+    const bytes = Buffer.from(request.argument?.bytes.subarray(0, 16) as Uint8Array);
+    expect([bytes.readBigInt64LE(0), bytes.readBigInt64LE(8)]).toEqual([seconds, nanoseconds]);
+  });
+
   it.each([-1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53])('refuses the time %s', (timeoutMs) => {
     const range = expect.objectContaining({ name: 'RangeError', code: 'ERR_OUT_OF_RANGE' });
     const request = nop();

@@ -31,6 +31,10 @@ export const IORING_OP_MSG_RING: number = 40;
 export const IORING_OP_SOCKET: number = 45;
 export const IORING_OP_URING_CMD: number = 46;
 export const IORING_OP_FTRUNCATE: number = 55;
+export const IORING_OP_BIND: number = 56;
+export const IORING_OP_LISTEN: number = 57;
+export const IORING_OP_READV_FIXED: number = 60;
+export const IORING_OP_WRITEV_FIXED: number = 61;
 
 export const IORING_ASYNC_CANCEL_ALL: number = 1 << 0;
 export const IORING_ASYNC_CANCEL_FD: number = 1 << 1;

@@ -50,8 +50,18 @@ export function setTime(request: RingRequest, milliseconds: number): number {
   }
   const seconds = Math.floor(milliseconds / 1000);
   const { bytes, address } = argumentOf(request, 16);
-  const words = new BigInt64Array(bytes.buffer, bytes.byteOffset, 2);
-  words[0] = BigInt(seconds);
-  words[1] = BigInt(Math.min(999_999_999, Math.round((milliseconds - seconds * 1000) * 1e6)));
+  const nanoseconds = Math.min(999_999_999, Math.round((milliseconds - seconds * 1000) * 1e6));
+  setWord(bytes, 0, seconds);
+  setWord(bytes, 4, Math.floor(seconds / 0x1_0000_0000));
+  setWord(bytes, 8, nanoseconds);
+  setWord(bytes, 12, 0);
   return address;
+}
+
+/** Writes the low 32 bits, byte by byte: a view for larger words would be allocated with every request. */
+function setWord(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
 }

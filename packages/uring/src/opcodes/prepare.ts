@@ -1,12 +1,9 @@
 import { inspect } from 'node:util';
-import { IoBuffer } from '../memory.js';
+import { checkPart, type IoBuffer } from '../memory.js';
 import { aim, type FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
 
 /** What all prepare functions share: they set every field of a request. */
-
-/** The kernel takes a length of 32 bits, and transfers at most 0x7ffff000 bytes at once. */
-const LENGTH_MAX = 0x7fff_ffff;
 
 /** An operation on a file, with none of its arguments. */
 export function prepareOnFile(request: RingRequest, opcode: number, target: FileTarget, operationFlags: number): void {
@@ -60,28 +57,6 @@ export function checkIdle(request: RingRequest): void {
 export function underWay(): Error {
   const message = 'The request is under way: it can be prepared and started again when it has completed';
   return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' });
-}
-
-/** Whether a part lies within a buffer: the kernel would write wherever the address says. */
-export function checkPart(memory: IoBuffer, memoryOffset: number, lengthBytes: number): void {
-  const inside =
-    Number.isInteger(memoryOffset) &&
-    Number.isInteger(lengthBytes) &&
-    memoryOffset >= 0 &&
-    lengthBytes >= 0 &&
-    lengthBytes <= LENGTH_MAX &&
-    memoryOffset + lengthBytes <= memory?.lengthBytes &&
-    // What is trusted can have been transferred away, and has no bytes then.
-    memoryOffset + lengthBytes <= memory.bytes?.length;
-  if (inside) return;
-  if (!(memory instanceof IoBuffer)) throw notMemory(memory);
-  const message = `${lengthBytes} bytes at ${memoryOffset} are not a part of a buffer of ${Math.min(memory.lengthBytes, memory.bytes.length)} bytes (and less than 2 GiB)`;
-  throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
-}
-
-function notMemory(value: unknown): TypeError {
-  const message = `memory for I/O must be an IoBuffer: use IoBuffer.allocate() or IoBuffer.over(). Received ${inspect(value, { depth: -1 })}`;
-  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
 }
 
 /** An offset in a file, or -1 for the file's own position. Beyond 2^53 numbers are not exact. */

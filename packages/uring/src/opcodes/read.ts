@@ -3,7 +3,7 @@ import type { IoVector } from '../io-vector.js';
 import type { IoBuffer } from '../memory.js';
 import type { FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
-import { IORING_OP_READ, IORING_OP_READ_FIXED, IORING_OP_READV } from './abi.js';
+import { IORING_OP_READ, IORING_OP_READ_FIXED, IORING_OP_READV, IORING_OP_READV_FIXED } from './abi.js';
 import { checkOffset, prepareOnFile, prepareTransfer } from './prepare.js';
 
 /**
@@ -47,12 +47,41 @@ export function prepareReadFixed(
   request.fixedBuffer = buffer;
 }
 
-/** As preadv2(2), Linux 5.1: reads into the parts of a vector, one after the other. Otherwise as {@link prepareRead}. */
+/**
+ * As preadv2(2), Linux 5.1: reads into the parts of a vector, one after the other. Otherwise as {@link prepareRead}.
+ *
+ * @throws RangeError ERR_OUT_OF_RANGE if trusted memory has been transferred away since the vector was made
+ */
 export function prepareReadv(request: RingRequest, file: FileTarget, vector: IoVector, offset: number, rwFlags = 0): void {
   checkOffset(offset);
+  vector.check();
   prepareOnFile(request, IORING_OP_READV, file, rwFlags);
   request.offset = offset;
   request.address = vector.address;
   request.lengthBytes = vector.count;
   request.memory = vector;
+}
+
+/**
+ * As {@link prepareReadv}, into parts of one registered buffer, which the kernel need not look up and pin: Linux 6.15. Fails with
+ * EINVAL on an older kernel, and with EFAULT for a part without bytes or if the buffer has left the table.
+ *
+ * @param vector whose parts all lie in the memory of `buffer`; the request holds both
+ * @throws RangeError ERR_OUT_OF_RANGE for a part that is not in that memory, and names it; also if trusted memory has been transferred
+ * away since the vector was made
+ */
+export function prepareReadvFixed(
+  request: RingRequest,
+  file: FileTarget,
+  buffer: FixedBuffer,
+  vector: IoVector,
+  offset: number,
+  rwFlags = 0,
+): void {
+  vector.checkWithin(buffer.memory);
+  prepareReadv(request, file, vector, offset, rwFlags);
+  request.opcode = IORING_OP_READV_FIXED;
+  // An index that no table has, if the place has been given up.
+  request.bufferIndex = buffer.index & 0xffff;
+  request.fixedBuffer = buffer;
 }

@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { IoBuffer } from '../memory.js';
 import type { FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
 import {
   IORING_OP_ACCEPT,
+  IORING_OP_BIND,
   IORING_OP_CONNECT,
+  IORING_OP_LISTEN,
   IORING_OP_RECV,
   IORING_OP_SEND,
   IORING_OP_SHUTDOWN,
@@ -12,7 +15,7 @@ import {
 } from './abi.js';
 import { argumentOf } from './argument.js';
 import { IORING_ACCEPT_MULTISHOT } from './multishot.js';
-import { outOfRange, prepareOnFile, prepareTransfer, prepareWithoutFile } from './prepare.js';
+import { checkWord, outOfRange, prepareOnFile, prepareTransfer, prepareWithoutFile } from './prepare.js';
 
 /** From include/linux/socket.h and include/linux/net.h. */
 export const AF_UNIX: number = 1;
@@ -30,7 +33,10 @@ export const MSG_NOSIGNAL: number = 0x4000;
 
 const SOCK_CLOEXEC = 0x80000;
 
-/** Where a socket connects to: an address and a port, or the path of a Unix socket. */
+/**
+ * Where a socket connects to, or is bound to: an address and a port, or the path of a Unix socket. An IPv6 address can have a zone, an
+ * interface's name or index, which a link-local one needs: `fe80::1%eth0`.
+ */
 export type SocketAddress = { readonly address: string; readonly port: number } | { readonly path: string };
 
 /** As socket(2), Linux 5.19: completes with the new descriptor, which is closed by an exec. Fails with EAFNOSUPPORT, EMFILE, EACCES. */
@@ -44,15 +50,44 @@ export function prepareSocket(request: RingRequest, domain: number, type: number
 /**
  * As connect(2), Linux 5.5. Completes with 0; fails with ECONNREFUSED, ENETUNREACH, ETIMEDOUT, EISCONN, ENOENT.
  *
- * @throws TypeError ERR_INVALID_ARG_VALUE for an address that is none
+ * @throws TypeError ERR_INVALID_ARG_VALUE for an address that is none, or whose zone is unknown; RangeError ERR_OUT_OF_RANGE
  */
 export function prepareConnect(request: RingRequest, file: FileTarget, address: SocketAddress): void {
   const encoded = encodeAddress(address);
   prepareOnFile(request, IORING_OP_CONNECT, file, 0);
-  const argument = argumentOf(request, encoded.length);
-  argument.bytes.set(encoded);
-  request.address = argument.address;
-  request.offset = encoded.length;
+  setAddress(request, encoded);
+}
+
+/**
+ * As bind(2), Linux 6.11. Completes with 0; fails with EADDRINUSE (also where the path exists), EACCES (a port below 1024, or a folder that
+ * cannot be written to), EADDRNOTAVAIL, ENOENT, EROFS, EINVAL (the socket has an address, or another family's), ENOTSOCK; with EINVAL also
+ * on an older kernel.
+ *
+ * A Unix socket's path is a file, which stays when the socket is closed: `prepareUnlinkat` removes it. With the port 0 the kernel chooses
+ * one, but no operation tells which before Linux 6.19: for clients that must know, choose a port, and another one after EADDRINUSE, or use
+ * a Unix socket. There is no operation for SO_REUSEADDR here either: for about a minute after a server has closed a connection before
+ * its client did, the port is in use.
+ *
+ * @throws TypeError ERR_INVALID_ARG_VALUE for an address that is none, or whose zone is unknown; RangeError ERR_OUT_OF_RANGE
+ */
+export function prepareBind(request: RingRequest, file: FileTarget, address: SocketAddress): void {
+  const encoded = encodeAddress(address);
+  prepareOnFile(request, IORING_OP_BIND, file, 0);
+  setAddress(request, encoded);
+}
+
+/**
+ * As listen(2), Linux 6.11: from then on connections can be accepted ({@link prepareAccept}). Completes with 0; fails with EADDRINUSE,
+ * EINVAL (the socket is connected, or a Unix socket without an address), ENOTSUP (such as a datagram socket), ENOTSOCK; with EINVAL also
+ * on an older kernel. An IPv4 or IPv6 socket that has not been bound gets a port of the kernel's choice, see {@link prepareBind}.
+ *
+ * @param backlog how many connections may wait to be accepted; net.core.somaxconn (4096) limits it without a word
+ * @throws RangeError ERR_OUT_OF_RANGE
+ */
+export function prepareListen(request: RingRequest, file: FileTarget, backlog: number): void {
+  checkWord('backlog', backlog);
+  prepareOnFile(request, IORING_OP_LISTEN, file, 0);
+  request.lengthBytes = backlog;
 }
 
 /**
@@ -99,6 +134,14 @@ export function prepareShutdown(request: RingRequest, file: FileTarget, how: num
   request.lengthBytes = how;
 }
 
+/** The entry's `addr` is the address, its `addr2` the length. */
+function setAddress(request: RingRequest, encoded: Uint8Array): void {
+  const argument = argumentOf(request, encoded.length);
+  argument.bytes.set(encoded);
+  request.address = argument.address;
+  request.offset = encoded.length;
+}
+
 /** `struct sockaddr_un`, `sockaddr_in` or `sockaddr_in6`: the family in the machine's byte order, the rest in the network's. */
 function encodeAddress(address: SocketAddress): Uint8Array {
   if ('path' in address) {
@@ -109,12 +152,14 @@ function encodeAddress(address: SocketAddress): Uint8Array {
   }
   const { port } = address;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw outOfRange('port', 'an integer >= 0 && <= 65535', port);
-  if (isIPv6(address.address)) {
+  const [text = '', zone] = splitZone(address.address);
+  if (isIPv6(text)) {
     const head = Uint8Array.of(AF_INET6, 0, port >> 8, port & 255, 0, 0, 0, 0);
-    return Buffer.concat([head, bytesOfIPv6(address.address), new Uint8Array(4)]);
+    const scope = zone === undefined ? 0 : scopeOf(zone, address.address);
+    return Buffer.concat([head, bytesOfIPv6(text), Uint8Array.of(scope, scope >>> 8, scope >>> 16, scope >>> 24)]);
   }
-  if (!isIPv4(address.address)) throw invalid('address', 'an IPv4 or IPv6 address', address.address);
-  const parts = address.address.split('.').map(Number);
+  if (!isIPv4(text) || zone !== undefined) throw invalid('address', 'an IPv4 or IPv6 address', address.address);
+  const parts = text.split('.').map(Number);
   return Uint8Array.of(AF_INET, 0, port >> 8, port & 255, ...parts, 0, 0, 0, 0, 0, 0, 0, 0);
 }
 
@@ -123,9 +168,43 @@ function invalid(name: string, what: string, value: string): TypeError {
   return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
+/** An address, and what follows the percent sign, in which an interface's name can have more than Node's own pattern of an address allows. */
+function splitZone(address: string): [address: string, zone?: string] {
+  const end = address.indexOf('%');
+  return end < 0 ? [address] : [address.slice(0, end), address.slice(end + 1)];
+}
+
+/** `sin6_scope_id`: an interface's index. */
+function scopeOf(zone: string, address: string): number {
+  const index = /^[0-9]{1,10}$/.test(zone) ? Number(zone) : indexOfInterface(zone);
+  if (index === undefined || index > 0xffff_ffff) {
+    throw invalid('address', `an address in a known zone, and no interface with IPv6 is ${JSON.stringify(zone)}`, address);
+  }
+  return index;
+}
+
+/** The kernel's own list: os.networkInterfaces() knows the index of an interface only if that has a link-local address, which `lo` has not. */
+function indexOfInterface(name: string): number | undefined {
+  for (const line of readInterfaces().split('\n')) {
+    // Address, index, length of the prefix and scope, all hexadecimal; flags; name.
+    const [, index = '', , , , interfaceName] = line.trim().split(/ +/);
+    if (interfaceName === name) return Number.parseInt(index, 16);
+  }
+  return undefined;
+}
+
+function readInterfaces(): string {
+  try {
+    return readFileSync('/proc/net/if_inet6', 'latin1');
+  } catch {
+    // Without IPv6 there is no such file, nor any zone.
+    return '';
+  }
+}
+
 /** The URL parser writes every IPv6 address out in groups, with at most one gap. */
 function bytesOfIPv6(address: string): Uint8Array {
-  const text = new URL(`http://[${address.replace(/%.*/, '')}]`).hostname.slice(1, -1);
+  const text = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [head = '', tail] = text.split('::');
   const groups = (part: string): number[] => (part === '' ? [] : part.split(':').map((group) => Number.parseInt(group, 16)));
   const left = groups(head);

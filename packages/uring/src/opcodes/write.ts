@@ -3,7 +3,7 @@ import type { IoVector } from '../io-vector.js';
 import type { IoBuffer } from '../memory.js';
 import type { FileTarget } from '../ring-file.js';
 import type { RingRequest } from '../ring-request.js';
-import { IORING_OP_WRITE, IORING_OP_WRITE_FIXED, IORING_OP_WRITEV } from './abi.js';
+import { IORING_OP_WRITE, IORING_OP_WRITE_FIXED, IORING_OP_WRITEV, IORING_OP_WRITEV_FIXED } from './abi.js';
 import { checkOffset, prepareOnFile, prepareTransfer } from './prepare.js';
 
 /**
@@ -49,12 +49,41 @@ export function prepareWriteFixed(
   request.fixedBuffer = buffer;
 }
 
-/** As pwritev2(2), Linux 5.1: writes the parts of a vector, one after the other. Otherwise as {@link prepareWrite}. */
+/**
+ * As pwritev2(2), Linux 5.1: writes the parts of a vector, one after the other. Otherwise as {@link prepareWrite}.
+ *
+ * @throws RangeError ERR_OUT_OF_RANGE if trusted memory has been transferred away since the vector was made
+ */
 export function prepareWritev(request: RingRequest, file: FileTarget, vector: IoVector, offset: number, rwFlags = 0): void {
   checkOffset(offset);
+  vector.check();
   prepareOnFile(request, IORING_OP_WRITEV, file, rwFlags);
   request.offset = offset;
   request.address = vector.address;
   request.lengthBytes = vector.count;
   request.memory = vector;
+}
+
+/**
+ * As {@link prepareWritev}, from parts of one registered buffer, which the kernel need not look up and pin: Linux 6.15. Fails with
+ * EINVAL on an older kernel, and with EFAULT for a part without bytes or if the buffer has left the table.
+ *
+ * @param vector whose parts all lie in the memory of `buffer`; the request holds both
+ * @throws RangeError ERR_OUT_OF_RANGE for a part that is not in that memory, and names it; also if trusted memory has been transferred
+ * away since the vector was made
+ */
+export function prepareWritevFixed(
+  request: RingRequest,
+  file: FileTarget,
+  buffer: FixedBuffer,
+  vector: IoVector,
+  offset: number,
+  rwFlags = 0,
+): void {
+  vector.checkWithin(buffer.memory);
+  prepareWritev(request, file, vector, offset, rwFlags);
+  request.opcode = IORING_OP_WRITEV_FIXED;
+  // An index that no table has, if the place has been given up.
+  request.bufferIndex = buffer.index & 0xffff;
+  request.fixedBuffer = buffer;
 }
