@@ -47,6 +47,14 @@ export class CompletionQueue {
     return Atomics.load(this.#words, this.#sqFlagsIndex) & NEEDS_CALL;
   }
 
+  /**
+   * Takes back the mark of pending work that a call has not taken back. The kernel adds work first and marks then, so a call in between
+   * has done the work, and the mark stays until there is more. Work that has come since is done by one more call, which has to follow.
+   */
+  forgetWork(): void {
+    Atomics.and(this.#words, this.#sqFlagsIndex, ~IORING_SQ_TASKRUN);
+  }
+
   /** Takes the next entry, if there is one before `tail`. */
   take(tail: number): boolean {
     // The difference, and not equality: a completion that reaps moves the head past a tail that was read before.

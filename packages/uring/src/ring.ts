@@ -9,6 +9,7 @@ import {
   IORING_SETUP_SQPOLL,
   IORING_SQ_CQ_OVERFLOW,
   IORING_SQ_NEED_WAKEUP,
+  IORING_SQ_TASKRUN,
   SYS_io_uring_enter,
   SYS_io_uring_register,
 } from './abi.js';
@@ -53,7 +54,7 @@ const open = new Set<Ring>();
  * wait in the kernel, and none is lost: {@link statistics} counts how often that happened.
  *
  * A ring belongs to the thread that opened it, and keeps the user and group that the process had then (CVE-2024-22017): drop
- * privileges first. When a worker ends, also by `terminate()`, its rings are closed and the kernel has done with their requests before
+ * privileges first. It is never collected: close it. When a worker ends, also by `terminate()`, its rings are closed and the kernel has done with their requests before
  * the worker's memory is freed.
  */
 export class Ring {
@@ -284,7 +285,7 @@ export class Ring {
     if (this.#slots.inFlight === 0) return;
     this.submitAll();
     // Work that the kernel has put off until a call may start what was held back.
-    if (this.#cq.needsCall !== 0) this.#enter(0, 0, IORING_ENTER_GETEVENTS, 0, 0);
+    if (this.#cq.needsCall !== 0) this.#flushBacklog(this.#cq.needsCall);
     // By a call, because a request would wait behind a drain itself. Before Linux 6.0 there is none, and close() waits for the requests.
     this.register(IORING_REGISTER_SYNC_CANCEL, syncCancelArgument({ any: true, all: true }, 0), 1);
   }
@@ -530,6 +531,9 @@ export class Ring {
 
   #flushBacklog(pending: number): void {
     if ((pending & IORING_SQ_CQ_OVERFLOW) !== 0) this.#overflows += 1;
+    this.#enter(0, 0, IORING_ENTER_GETEVENTS, 0, 0);
+    if ((this.#cq.needsCall & IORING_SQ_TASKRUN) === 0) return;
+    this.#cq.forgetWork();
     this.#enter(0, 0, IORING_ENTER_GETEVENTS, 0, 0);
   }
 

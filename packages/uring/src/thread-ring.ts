@@ -34,6 +34,9 @@ export interface ThreadRingOptions extends RingOptions, SoftInterruptOptions {
  *
  * While requests are in flight the process stays alive, and no longer.
  *
+ * Many users may share a ring, so completions run in nobody's AsyncLocalStorage in particular; the promises of {@link run} continue in their
+ * own. A ring that nobody closes is never collected.
+ *
  * @example
  * ```js
  * import { prepareNop, probe, RingRequest, ThreadRing } from '@biodone/uring';
