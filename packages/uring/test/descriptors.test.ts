@@ -1,23 +1,11 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IoBuffer, prepareRead, Ring, ThreadRing } from '@biodone/uring';
 import { expect, it } from 'vitest';
 import { describeRing } from './support/available.js';
+import { openFiles } from './support/descriptors.js';
 import { Probe } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
-
-/** What this process has open, without the listing itself. */
-function openFiles(): string[] {
-  return readdirSync('/proc/self/fd')
-    .map((fd) => {
-      try {
-        return `${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`;
-      } catch {
-        return '';
-      }
-    })
-    .filter((entry) => entry !== '' && !entry.includes('/proc/'));
-}
 
 describeRing('descriptors', () => {
   const folder = temporaryFolder();

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { on, once } from 'node:events';
-import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, expect, it } from 'vitest';
 import { answerOf } from './support/answer.js';
 import { describeRing } from './support/available.js';
+import { openFiles } from './support/descriptors.js';
 import { invalidValue } from './support/failure.js';
 import { seededRandom } from './support/random.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -19,19 +20,6 @@ const PATTERN = 0x5a;
 const CONTENT = 0xc3;
 const MIB = 2 ** 20;
 const intact = Buffer.alloc(MIB + 4096, PATTERN);
-
-/** What this process has open, without the listing itself, and without the programs that a worker was just loading when it was terminated. */
-function openFiles(): string[] {
-  return readdirSync('/proc/self/fd')
-    .map((fd) => {
-      try {
-        return `${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`;
-      } catch {
-        return '';
-      }
-    })
-    .filter((entry) => entry !== '' && !entry.includes('/proc/') && !/\.m?js$/.test(entry));
-}
 
 /** The memory of rings that nobody has unmapped. */
 function mappedRings(): string[] {

@@ -34,17 +34,10 @@ export function prepareTransfer(
   checkPart(memory, memoryOffset, lengthBytes);
   checkOffset(offset);
   aim(request, target);
-  request.opcode = opcode;
-  request.ioPriority = 0;
+  clear(request, opcode, operationFlags);
   request.offset = offset;
   request.address = memory.address + memoryOffset;
   request.lengthBytes = lengthBytes;
-  request.operationFlags = operationFlags;
-  request.bufferIndex = 0;
-  request.fixedBuffer = null;
-  request.fileIndex = 0;
-  request.address3 = 0;
-  request.target = null;
   request.memory = memory;
 }
 
