@@ -1,5 +1,5 @@
 import { IORING_REGISTER_BUFFERS_UPDATE, IORING_REGISTER_BUFFERS2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
-import { EINVAL, ENOMEM } from './errno.js';
+import { EBUSY, EINVAL, ENOMEM } from './errno.js';
 import { SystemError } from './errors.js';
 import type { IoBuffer } from './memory.js';
 import { checkPlace, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
@@ -66,8 +66,8 @@ export class BufferTable {
     checkPlace(index, this.length, 'bufferTableEntries');
     checkRange('memory.lengthBytes', memory.lengthBytes, 1, 2 ** 30);
     if (onRelease !== null) this.#ring.tag(onRelease);
-    this.#places[index]?.clear();
     try {
+      this.#places[index]?.clear();
       this.#put(index, memory.address, memory.lengthBytes, tagOf(onRelease));
     } catch (error) {
       if (onRelease !== null) this.#ring.untag(onRelease);
@@ -92,7 +92,8 @@ export class BufferTable {
     this.#places[index] = null;
     if (this.#ring.closed) return;
     // Requests that are prepared with the index must not find another buffer there.
-    this.#ring.submitAll();
+    if (!this.#ring.submitAll())
+      throw new SystemError(EBUSY, 'io_uring_register', undefined, 'the kernel does not take the requests before');
     this.#put(index, 0, 0, 0n);
   }
 

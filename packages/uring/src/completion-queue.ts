@@ -48,8 +48,9 @@ export class CompletionQueue {
   }
 
   /**
-   * Takes back the mark of pending work that a call has not taken back. The kernel adds work first and marks then, so a call in between
-   * has done the work, and the mark stays until there is more. Work that has come since is done by one more call, which has to follow.
+   * Takes back the mark of pending work that a call has not taken back. With deferred work the kernel adds first and marks then, so a call
+   * in between has done the work, and the mark stays until there is more. Work that has come since is done by one more call, which has to
+   * follow.
    */
   forgetWork(): void {
     Atomics.and(this.#words, this.#sqFlagsIndex, ~IORING_SQ_TASKRUN);

@@ -55,8 +55,8 @@ export class FileTable {
       throw new SystemError(EBUSY, 'io_uring_register', file.path, `requests in flight name the file in place ${index}`);
     }
     if (onRelease !== null) this.#ring.tag(onRelease);
-    this.#places[index]?.clear();
     try {
+      this.#places[index]?.clear();
       this.#put(index, file.fd, tagOf(onRelease));
     } catch (error) {
       if (onRelease !== null) this.#ring.untag(onRelease);
@@ -82,7 +82,8 @@ export class FileTable {
     this.#places[index] = null;
     if (this.#ring.closed) return;
     // Requests that are prepared with the index must not find another file there.
-    this.#ring.submitAll();
+    if (!this.#ring.submitAll())
+      throw new SystemError(EBUSY, 'io_uring_register', undefined, 'the kernel does not take the requests before');
     this.#put(index, -1, 0n);
   }
 

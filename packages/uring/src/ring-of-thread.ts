@@ -2,6 +2,7 @@ import { isMainThread } from 'node:worker_threads';
 import { ThreadRing, type ThreadRingOptions } from './thread-ring.js';
 
 let ringOfThread: ThreadRing | undefined;
+let closesAtExit = false;
 
 /**
  * The ring that all devices of the calling thread share, opened at the first call.
@@ -16,7 +17,8 @@ let ringOfThread: ThreadRing | undefined;
 export function threadRing(options: ThreadRingOptions = {}): ThreadRing {
   if (ringOfThread === undefined || ringOfThread.closing) {
     ringOfThread = new ThreadRing(options);
-    if (!isMainThread) process.once('exit', closeIdleRing);
+    if (!isMainThread && !closesAtExit) process.once('exit', closeIdleRing);
+    closesAtExit = true;
   }
   return ringOfThread;
 }

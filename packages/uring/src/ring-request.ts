@@ -49,8 +49,10 @@ export abstract class RingRequest implements TailQueueEntry {
   fixed: FixedFile | null = null;
   /** The registered buffer that {@link bufferIndex} is the index of. */
   fixedBuffer: { readonly owner: object } | null = null;
-  /** A request that this one is about (a cancel, a timeout's update) and that waits for room: the entry's `addr` names it once it has some. */
+  /** The request that this one is about (a cancel, a timeout's update): the entry's `addr` names it when this one is submitted. */
   target: RingRequest | null = null;
+  /** Which of the target's starts is meant. */
+  targetStart = -1;
   /** What must stay alive until the last completion: the memory that the kernel works on, or what holds it. */
   memory: object | null = null;
   /** Memory for a small argument (a path, a time), kept for the next use. */
@@ -66,6 +68,10 @@ export abstract class RingRequest implements TailQueueEntry {
   generation = 0;
   /** Whether the request has been started and has not completed for the last time. */
   started = false;
+  /** How often it has been started. */
+  starts = 0;
+  /** What stands for the ring on which it was started last. */
+  owner: object | null = null;
 
   queue: object | null = null;
   queueNext: TailQueueEntry | null = null;
@@ -83,9 +89,14 @@ export abstract class RingRequest implements TailQueueEntry {
 
 /** Says which request another one is about: for the start that it is in now, and no later one. @internal */
 export function name(request: RingRequest, target: RingRequest): void {
-  // What waits for room has no name yet, and will have one when `request` is submitted, which waits behind it.
-  if (target.started && target.slot < 0) request.target = target;
-  else request.address = userData(target);
+  request.target = target;
+  request.targetStart = target.started ? target.starts : -1;
+}
+
+/** The name of a request's target, if that is still in the same start on the same ring; else a name that no request has. @internal */
+export function targetData(request: RingRequest, target: RingRequest): number {
+  const same = target.started && target.starts === request.targetStart && target.owner === request.owner;
+  return same ? userData(target) : 0;
 }
 
 /** What the kernel knows a request by; what none is known by, if it is not under way. @internal */

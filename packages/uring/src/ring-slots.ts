@@ -10,6 +10,8 @@ export const MESSAGE_BIT: number = 0x10_0000;
 export const MESSAGE_USER_DATA: number = MESSAGE_BIT * 2 ** 32;
 /** Generations go round below that bit, so that a request's user_data is an exact number too. */
 const GENERATION_MAX = MESSAGE_BIT - 1;
+/** The one that a chain's drain makes a drain, and one more, which ends the kernel's draining. */
+const REQUESTS_AFTER_DRAIN = 2;
 
 /** A request that completes without the kernel. */
 interface Failure {
@@ -38,6 +40,9 @@ export class RingSlots {
   /** By slot: whether the request is a drain, or was submitted while one was in flight. */
   readonly #behind: Uint8Array;
   #behindCount = 0;
+  /** How many requests have yet to go through alone, after a drain: see {@link unsettled}. */
+  #settling = 0;
+  #settler = -1;
   #silent = 0;
   readonly #failed: Failure[] = [];
 
@@ -71,6 +76,15 @@ export class RingSlots {
     return this.#behindCount > 0;
   }
 
+  /**
+   * Whether the kernel may still treat the next request as if it followed a drain, though none is in flight: it leaves that state only when
+   * a request goes through it (io_drain_req() in io_uring/io_uring.c), and after a chain with a drain it makes one more request a drain.
+   * That request is run by a kernel thread, which looks its file up later.
+   */
+  get unsettled(): boolean {
+    return this.#settling > 0;
+  }
+
   /** Whether requests are in flight whose success nobody tells. */
   get silent(): boolean {
     return this.#silent > 0;
@@ -83,7 +97,7 @@ export class RingSlots {
 
   /** Starts to hold what the request holds. False if its file is closing: then it is to complete with EBADF. */
   claim(request: RingRequest): boolean {
-    request.started = true;
+    this.#begin(request);
     const { file, otherFile } = request;
     if (file !== null && !file.hold()) return this.#refuse(request);
     if (otherFile === null || otherFile.hold()) return true;
@@ -94,14 +108,16 @@ export class RingSlots {
   claimChain(requests: readonly RingRequest[]): boolean {
     const refused = requests.find(({ file, otherFile }) => file?.closing || otherFile?.closing);
     for (const request of requests) {
-      request.started = true;
+      this.#begin(request);
       if (refused === undefined) {
         request.file?.hold();
         request.otherFile?.hold();
       } else {
         request.chain = null;
         // A descriptor that is kept for this request alone is closed when it lets go of that.
-        if (request.file?.hold()) request.file.release();
+        const { file } = request;
+        returnLent(request);
+        if (file?.hold()) file.release();
         this.fail(request, request === refused ? -EBADF : -ECANCELED, false);
       }
     }
@@ -118,12 +134,18 @@ export class RingSlots {
     if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent += 1;
     this.#free -= 1;
     const slot = this.#freeSlots[this.#free] as number;
+    if ((request.flags & IOSQE_IO_DRAIN) !== 0) {
+      this.#settling = REQUESTS_AFTER_DRAIN;
+      this.#settler = -1;
+    }
     if (this.#behindCount > 0 || (request.flags & IOSQE_IO_DRAIN) !== 0) {
       this.#behindCount += 1;
       this.#behind[slot] = 1;
+    } else if (this.#settling > 0 && this.#settler < 0 && request.chain === null) {
+      this.#settler = slot;
     }
     const { fixed } = request;
-    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining))) {
+    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining || this.unsettled))) {
       fixed.lateRequests += 1;
       this.#late[slot] = fixed;
     }
@@ -169,6 +191,12 @@ export class RingSlots {
     return failure;
   }
 
+  #begin(request: RingRequest): void {
+    request.started = true;
+    request.starts = (request.starts + 1) | 0;
+    request.owner = this;
+  }
+
   #refuse(request: RingRequest): false {
     this.fail(request, -EBADF, false);
     return false;
@@ -192,6 +220,10 @@ export class RingSlots {
     }
     this.#behindCount -= this.#behind[slot] as number;
     this.#behind[slot] = 0;
+    if (slot === this.#settler) {
+      this.#settler = -1;
+      this.#settling -= 1;
+    }
     if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent -= 1;
     const late = this.#late[slot];
     if (late) {
@@ -229,17 +261,19 @@ export class RingSlots {
   }
 }
 
+/** Gives a request on a bare descriptor its own number back, so that it can be started again as it was prepared. */
+function returnLent(request: RingRequest): void {
+  const { file } = request;
+  if (file === null || file.lentFor < 0) return;
+  request.fd = file.lentFor;
+  request.file = null;
+}
+
 /** The request is nobody's any more: it can be started again. */
 function letGo(request: RingRequest): void {
   request.started = false;
   const { file, otherFile } = request;
-  if (file !== null) {
-    if (file.lentFor >= 0) {
-      // So that it can be started again as it was prepared.
-      request.fd = file.lentFor;
-      request.file = null;
-    }
-    file.release();
-  }
+  returnLent(request);
+  if (file !== null) file.release();
   if (otherFile !== null) otherFile.release();
 }

@@ -38,6 +38,11 @@ const CHAIN_FLAGS = IOSQE_IO_LINK | IOSQE_IO_HARDLINK | IOSQE_CQE_SKIP_SUCCESS;
  */
 const CANCEL_AGAIN_MS = 20;
 
+/**
+ * A polling thread that serves several rings takes at most so many requests of one at a time (IORING_SQPOLL_CAP_ENTRIES_VALUE in
+ * io_uring/sqpoll.c), and a chain ends where it stops: so a chain is no longer, and begins where the thread begins.
+ */
+const POLLED_CHAIN_MAX = 8;
 const WAIT_FLAGS = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
 /** How long a wait waits before it submits again what the kernel, short of memory or of room for completions, has not taken. */
 const REFUSED_MS = 1;
@@ -147,9 +152,19 @@ export class Ring {
     return this.#slots.free === 0;
   }
 
-  /** Whether requests with IOSQE_IO_DRAIN are in flight, which hold later ones back. */
+  /** Whether requests with IOSQE_IO_DRAIN are in flight, or behind one: they hold later ones back. */
   get draining(): boolean {
     return this.#slots.draining;
+  }
+
+  /** Whether the kernel may look the next request's file up late, though nothing is held back: for a while after a drain. @internal */
+  get unsettled(): boolean {
+    return this.#slots.unsettled;
+  }
+
+  /** Whether a request was started last on this ring. @internal */
+  owns(request: RingRequest): boolean {
+    return request.owner === this.#slots;
   }
 
   /** Whether the ring has been closed. */
@@ -207,7 +222,8 @@ export class Ring {
    * Fills the entries of a chain: all of them, or none.
    *
    * @returns false where the ring has no room for all of it
-   * @throws RangeError ERR_OUT_OF_RANGE for a chain that is longer than `sqEntries`, which one submission could not hold; otherwise as
+   * @throws RangeError ERR_OUT_OF_RANGE for a chain that is longer than `sqEntries`, which one submission could not hold, or with `sqPoll`
+   * longer than 8, which the polling thread could cut; otherwise as
    * {@link prepare}, for any of its requests
    */
   prepareChain(chain: RequestChain): boolean {
@@ -245,7 +261,8 @@ export class Ring {
   /** Throws what {@link prepareChain} throws. @internal */
   checkChain(chain: RequestChain): void {
     this.#checkOpen('start');
-    checkRange('chain.requests.length', chain.requests.length, 2, this.sqEntries);
+    const longest = this.#polled ? Math.min(this.sqEntries, POLLED_CHAIN_MAX) : this.sqEntries;
+    checkRange('chain.requests.length', chain.requests.length, 2, longest);
     if (chain.requests.some(({ started }) => started)) throw underWay();
     for (const request of chain.requests) this.#checkPrepared(request);
     chain.check();
@@ -256,8 +273,13 @@ export class Ring {
     const { chain } = request;
     const count = chain === null ? 1 : chain.requests.length;
     if (this.#slots.free < count || !this.#makeRoom(count)) return false;
-    if (chain === null) this.#sq.put(request, this.#slots.take(request));
-    else for (const member of chain.requests) this.#sq.put(member, this.#slots.take(member));
+    if (chain === null) {
+      this.#sq.put(request, this.#slots.take(request));
+      return true;
+    }
+    if (this.#polled) this.submitAll();
+    for (const member of chain.requests) this.#sq.put(member, this.#slots.take(member));
+    if (this.#polled) this.submit();
     return true;
   }
 
@@ -290,9 +312,9 @@ export class Ring {
     this.register(IORING_REGISTER_SYNC_CANCEL, syncCancelArgument({ any: true, all: true }, 0), 1);
   }
 
-  /** Submits, and cancels one request, also where the ring is full or drains. False before Linux 6.0. @internal */
+  /** Submits, and cancels one request, also where the ring is full or drains. False if it cannot: before Linux 6.0. @internal */
   cancelNow(request: RingRequest): boolean {
-    this.submitAll();
+    if (!this.submitAll()) return false;
     return this.register(IORING_REGISTER_SYNC_CANCEL, syncCancelArgument({ request }, 0), 1) !== -EINVAL;
   }
 
@@ -335,7 +357,7 @@ export class Ring {
    * one system call.
    *
    * @param timeoutMs `Infinity` waits without a limit
-   * @returns `'EINTR'` after a signal, `'ETIME'` at the deadline, `null` if a completion is there, even where `count` are not
+   * @returns `'EINTR'` after a signal, `'ETIME'` at the deadline, `null` if a completion may be there, even where `count` are not
    */
   wait(count: number, timeoutMs: number): 'EINTR' | 'ETIME' | null {
     checkRange('count', count, 0);
@@ -454,18 +476,19 @@ export class Ring {
     const started = performance.now();
     this.files.clear();
     this.buffers.clear();
-    // Also what is there already without a request in flight: messages of other rings.
-    while (this.#slots.occupied > 0 || this.ready) {
+    while (this.#slots.occupied > 0) {
       // Each time, for what completions have started, and for what waited in the kernel for requests that have completed.
       this.cancelAll();
       const left = Math.max(0, timeoutMs - (performance.now() - started));
-      const over = this.#slots.occupied > 0 && this.waitForClose(left);
+      const over = this.waitForClose(left);
       this.reap(Number.POSITIVE_INFINITY);
       if (this.#closed) return;
       if (over && this.#slots.occupied > 0) {
         throw new SystemError(EBUSY, 'close', undefined, `${this.inFlight} requests are in flight`);
       }
     }
+    // Messages of other rings that are there already. Others may come without an end.
+    if (this.ready) this.reap(this.cqEntries);
   }
 
   #reapFailures(limit: number): number {

@@ -1,5 +1,5 @@
 import { IOSQE_FIXED_FILE } from './flags.js';
-import { type RingRequest, userData } from './ring-request.js';
+import { type RingRequest, targetData } from './ring-request.js';
 import type { RingMemory } from './ring-setup.js';
 
 /** The submission queue's entries and tail, which this thread writes and the kernel reads. */
@@ -42,7 +42,7 @@ export class SubmissionQueue {
     const entries = this.#entries;
     const base = (this.#tail & (this.#length - 1)) << 4;
     const offset = request.offset;
-    const address = request.target === null ? request.address : userData(request.target);
+    const address = request.target === null ? request.address : targetData(request, request.target);
     const address3 = request.address3;
     const fixed = request.fixed;
     // Whoever sets other flags after the preparation may have lost this one: the number would be a descriptor's then.

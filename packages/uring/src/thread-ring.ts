@@ -87,7 +87,10 @@ export class ThreadRing {
     return this.ring.inFlight + this.#waitingCount;
   }
 
-  /** Whether {@link close} or {@link closeSync} has been called: requests that are started now complete with ECANCELED. */
+  /**
+   * Whether {@link close} or {@link closeSync} has been called: requests that are started now complete with ECANCELED, or are refused if it is
+   * over.
+   */
   get closing(): boolean {
     return this.#closing || this.ring.closed;
   }
@@ -172,9 +175,12 @@ export class ThreadRing {
    * what it came to. Disk I/O that the kernel has started cannot be stopped. Who wants to know how a cancel went runs `prepareCancel`.
    *
    * A chain that still waits for room is cancelled as a whole.
+   *
+   * @throws TypeError ERR_INVALID_ARG_VALUE for a request that is under way on another ring
    */
   cancel(request: RingRequest): void {
     if (!request.started) return;
+    if (!this.ring.owns(request)) throw otherRing();
     const head = (request.chain?.requests[0] ?? request) as RingRequest;
     if (head.queue === this.#waiting) {
       this.#waiting.remove(head);
@@ -302,7 +308,7 @@ export class ThreadRing {
         throw new SystemError(EBUSY, 'close', undefined, `${this.inFlight} requests are in flight`);
       }
     }
-    this.#finish();
+    while (!this.#closed) this.#finishAloud();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -324,7 +330,10 @@ export class ThreadRing {
 
   #keepIfLate(request: RingRequest): void {
     if ((request.flags & LATE_FLAGS) !== 0) refuseLateMessage(request);
-    if (!isKept(request) || !looksUpLate(request, this.ring.draining)) return;
+    const { draining, unsettled } = this.ring;
+    // A message behind a drain is refused instead; after one, its ring is not held for long.
+    const kept = isKept(request) || (request.opcode === IORING_OP_MSG_RING && unsettled && !draining && isBare(request));
+    if (!kept || !looksUpLate(request, draining || unsettled)) return;
     // Before it is refused, nothing is held for it.
     this.ring.check(request);
     keepDescriptors([request]);
@@ -360,11 +369,27 @@ export class ThreadRing {
     }
   }
 
+  /** {@link #finish}, with what a completion throws as an uncaughtException. */
+  #finishAloud(): void {
+    const before = this.ring.delivered;
+    try {
+      this.#finish();
+    } catch (error) {
+      // A failure that is not a completion's would come again and again.
+      if (this.ring.delivered === before) throw error;
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
   #finish(): void {
     if (this.#closed) return;
+    // It may deliver what the kernel had kept: messages, resources let go of. What one of them throws is surfaced, and the next attempt
+    // finds the others.
+    this.ring.close();
     this.#closed = true;
     if (this.#closeTimer !== null) clearInterval(this.#closeTimer);
-    this.ring.close();
     this.#door?.close();
     for (const resolve of this.#onClose.splice(0)) resolve();
   }
@@ -460,4 +485,9 @@ class CancelRequest extends RingRequest {
     this.target = null;
     this.#free.insertHead(this);
   }
+}
+
+function otherRing(): TypeError {
+  const message = 'the request is under way on another ring: cancel it there';
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
 }

@@ -30,8 +30,8 @@ export function preparePollAdd(
   events: number,
   options: { multishot?: boolean } = {},
 ): void {
-  if (isGuardedRing(typeof file === 'number' ? file : file.fd)) throw ringOfThisThread();
   prepareOnFile(request, IORING_OP_POLL_ADD, file, events);
+  if (request.fixed === null && isGuardedRing(request.fd)) throw ringOfThisThread();
   request.lengthBytes = options.multishot === true ? IORING_POLL_ADD_MULTI : 0;
 }
 
