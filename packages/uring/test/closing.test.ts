@@ -205,4 +205,26 @@ describeRing('Ring.close', () => {
     expect(requests.map(({ results }) => results)).toEqual(requests.map(() => [-ECANCELED]));
     expect(ring.closed).toBe(true);
   });
+
+  it('comes to its end whatever the last notices throw', () => {
+    const ring = new ThreadRing({ eventLoop: false, bufferTableEntries: 2 });
+    const released: string[] = [];
+    const errors: unknown[] = [];
+    const [uncaught, rest] = [process.listeners('uncaughtException'), (error: unknown): number => errors.push(error)];
+    process.removeAllListeners('uncaughtException').on('uncaughtException', rest);
+    for (const index of [0, 1]) {
+      const onRelease = new Probe(() => {
+        released.push(`${index}`);
+        throw new Error(`released ${index}`);
+      });
+      ring.buffers.set(index, IoBuffer.allocate(4096), onRelease);
+    }
+    ring.closeSync();
+    expect([[...released].sort(), ring.ring.closed]).toEqual([['0', '1'], true]);
+    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of uncaught) process.on('uncaughtException', listener);
+      expect(errors.map((error) => (error as Error).message).sort()).toEqual(['released 0', 'released 1']);
+    });
+  });
 });

@@ -7,6 +7,7 @@ import {
   prepareRead,
   prepareTimeout,
   prepareWrite,
+  RequestChain,
   RingFile,
   ThreadRing,
 } from '@biodone/uring';
@@ -96,6 +97,64 @@ describeRing('what changes between the preparation of a request and its submissi
     read.flags |= IOSQE_ASYNC;
     expect([run(read), run(read), run(read)]).toEqual([5, 5, 5]);
     expect([read.fd, read.file]).toEqual([fd, null]);
+    closeSync(fd);
+  });
+
+  it('is not which start a cancel is for: it finds no later one', () => {
+    const short = new ThreadRing({ sqEntries: 2, cqEntries: 2, eventLoop: false });
+    const timers = Array.from({ length: 3 }, () => new Probe());
+    for (const timer of timers) {
+      prepareTimeout(timer, 60_000);
+      short.start(timer);
+    }
+    const last = timers[2] as Probe;
+    const cancel = new Probe();
+    prepareCancel(cancel, { request: last });
+    for (const timer of timers) short.cancel(timer);
+    while (short.inFlight > 0) short.wait(10_000);
+    prepareTimeout(last, 60_000);
+    short.start(last);
+    short.start(cancel);
+    while (cancel.started) short.wait(10_000);
+    expect([cancel.results, last.results]).toEqual([[-2], [ECANCELED]]);
+    short.closeSync();
+  });
+
+  it('is not the ring: another one cancels nothing of it, and nothing of its own', () => {
+    const other = new ThreadRing({ eventLoop: false });
+    const rings = [new ThreadRing({ eventLoop: false }), other];
+    const timers = rings.map((one) => {
+      const timer = new Probe();
+      prepareTimeout(timer, 60_000);
+      one.start(timer);
+      one.flush();
+      return timer;
+    });
+    const foreign = timers[0] as Probe;
+    expect(() => other.cancel(foreign)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_VALUE' }));
+    const cancel = new Probe();
+    prepareCancel(cancel, { request: foreign });
+    other.start(cancel);
+    while (cancel.started) other.wait(10_000);
+    expect([cancel.results, ...timers.map(({ results }) => results)]).toEqual([[-2], [], []]);
+    for (const one of rings) one.closeSync();
+  });
+
+  it('is its own descriptor again when its chain was refused', async () => {
+    const path = join(folder, 'refused');
+    writeFileSync(path, 'content');
+    const closing = RingFile.open(path);
+    const reads = [new Probe(), new Probe()] as const;
+    const fd = openSync(path, 'r');
+    prepareRead(reads[0], fd, memory, 0, 7, 0);
+    prepareRead(reads[1], closing, memory, 0, 7, 0);
+    await closing.close();
+    ring.startChain(new RequestChain(reads));
+    while (reads.some(({ started }) => started)) ring.wait(10_000);
+    expect(reads.map(({ results }) => results)).toEqual([[ECANCELED], [-9]]);
+    expect([reads[0].fd, reads[0].file]).toEqual([fd, null]);
+    prepareRead(reads[0], fd, memory, 0, 7, 0);
+    expect(run(reads[0])).toBe(7);
     closeSync(fd);
   });
 });

@@ -1,6 +1,17 @@
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ECANCELED, IOSQE_ASYNC, IoBuffer, prepareRead, RequestChain, Ring, ThreadRing } from '@biodone/uring';
+import {
+  ECANCELED,
+  IORING_TIMEOUT_ETIME_SUCCESS,
+  IOSQE_ASYNC,
+  IoBuffer,
+  prepareNop,
+  prepareRead,
+  prepareTimeout,
+  RequestChain,
+  Ring,
+  ThreadRing,
+} from '@biodone/uring';
 import { expect, it } from 'vitest';
 import { describeRing } from './support/available.js';
 import { seededRandom } from './support/random.js';
@@ -199,5 +210,27 @@ describeRing('a ring with a polling thread', () => {
       expect(reads.map(({ results }) => results)).toEqual(reads.map(() => [-ECANCELED]));
       pipe.close();
     }
+  });
+
+  it('refuses a chain that its thread could cut, if it served others too', () => {
+    const ring = new ThreadRing({ sqPoll: {}, eventLoop: false });
+    const members = (count: number): Probe[] => Array.from({ length: count }, () => nop());
+    expect(() => ring.startChain(new RequestChain(members(9)))).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+    const other = new ThreadRing({ sqPoll: {}, attachTo: ring.ring, eventLoop: false });
+    for (let round = 0; round < 50; round++) {
+      const order: number[] = [];
+      const chain = Array.from({ length: 8 }, (_, index) => new Probe(() => order.push(index)));
+      for (const [index, member] of chain.entries()) {
+        if (index === 0) prepareTimeout(member, 1, 0, IORING_TIMEOUT_ETIME_SUCCESS);
+        else prepareNop(member);
+      }
+      // What goes before it must not make the thread stop inside it.
+      for (const request of members(5)) other.start(request);
+      other.startChain(new RequestChain(chain));
+      while (other.inFlight > 0) other.wait(10_000);
+      expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    }
+    other.closeSync();
+    ring.closeSync();
   });
 });
