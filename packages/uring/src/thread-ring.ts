@@ -156,7 +156,8 @@ export class ThreadRing {
   /**
    * Starts a chain: its requests reach the kernel together, or wait together. Bare descriptors among them are duplicated for it.
    *
-   * @throws as {@link start}, for any of its requests; RangeError ERR_OUT_OF_RANGE if it is longer than the submission queue
+   * @throws as {@link start}, for any of its requests; RangeError ERR_OUT_OF_RANGE if it is longer than the submission queue, or
+   * with `sqPoll` than 8
    */
   startChain(chain: RequestChain): void {
     this.ring.checkChain(chain);
