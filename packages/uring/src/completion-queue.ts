@@ -67,9 +67,13 @@ export class CompletionQueue {
     this.result = words[base + 2] as number;
     this.flags = words[base + 3] as number;
     this.#head = (this.#head + 1) | 0;
-    // Pairs with the kernel's acquire load of the head, before it writes the next entry into this place.
-    Atomics.store(words, this.#headIndex, this.#head);
     return true;
+  }
+
+  /** Gives the places of the entries that have been taken back to the kernel: once a batch, because the fence costs as much as the rest. */
+  publish(): void {
+    // Pairs with the kernel's acquire load of the head, before it writes the next entry into such a place.
+    Atomics.store(this.#words, this.#headIndex, this.#head);
   }
 
   /** Whether the kernel signals the eventfd at completions. */

@@ -12,6 +12,7 @@ export const MESSAGE_USER_DATA: number = MESSAGE_BIT * 2 ** 32;
 const GENERATION_MAX = MESSAGE_BIT - 1;
 /** The one that a chain's drain makes a drain, and one more, which ends the kernel's draining. */
 const REQUESTS_AFTER_DRAIN = 2;
+const UNUSUAL_FLAGS = IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_DRAIN;
 
 /** A request that completes without the kernel. */
 interface Failure {
@@ -131,9 +132,23 @@ export class RingSlots {
 
   /** Gives a claimed request a slot. */
   take(request: RingRequest): number {
-    if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent += 1;
     this.#free -= 1;
     const slot = this.#freeSlots[this.#free] as number;
+    const { fixed } = request;
+    if ((request.flags & UNUSUAL_FLAGS) !== 0 || this.#behindCount > 0 || this.#settling > 0) this.#takeUnusual(request, slot);
+    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining || this.unsettled))) {
+      fixed.lateRequests += 1;
+      this.#late[slot] = fixed;
+    }
+    this.#seat(request, slot);
+    const inFlight = this.#freeSlots.length - this.#free;
+    if (inFlight > this.inFlightMax) this.inFlightMax = inFlight;
+    return slot;
+  }
+
+  /** Of a request that is silent, or drains, or follows a drain. */
+  #takeUnusual(request: RingRequest, slot: number): void {
+    if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent += 1;
     if ((request.flags & IOSQE_IO_DRAIN) !== 0) {
       this.#settling = REQUESTS_AFTER_DRAIN;
       this.#settler = -1;
@@ -144,15 +159,6 @@ export class RingSlots {
     } else if (this.#settling > 0 && this.#settler < 0 && request.chain === null) {
       this.#settler = slot;
     }
-    const { fixed } = request;
-    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining || this.unsettled))) {
-      fixed.lateRequests += 1;
-      this.#late[slot] = fixed;
-    }
-    this.#seat(request, slot);
-    const inFlight = this.#freeSlots.length - this.#free;
-    if (inFlight > this.inFlightMax) this.inFlightMax = inFlight;
-    return slot;
   }
 
   /** Gives a slot to a request that waits for the kernel to let go of a registered resource. It holds nothing. */
@@ -194,7 +200,8 @@ export class RingSlots {
   #begin(request: RingRequest): void {
     request.started = true;
     request.starts = (request.starts + 1) | 0;
-    request.owner = this;
+    // A store of an object costs more than a look: the garbage collector has to be told.
+    if (request.owner !== this) request.owner = this;
   }
 
   #refuse(request: RingRequest): false {
@@ -218,8 +225,10 @@ export class RingSlots {
       this.#freeTagSlots.push(slot);
       return;
     }
-    this.#behindCount -= this.#behind[slot] as number;
-    this.#behind[slot] = 0;
+    if (this.#behindCount > 0) {
+      this.#behindCount -= this.#behind[slot] as number;
+      this.#behind[slot] = 0;
+    }
     if (slot === this.#settler) {
       this.#settler = -1;
       this.#settling -= 1;
@@ -273,7 +282,9 @@ function returnLent(request: RingRequest): void {
 function letGo(request: RingRequest): void {
   request.started = false;
   const { file, otherFile } = request;
-  returnLent(request);
-  if (file !== null) file.release();
+  if (file !== null) {
+    if (file.lentFor >= 0) returnLent(request);
+    file.release();
+  }
   if (otherFile !== null) otherFile.release();
 }

@@ -406,22 +406,29 @@ export class Ring {
     const cq = this.#cq;
     const pending = cq.needsCall;
     if (pending !== 0) this.#flushBacklog(pending);
-    const tail = cq.tail;
     let count = this.#slots.failures > 0 ? this.#reapFailures(limit) : 0;
-    // A completion may close the ring, and its memory with it.
-    while (count < limit && !this.#closed && cq.take(tail)) {
-      const { slot, result, flags } = cq;
-      count += 1;
-      this.#delivered = (this.#delivered + 1) | 0;
-      if ((cq.generation & MESSAGE_BIT) !== 0) {
-        this.onMessage?.(slot >>> 0, result);
-      } else {
-        const request = this.#slots.at(slot);
-        if ((flags & IORING_CQE_F_MORE) === 0) this.#slots.release(slot, request);
-        request.complete(result, flags);
+    const tail = cq.tail;
+    try {
+      // A completion may close the ring, and its memory with it.
+      while (count < limit && !this.#closed && cq.take(tail)) {
+        count += 1;
+        this.#complete(cq.slot, cq.generation, cq.result, cq.flags);
       }
+    } finally {
+      cq.publish();
     }
     return count;
+  }
+
+  #complete(slot: number, generation: number, result: number, flags: number): void {
+    this.#delivered = (this.#delivered + 1) | 0;
+    if ((generation & MESSAGE_BIT) !== 0) {
+      this.onMessage?.(slot >>> 0, result);
+      return;
+    }
+    const request = this.#slots.at(slot);
+    if ((flags & IORING_CQE_F_MORE) === 0) this.#slots.release(slot, request);
+    request.complete(result, flags);
   }
 
   /** Names an eventfd that the kernel signals at completions, while {@link setNotification} has that switched on. */
@@ -517,7 +524,7 @@ export class Ring {
 
   #submitPolled(): number {
     const count = this.#sq.queued;
-    this.#sq.publish();
+    this.#publish();
     this.#sq.queued = 0;
     this.#submitted += count;
     this.#wakePoller();
@@ -530,11 +537,17 @@ export class Ring {
     if (asleep) this.#enter(0, 0, IORING_ENTER_SQ_WAKEUP, 0, 0);
   }
 
+  #publish(): void {
+    this.#sq.publish();
+    // A completion that submits, or waits, is called before the end of its batch.
+    this.#cq.publish();
+  }
+
   /** One io_uring_enter(2). Returns how many requests it took, or -EINTR or -ETIME of a wait. */
   #enter(toSubmit: number, minComplete: number, flags: number, argument: number, argumentBytes: number): number {
     // The descriptor's number may be another ring's by now.
     this.#checkOpen('io_uring_enter');
-    this.#sq.publish();
+    this.#publish();
     this.#calls += 1;
     const taken = this.#libc.enter(SYS_io_uring_enter, this.fd, toSubmit, minComplete, flags, argument, argumentBytes);
     if (taken >= 0) {

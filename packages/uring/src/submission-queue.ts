@@ -43,7 +43,6 @@ export class SubmissionQueue {
     const base = (this.#tail & (this.#length - 1)) << 4;
     const offset = request.offset;
     const address = request.target === null ? request.address : targetData(request, request.target);
-    const address3 = request.address3;
     const fixed = request.fixed;
     // Whoever sets other flags after the preparation may have lost this one: the number would be a descriptor's then.
     const flags = fixed === null ? request.flags & ~IOSQE_FIXED_FILE : request.flags | IOSQE_FIXED_FILE;
@@ -60,8 +59,8 @@ export class SubmissionQueue {
     entries[base + 9] = request.generation;
     entries[base + 10] = request.bufferIndex;
     entries[base + 11] = request.fileIndex;
-    entries[base + 12] = address3;
-    entries[base + 13] = Math.floor(address3 / 0x1_0000_0000);
+    entries[base + 12] = request.address3;
+    entries[base + 13] = Math.floor(request.address3 / 0x1_0000_0000);
     entries[base + 14] = 0;
     entries[base + 15] = 0;
     this.#tail = (this.#tail + 1) | 0;

@@ -14,6 +14,12 @@ import { checkRange, checkTimeout, type RingOptions } from './ring-options.js';
 import { RingRequest } from './ring-request.js';
 import { runRequest } from './run-request.js';
 
+/**
+ * Where the kernel completes nothing at once, a device does the work, and many devices complete together what they were given together.
+ * Such a device would be idle while all of those completions are delivered, so what the first of them start is submitted before the others.
+ */
+const PIECE = 8;
+
 /** Options of {@link ThreadRing}. */
 export interface ThreadRingOptions extends RingOptions, SoftInterruptOptions {
   /**
@@ -67,6 +73,8 @@ export class ThreadRing {
   readonly #waiting = new TailQueue<RingRequest>();
   #notifying = false;
   #running = false;
+  /** How many completions are delivered before what they have started is submitted. */
+  #piece = Number.POSITIVE_INFINITY;
   #waitingCount = 0;
   readonly #cancels = new TailQueue<CancelRequest>();
   readonly #onClose: (() => void)[] = [];
@@ -119,7 +127,7 @@ export class ThreadRing {
    * @throws Error ERR_INVALID_STATE if the request is under way; TypeError ERR_INVALID_ARG_VALUE for link flags, which belong to a chain
    */
   start(request: RingRequest): void {
-    this.#keepIfLate(request);
+    if (request.file === null) this.#keepIfLate(request);
     if (this.ring.claim(request)) {
       if (this.#closing) this.ring.fail(request, ECANCELED);
       else if (isBare(request)) this.#startBare(request);
@@ -138,7 +146,7 @@ export class ThreadRing {
     let bare = false;
     try {
       for (const request of requests) {
-        this.#keepIfLate(request);
+        if (request.file === null) this.#keepIfLate(request);
         if (!this.ring.claim(request)) continue;
         const now = isBare(request);
         bare ||= now;
@@ -329,6 +337,7 @@ export class ThreadRing {
     return (this.ring.delivered - before) | 0;
   }
 
+  /** Of a request on a bare descriptor, or on none. */
   #keepIfLate(request: RingRequest): void {
     if ((request.flags & LATE_FLAGS) !== 0) refuseLateMessage(request);
     const { draining, unsettled } = this.ring;
@@ -418,9 +427,13 @@ export class ThreadRing {
     this.#running = true;
     try {
       do {
-        // Where the kernel takes nothing, it is short of something: let the event loop turn before asking again.
-        if (ring.queued > 0 && ring.submit() === 0 && !ring.ready) handled = budget;
-        handled += ring.reap(budget - handled);
+        if (ring.queued > 0) {
+          const taken = ring.submit();
+          this.#piece = ring.readyCount > 0 ? Number.POSITIVE_INFINITY : PIECE;
+          // Where the kernel takes nothing, it is short of something: let the event loop turn before asking again.
+          if (taken === 0 && !ring.ready) handled = budget;
+        }
+        handled += ring.reap(Math.min(budget - handled, this.#piece));
         this.#admit();
       } while (ring.queued > 0 && handled < budget);
     } finally {

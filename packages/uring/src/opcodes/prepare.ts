@@ -34,7 +34,7 @@ export function prepareTransfer(
   checkPart(memory, memoryOffset, lengthBytes);
   checkOffset(offset);
   aim(request, target);
-  clear(request, opcode, operationFlags);
+  clearRare(request, opcode, operationFlags);
   request.offset = offset;
   request.address = memory.address + memoryOffset;
   request.lengthBytes = lengthBytes;
@@ -79,16 +79,21 @@ export function outOfRange(name: string, range: string, value: unknown): RangeEr
 }
 
 function clear(request: RingRequest, opcode: number, operationFlags: number): void {
-  request.opcode = opcode;
-  request.ioPriority = 0;
+  clearRare(request, opcode, operationFlags);
   request.offset = 0;
   request.address = 0;
   request.lengthBytes = 0;
+  request.memory = null;
+}
+
+/** Sets all but what a transfer sets itself: it is made too often to set anything twice. */
+function clearRare(request: RingRequest, opcode: number, operationFlags: number): void {
+  request.opcode = opcode;
+  request.ioPriority = 0;
   request.operationFlags = operationFlags;
   request.bufferIndex = 0;
   request.fixedBuffer = null;
   request.fileIndex = 0;
   request.address3 = 0;
   request.target = null;
-  request.memory = null;
 }
