@@ -19,7 +19,7 @@ export function attachDevice(handle: DeviceHandle): BlockDevice {
 }
 
 const ATTACH: Record<DeviceHandle['driver'], (handle: DeviceHandle) => BlockDevice> = {
-  null: (handle) => new BlockDevice(createNullDriver(handle['sizeBytes'] as number)),
-  mem: (handle) => new BlockDevice(createMemDriver(IoBuffer.attach(handle['memory'] as IoBufferHandle))),
+  null: (handle) => new BlockDevice(createNullDriver(handle['sizeBytes'] as number), {}, handle),
+  mem: (handle) => new BlockDevice(createMemDriver(IoBuffer.attach(handle['memory'] as IoBufferHandle)), {}, handle),
   file: attachFile,
 };

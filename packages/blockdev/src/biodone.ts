@@ -1,5 +1,5 @@
 import { SoftInterrupt, TailQueue } from '@biodone/sync';
-import { SystemError } from '@biodone/uring';
+import { EALREADY, EDEADLK, EINTR, EINVAL, ETIMEDOUT, SystemError } from '@biodone/uring';
 import { BLOCK_OPERATION_NAMES, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
 
 /** How many `strategy` calls this thread is inside of. While it is not 0, no callback runs (rule 4). */
@@ -20,7 +20,7 @@ const drain = new SoftInterrupt((budget) => {
     delivered += 1;
     // Before the callback, so that an exception of the last one leaves nothing behind unscheduled.
     if (count === budget && !done.isEmpty) drain.schedule();
-    io.device?.finished();
+    io.device?.finished(io);
     io.iodone?.(io);
   }
   return count;
@@ -36,7 +36,9 @@ const drain = new SoftInterrupt((budget) => {
  * @throws SystemError EALREADY for a request that is not in flight, a driver's bug that must not be silent
  */
 export function biodone(io: BlockIo, error: number): void {
-  if (io.state !== IO_STARTED || io.device === null) throw new SystemError(114, 'biodone');
+  const { device } = io;
+  if (io.state !== IO_STARTED || device === null) throw new SystemError(EALREADY, 'biodone');
+  if (!device.completed(io, error)) return;
   io.error = error;
   io.state = IO_DONE;
   if (submitting > 0 && io.iodone !== null) {
@@ -44,7 +46,7 @@ export function biodone(io: BlockIo, error: number): void {
     done.insertTail(io);
     drain.schedule();
   } else {
-    io.device.finished();
+    device.finished(io);
     io.iodone?.(io);
   }
 }
@@ -58,17 +60,17 @@ export function biodone(io: BlockIo, error: number): void {
  */
 export function biowait(io: BlockIo, timeoutMs: number = Number.POSITIVE_INFINITY): void {
   const { device } = io;
-  if (device === null) throw new SystemError(22, 'biowait');
+  if (device === null) throw new SystemError(EINVAL, 'biowait');
   const deadline = performance.now() + timeoutMs;
   while (io.state === IO_STARTED) {
     if (device.capabilities.progress === 'event-loop') {
-      throw new SystemError(35, 'biowait', undefined, 'this device completes requests in the event loop alone');
+      throw new SystemError(EDEADLK, 'biowait', undefined, 'this device completes requests in the event loop alone');
     }
     const ended = device.wait(Math.max(0, deadline - performance.now()));
     if (io.state !== IO_STARTED) return;
     const name = BLOCK_OPERATION_NAMES[io.operation] ?? 'biowait';
-    if (ended === 'EINTR') throw new SystemError(4, name);
-    if (ended === 'ETIME' || performance.now() >= deadline) throw new SystemError(110, name);
+    if (ended === 'EINTR') throw new SystemError(EINTR, name);
+    if (ended === 'ETIME' || performance.now() >= deadline) throw new SystemError(ETIMEDOUT, name);
   }
 }
 

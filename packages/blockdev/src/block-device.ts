@@ -1,12 +1,60 @@
-import { EALREADY, EBADF, EDEADLK, EINVAL, ENOTSUP, EROFS, SystemError } from '@biodone/uring';
+import { EventEmitter } from 'node:events';
+import { TailQueue } from '@biodone/sync';
+import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
+import { BatchClock, type BlockTimers, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import { checkRequest } from './check-request.js';
+import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
-import type { BlockCapabilities, BlockLimits } from './limits.js';
+import { DriverPort } from './driver-port.js';
+import { ENODEV } from './errno.js';
+import { checkInteger } from './errors.js';
+import { Layer } from './layer.js';
+import type { LayeredIo } from './layered-io.js';
+import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
+import { LiveRequests } from './live-requests.js';
+import { RequestTimeouts } from './request-timeouts.js';
+import { SharedState } from './shared-state.js';
+import type { DeviceSpec } from './spec.js';
+import { Counters, type DeviceStatistics } from './statistics.js';
+
+/** Options of every device. */
+export interface BlockDeviceOptions {
+  /**
+   * After how many milliseconds a request is reported, by `onTimeout`. The layer ends none by itself: who is told decides, and can call
+   * `abort` or start a BLOCK_RESET. Infinity for never.
+   * @default Infinity
+   */
+  timeoutMs?: number;
+  /** Is told of each request that takes longer than `timeoutMs`, once, and how long it has taken by then. */
+  onTimeout?: (io: BlockIo, ageMs: number) => void;
+  /**
+   * After how many milliseconds a request that the driver ended with EAGAIN is tried again at the latest; a completion before that tries it
+   * too.
+   * @default 10
+   */
+  retryDelayMs?: number;
+  /**
+   * How many parts of requests can be on their way at a time, where requests have to be split or copied: each may take 64 KiB of memory.
+   * @default 64
+   */
+  piecesMax?: number;
+  /** @default this thread's */
+  timers?: BlockTimers;
+}
+
+/** What a device tells of itself: see {@link BlockDevice.on}. */
+export interface BlockDeviceEvents {
+  /** It is gone: whatever is started now completes with ENODEV. */
+  remove: [];
+  /** It is larger or smaller now. */
+  resize: [sizeBytes: number];
+}
 
 /**
- * A block device: the generic layer over a driver. It checks requests, counts what is in flight and drains at close, so that a driver
- * only sees requests that are aligned, in range and wanted (rule 11).
+ * A block device: the generic layer over a driver. It checks requests, splits and aligns them for the driver, does what the driver cannot,
+ * counts, and drains at close (rule 11).
  *
  * A device object belongs to the thread that made it. Another thread gets its own, for the same open device, by
  * `attachDevice(device.handle())`.
@@ -26,72 +74,156 @@ import type { BlockCapabilities, BlockLimits } from './limits.js';
  * ```
  */
 export class BlockDevice implements BlockIoOwner {
-  readonly limits: BlockLimits;
-  readonly capabilities: BlockCapabilities;
+  readonly capabilities: Required<BlockCapabilities>;
+  /** @internal */
+  readonly state: SharedState;
+  /** The claim by whose right this channel works; 0 for none. @internal */
+  readonly ownClaimId: number;
   readonly #driver: BlockDriver;
-  /** Where writes and reads end. A read may reach to the end of the block that holds a file's last byte, and is short there. */
-  readonly #writeEnd: number;
-  readonly #readEnd: number;
-  #inFlight = 0;
+  readonly #attached: boolean;
+  readonly #clock: BatchClock;
+  readonly #port: DriverPort;
+  readonly #layer: Layer;
+  readonly #live = new LiveRequests();
+  readonly #counters = new Counters();
+  readonly #timeouts: RequestTimeouts;
+  readonly #claims: Claims;
+  readonly #events = new EventEmitter();
+  /** Requests that came while the device was quiesced. */
+  readonly #held = new TailQueue<BlockIo>();
+  readonly #resets: BlockIo[] = [];
+  /** Who waits for the device to be quiet. */
+  readonly #quiet: (() => void)[] = [];
+  #limits: Required<BlockLimits>;
+  #resizes: number;
+  #quiesced = 0;
   #holders = 0;
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
+  /** Where writes and reads end. A read may reach to the end of the block that holds a file's last byte, and is short there. @internal */
+  writeEnd = 0;
+  /** @internal */
+  readEnd = 0;
 
-  /** Puts the generic layer over a driver. Most callers use one of the open functions. */
-  constructor(driver: BlockDriver) {
+  /**
+   * Puts the generic layer over a driver. Most callers use one of the open functions.
+   *
+   * @param handle what another channel of the same device has given, for a driver that is attached
+   * @throws RangeError ERR_OUT_OF_RANGE for limits that contradict each other, and for options out of range
+   */
+  constructor(driver: BlockDriver, options: BlockDeviceOptions = {}, handle?: DeviceHandle) {
+    const { timers = threadTimers, retryDelayMs = 10, piecesMax = 64 } = options;
+    checkInteger('retryDelayMs', retryDelayMs, 1, 60_000);
+    checkInteger('piecesMax', piecesMax, 1, 65536);
     this.#driver = driver;
-    this.limits = driver.limits;
-    this.capabilities = driver.capabilities;
-    const { blockSizeBytes, sizeBytes } = driver.limits;
-    this.#writeEnd = sizeBytes ?? Number.MAX_SAFE_INTEGER;
-    this.#readEnd = sizeBytes === null ? this.#writeEnd : Math.ceil(sizeBytes / blockSizeBytes) * blockSizeBytes;
+    this.#limits = completeLimits(driver.limits);
+    this.capabilities = completeCapabilities(driver.capabilities);
+    this.#attached = handle !== undefined;
+    this.ownClaimId = handle?.claimId ?? 0;
+    this.state = new SharedState(handle?.shared);
+    this.#claims = new Claims(this.state);
+    this.#resizes = this.state.resizes;
+    if (this.#attached) this.state.countChannel(1);
+    this.#clock = new BatchClock(timers);
+    const { maxInFlight } = this.#limits;
+    this.#port = new DriverPort(driver, this.capabilities, maxInFlight, retryDelayMs, this.state, timers, this.#clock);
+    this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax);
+    this.#timeouts = new RequestTimeouts(this.#live, timers, this.#clock, options.timeoutMs, (io, ageMs) => {
+      this.#counters.timeouts += 1;
+      options.onTimeout?.(io, ageMs);
+    });
+    this.#setEnds();
+    if (this.#attached && this.#resizes > 0) this.#refresh();
+    driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
+  }
+
+  get limits(): Required<BlockLimits> {
+    return this.#limits;
   }
 
   /** How many requests have been started and not been told to be done: with a callback, until that is called. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#live.count;
+  }
+
+  /** Whether {@link close} has been called: no request is let in any more. */
+  get closed(): boolean {
+    return this.#closing !== null;
+  }
+
+  /** Whether a BLOCK_RESET is under way: requests that are started now complete with ECANCELED. */
+  get resetting(): boolean {
+    return this.#resets.length > 0;
   }
 
   /**
    * Starts a request (rule 2). It never blocks and never returns an error: whatever happens, the request completes through `biodone`,
-   * exactly once, and `io.iodone` is not called before this returns.
+   * exactly once, and `io.iodone` is not called before this returns. Positional requests run in parallel; their order is not promised.
    *
-   * An invalid request completes with EINVAL, an unknown operation with ENOTSUP, a write to a read-only device with EROFS, any request to a
-   * closed device with EBADF.
+   * An invalid request completes with EINVAL, an unknown operation or flag with ENOTSUP, a write to a read-only device with EROFS, one
+   * against a claim with EPERM, any request to a removed device with ENODEV, to a closed one with EBADF.
    *
    * @throws SystemError EALREADY for a request that is in flight, or done and its callback still to be called: the one thing that it
    * cannot complete
    */
   strategy(io: BlockIo): void {
     this.#take(io);
-    this.#inFlight += 1;
+    if (this.#live.count === 0) this.#counters.busy(io.startedAtUs);
+    this.#live.add(io);
+    if (this.#live.count > this.#counters.inFlightMax) this.#counters.inFlightMax = this.#live.count;
     const error = this.#check(io);
     beginSubmit();
     try {
-      if (error === 0) this.#driver.start(io);
-      else biodone(io, error);
+      if (error !== 0) this.#complete(io, error);
+      else if (io.operation >= BLOCK_RESET) this.#manage(io);
+      else if (this.#quiesced > 0) this.#held.insertTail(io);
+      else this.#layer.start(io);
     } finally {
       endSubmit();
     }
+    this.#timeouts.watch();
   }
 
   /**
    * Runs a request in the calling thread and returns with it done; `io.iodone` is not called. Results and errors are those of
-   * {@link strategy}.
+   * {@link strategy}; besides them EBUSY where that one would wait: on a quiesced device, and for a range in which an asynchronous request
+   * compares or changes part of a block. A BLOCK_RESET needs the asynchronous way: ENOTSUP.
    *
    * @throws SystemError EALREADY for a request that is in flight
    */
   strategySync(io: BlockIo): void {
     this.#take(io);
-    const error = this.#check(io);
-    if (error === 0) this.#driver.startSync(io);
-    else io.error = error;
+    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : this.#quiesced > 0 ? EBUSY : 0);
+    if (error !== 0) io.error = error;
+    else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
+    else this.#layer.startSync(io);
     io.state = IO_DONE;
+    this.#counters.done(io.operation, io.error, io.transferredBytes, (this.#clock.nowUs - io.startedAtUs) | 0);
+  }
+
+  /**
+   * Asks for the end of a request that was started on this device (rule 10). It completes in any case, through its own callback: with
+   * ECANCELED if the verdict is `'cancelled'`, or if it was in progress and could be stopped.
+   */
+  abort(io: BlockIo): AbortVerdict {
+    if (io.state !== IO_STARTED || io.device !== this) return 'done';
+    if (io.queue === this.#held) {
+      this.#held.remove(io);
+      this.#complete(io, ECANCELED);
+      return 'cancelled';
+    }
+    if (this.#layer.remove(io)) {
+      this.#complete(io, ECANCELED);
+      return 'cancelled';
+    }
+    if (io.operation >= BLOCK_RESET) return 'in-progress';
+    if (io.work !== null) return (io.work as LayeredIo).abort() ? 'cancelled' : 'in-progress';
+    return this.#port.abort(io);
   }
 
   /** Completes what can be completed without blocking, and runs the callbacks. Returns how many requests that were. */
   poll(): number {
-    return this.#driver.poll() + pollDone();
+    return this.#port.poll() + pollDone();
   }
 
   /**
@@ -103,10 +235,79 @@ export class BlockDevice implements BlockIoOwner {
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0) return early;
-    if (this.#inFlight > 0 && this.capabilities.progress === 'event-loop') {
+    if (this.#live.count > 0 && this.capabilities.progress === 'event-loop') {
       throw new SystemError(EDEADLK, 'wait', undefined, 'this device completes requests in the event loop alone');
     }
-    return this.#driver.wait(timeoutMs);
+    const ended = this.#port.wait(timeoutMs);
+    this.#timeouts.look();
+    return ended;
+  }
+
+  /**
+   * Holds back what is started from now on, and promises when nothing is with the driver any more. It can be nested: requests go on after as
+   * many calls of {@link resume}. Parts of requests that had started do not count as started now.
+   */
+  quiesce(): Promise<void> {
+    this.#quiesced += 1;
+    if (this.#live.count === this.#held.length) return Promise.resolve();
+    return new Promise((resolve) => this.#quiet.push(resolve));
+  }
+
+  /** Ends one {@link quiesce}; the last one starts what was held back, in order. @throws SystemError EALREADY if there is none to end */
+  resume(): void {
+    if (this.#quiesced === 0) throw new SystemError(EALREADY, 'resume', undefined, 'the device is not quiesced');
+    this.#quiesced -= 1;
+    if (this.#quiesced > 0) return;
+    beginSubmit();
+    try {
+      for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) this.#layer.start(io);
+    } finally {
+      endSubmit();
+    }
+  }
+
+  /**
+   * Claims the device: requests without this claim, and channels that were not made by its right, may do only what its kind leaves to
+   * others (EPERM). Put it into `io.claim`.
+   *
+   * @param key for `'read-many-write-shared'`: who claims with the same one shares the right
+   * @throws SystemError EBUSY if it is claimed in a way that does not go with this; ENOTSUP on a channel in another thread
+   */
+  claim(kind: ClaimKind, key?: string): BlockClaim {
+    if (this.#attached) throw notHere('claim');
+    return this.#claims.claim(kind, this.#driver.name, key);
+  }
+
+  /** Listens to a {@link BlockDeviceEvents | event}. Channels in other threads notice a change with their next request, and tell nobody. */
+  on<Name extends keyof BlockDeviceEvents>(name: Name, listener: (...values: BlockDeviceEvents[Name]) => void): this {
+    this.#events.on(name, listener as (...values: unknown[]) => void);
+    return this;
+  }
+
+  /** Ends one {@link on}. */
+  off<Name extends keyof BlockDeviceEvents>(name: Name, listener: (...values: BlockDeviceEvents[Name]) => void): this {
+    this.#events.off(name, listener as (...values: unknown[]) => void);
+    return this;
+  }
+
+  /** What has been done since the opening, or the last {@link resetStatistics}. Times are those of a clock that is read once a batch. */
+  statistics(): DeviceStatistics {
+    const counters = this.#counters;
+    return {
+      operations: counters.operations(),
+      inFlight: this.#live.count,
+      inFlightMax: counters.inFlightMax,
+      busyMs: counters.busyMs(this.#clock.nowUs, this.#live.count),
+      retries: this.#port.retries,
+      queued: this.#port.queued,
+      timeouts: counters.timeouts,
+    };
+  }
+
+  resetStatistics(): void {
+    this.#counters.reset(this.#clock.nowUs);
+    this.#port.retries = 0;
+    this.#port.queued = 0;
   }
 
   /** What the device is, as JSON for people. */
@@ -114,19 +315,32 @@ export class BlockDevice implements BlockIoOwner {
     return { driver: this.#driver.name, ...this.#driver.describe() };
   }
 
+  /** What opens the same stack again, as JSON for `openDevice`. It holds no keys and no passphrases. */
+  config(): DeviceSpec {
+    return this.#driver.config();
+  }
+
   /**
    * What another thread needs to use the same open device: see `attachDevice`. It is good until this device is closed.
    *
-   * @throws SystemError EBADF if that has happened
+   * @param claim by whose right the other thread works
+   * @throws SystemError EBADF if that has happened; ENOTSUP for a device that one thread alone can use
    */
-  handle(): DeviceHandle {
+  handle(claim: BlockClaim | null = null): DeviceHandle {
     if (this.#closing !== null) throw new SystemError(EBADF, 'handle', undefined, 'the device is closed');
-    return this.#driver.handle();
+    return { ...this.#driver.handle(), shared: this.state.memory, claimId: claim?.id ?? this.ownClaimId };
   }
 
-  /** Lets no more requests in, waits for those in flight, then lets go of the device (rule 13). Idempotent. */
+  /**
+   * Lets no more requests in, waits for those in flight, then lets go of the device (rule 13). What a quiesced device holds back completes
+   * with ECANCELED. Idempotent.
+   */
   close(): Promise<void> {
-    this.#closing ??= this.#drain().then(() => this.#driver.close());
+    this.#closing ??= this.#drain().then(() => {
+      this.#timeouts.close();
+      if (this.#attached) this.state.countChannel(-1);
+      return this.#driver.close();
+    });
     return this.#closing;
   }
 
@@ -151,26 +365,23 @@ export class BlockDevice implements BlockIoOwner {
     this.#tellDrained();
   }
 
-  /** Whether {@link close} has been called: no request is let in any more. */
-  get closed(): boolean {
-    return this.#closing !== null;
+  /** For `biodone` alone. */
+  completed(io: BlockIo, error: number): boolean {
+    // What the driver has never seen is not in its count.
+    return io.work !== null || this.#port.completed(io, error);
   }
 
-  /** For `biodone` alone: one request of this device is done. */
-  finished(): void {
-    this.#inFlight -= 1;
+  /** For `biodone` alone. */
+  finished(io: BlockIo): void {
+    io.work = null;
+    this.#live.remove(io);
+    const nowUs = this.#clock.nowUs;
+    this.#counters.done(io.operation, io.error, io.transferredBytes, (nowUs - io.startedAtUs) | 0);
+    this.#timeouts.forget(io);
+    this.#layer.finished();
+    if (this.#live.count === 0) this.#counters.idle(nowUs);
+    if (this.#resets.length > 0 || this.#quiet.length > 0) this.#tellQuiet();
     this.#tellDrained();
-  }
-
-  #tellDrained(): void {
-    if (this.#inFlight === 0 && this.#holders === 0) this.#drained?.();
-  }
-
-  #drain(): Promise<void> {
-    if (this.#inFlight === 0 && this.#holders === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-    });
   }
 
   #take(io: BlockIo): void {
@@ -181,32 +392,89 @@ export class BlockDevice implements BlockIoOwner {
     io.device = this;
     io.error = 0;
     io.transferredBytes = 0;
+    io.startedAtUs = this.#clock.nowUs;
   }
 
-  /** 0, or the errno that the request gets. */
   #check(io: BlockIo): number {
-    if (this.#closing !== null) return EBADF;
-    const { operation, buffer, bufferOffset, offset, lengthBytes } = io;
-    if (operation === BLOCK_FLUSH) return 0;
-    if (operation !== BLOCK_READ && operation !== BLOCK_WRITE) return ENOTSUP;
-    if (operation === BLOCK_WRITE && this.capabilities.readOnly) return EROFS;
-    if (buffer === null || !isRange(bufferOffset, lengthBytes, buffer.lengthBytes)) return EINVAL;
-    const { blockSizeBytes, memoryAlignmentBytes } = this.limits;
-    if (!isRange(offset, lengthBytes, operation === BLOCK_READ ? this.#readEnd : this.#writeEnd)) return EINVAL;
-    if (blockSizeBytes !== 1 && (offset % blockSizeBytes !== 0 || lengthBytes % blockSizeBytes !== 0)) return EINVAL;
-    if (memoryAlignmentBytes !== 1 && (buffer.address + bufferOffset) % memoryAlignmentBytes !== 0) return EINVAL;
-    return 0;
+    if (this.state.resizes !== this.#resizes) this.#refresh();
+    if (this.#resets.length > 0 && io.operation !== BLOCK_ABORT) return ECANCELED;
+    return checkRequest(io, this);
+  }
+
+  /** Completes a request that is not with the driver. */
+  #complete(io: BlockIo, error: number): void {
+    io.work = this;
+    biodone(io, error);
+  }
+
+  #manage(io: BlockIo): void {
+    if (io.operation === BLOCK_ABORT) {
+      io.verdict = this.abort(io.target as BlockIo);
+      this.#complete(io, 0);
+      return;
+    }
+    this.#resets.push(io);
+    for (const other of this.#live.all()) if (other !== io) this.abort(other);
+    this.#tellQuiet();
+  }
+
+  #tellQuiet(): void {
+    if (this.#resets.length > 0 && this.#live.count === this.#resets.length) {
+      const reset = this.#resets.pop() as BlockIo;
+      this.#complete(reset, 0);
+      return;
+    }
+    if (this.#live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
+  }
+
+  #tellDrained(): void {
+    if (this.#live.count === 0 && this.#holders === 0) this.#drained?.();
+  }
+
+  #drain(): Promise<void> {
+    for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) this.#complete(io, ECANCELED);
+    if (this.#live.count === 0 && this.#holders === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+    });
+  }
+
+  #resized(sizeBytes: number): void {
+    this.state.resize(sizeBytes);
+    this.#refresh();
+    this.#events.emit('resize', sizeBytes);
+  }
+
+  #refresh(): void {
+    this.#resizes = this.state.resizes;
+    this.#limits = { ...this.#limits, sizeBytes: this.state.sizeBytes };
+    this.#layer.setLimits(this.#limits);
+    this.#setEnds();
+  }
+
+  #setEnds(): void {
+    const { blockSizeBytes, sizeBytes } = this.#limits;
+    this.writeEnd = sizeBytes ?? Number.MAX_SAFE_INTEGER;
+    this.readEnd = sizeBytes === null ? this.writeEnd : Math.ceil(sizeBytes / blockSizeBytes) * blockSizeBytes;
+  }
+
+  #removed(): void {
+    if (this.state.removed) return;
+    this.state.remove();
+    for (const io of this.#live.all()) {
+      // What has not reached the driver never will; what has, the driver completes.
+      if (io.queue === this.#held || this.#layer.remove(io)) this.#drop(io);
+      else if (this.#port.remove(io)) this.#drop(io);
+    }
+    this.#events.emit('remove');
+  }
+
+  #drop(io: BlockIo): void {
+    if (io.queue === this.#held) this.#held.remove(io);
+    this.#complete(io, ENODEV);
   }
 }
 
-/** Whether `length` bytes from `offset` lie within `size`. The subtraction cannot overflow, where an addition could. */
-function isRange(offset: number, length: number, size: number): boolean {
-  return (
-    Number.isSafeInteger(offset) &&
-    Number.isSafeInteger(length) &&
-    offset >= 0 &&
-    length >= 0 &&
-    length <= size &&
-    offset <= size - length
-  );
+function notHere(call: string): SystemError {
+  return new SystemError(ENOTSUP, call, undefined, 'this is a channel of a device that another thread has opened: do it there');
 }

@@ -8,23 +8,40 @@
  */
 
 export { attachDevice } from './attach.js';
-export { biodone, biowait } from './biodone.js';
-export { BlockDevice } from './block-device.js';
+export { type BlockTimers, threadTimers } from './batch-clock.js';
+export { beginSubmit, biodone, biowait, endSubmit, pollDone } from './biodone.js';
+export { BlockDevice, type BlockDeviceEvents, type BlockDeviceOptions } from './block-device.js';
 export {
+  type AbortVerdict,
+  BLOCK_ABORT,
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FAST_ONLY,
   BLOCK_FLUSH,
+  BLOCK_FUA,
+  BLOCK_NO_UNMAP,
   BLOCK_OPERATION_NAMES,
   BLOCK_READ,
+  BLOCK_RESET,
   BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
   BlockIo,
   type BlockIoOwner,
   type BlockIoState,
   type BlockOperation,
+  type ClaimToken,
   IO_DONE,
   IO_IDLE,
   IO_STARTED,
 } from './block-io.js';
-export type { BlockDriver, DeviceHandle } from './driver.js';
+export { BlockClaim, type ClaimKind } from './claims.js';
+export type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
 export { type FileEngineName, type FileOptions, openFile, wrapDescriptor } from './drivers/file.js';
 export { openMem } from './drivers/mem.js';
 export { openNull } from './drivers/null.js';
+export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
+export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';
+export type { DeviceSpec, SpecValue } from './spec.js';
+export type { DeviceStatistics, OperationStatistics } from './statistics.js';

@@ -1,4 +1,7 @@
-/** What a device can address and how. */
+/**
+ * What a device can address and how. All lengths are in bytes. A driver states what differs from the defaults; a device's `limits` have
+ * every member.
+ */
 export interface BlockLimits {
   /** Offsets and lengths are multiples of it. 1 for files through the page cache. */
   readonly blockSizeBytes: number;
@@ -7,11 +10,31 @@ export interface BlockLimits {
    * multiple of `blockSizeBytes`: a read of the last block is then short, and a write of it is refused.
    */
   readonly sizeBytes: number | null;
-  /** The address of the memory is a multiple of it. */
+  /** The address of the memory is a multiple of it for the driver. The layer copies what is not, so callers may ignore it. */
   readonly memoryAlignmentBytes: number;
+  /**
+   * Offsets and lengths that the driver sees are multiples of it. If it is larger than `blockSizeBytes`, the layer reads more than it was
+   * asked for, and writes part of a unit by reading, changing and writing the whole of it.
+   * @default `blockSizeBytes`
+   */
+  readonly transferUnitBytes?: number;
+  /** What a medium writes at once (st_blksize, physical sector), for callers who want to choose well. @default `transferUnitBytes` */
+  readonly physicalBlockSizeBytes?: number;
+  /** The longest transfer of one request to the driver. @default 2^30 */
+  readonly maxTransferBytes?: number;
+  /** How many parts of memory a request to the driver may have; 1 means that it never sees a vector. @default 1 */
+  readonly maxSegments?: number;
+  /** No request to the driver crosses a multiple of it; 0 for none. @default 0 */
+  readonly boundaryBytes?: number;
+  /** @default 2^53 - 1 */
+  readonly maxDiscardBytes?: number;
+  /** @default 2^53 - 1 */
+  readonly maxZeroesBytes?: number;
+  /** How many requests the driver has at a time; the others wait in order. @default 65536 */
+  readonly maxInFlight?: number;
 }
 
-/** What a device can do. */
+/** What a device can do. A driver states what differs from the defaults; a device's `capabilities` have every member. */
 export interface BlockCapabilities {
   readonly readOnly: boolean;
   /**
@@ -19,4 +42,71 @@ export interface BlockCapabilities {
    * or returns to its event loop (`'any'`), or the event loop alone (`'event-loop'`: `biowait` is refused).
    */
   readonly progress: 'none' | 'any' | 'event-loop';
+  /** How a write is made stable at once: not at all, by a flush after it, or by the driver. @default 'emulate' */
+  readonly fua?: 'none' | 'emulate' | 'native';
+  /** Whether zeros are written by the layer, or by the driver (`'fast'`: without writing them). @default 'emulate' */
+  readonly zeroes?: 'emulate' | 'native' | 'fast';
+  /** Whether the driver does BLOCK_DISCARD; otherwise ENOTSUP. @default false */
+  readonly discard?: boolean;
+  /** Whether the driver tells holes from data; otherwise everything is data. @default false */
+  readonly extents?: boolean;
+  /** Whether the driver does BLOCK_COMPARE_AND_WRITE; otherwise the layer does. @default false */
+  readonly compareAndWrite?: boolean;
+  /** Whether completed writes can be lost before a flush. @default true */
+  readonly volatileCache?: boolean;
+  /** Whether distance costs time. @default false */
+  readonly rotational?: boolean;
+  /** Whether a request that the driver ends with EAGAIN is tried again by the layer. @default true */
+  readonly retry?: boolean;
+}
+
+/** Every limit, with the defaults filled in and checked against each other. */
+export function completeLimits(limits: BlockLimits): Required<BlockLimits> {
+  const { blockSizeBytes } = limits;
+  const transferUnitBytes = limits.transferUnitBytes ?? blockSizeBytes;
+  const largest = limits.maxTransferBytes ?? 2 ** 30;
+  const complete = {
+    ...limits,
+    transferUnitBytes,
+    physicalBlockSizeBytes: limits.physicalBlockSizeBytes ?? transferUnitBytes,
+    maxTransferBytes: largest - (largest % transferUnitBytes),
+    maxSegments: limits.maxSegments ?? 1,
+    boundaryBytes: limits.boundaryBytes ?? 0,
+    maxDiscardBytes: limits.maxDiscardBytes ?? Number.MAX_SAFE_INTEGER,
+    maxZeroesBytes: limits.maxZeroesBytes ?? Number.MAX_SAFE_INTEGER,
+    maxInFlight: limits.maxInFlight ?? 65536,
+  };
+  checkLimits(complete);
+  return complete;
+}
+
+/** Every capability, with the defaults filled in. */
+export function completeCapabilities(capabilities: BlockCapabilities): Required<BlockCapabilities> {
+  return {
+    fua: 'emulate',
+    zeroes: 'emulate',
+    discard: false,
+    extents: false,
+    compareAndWrite: false,
+    volatileCache: true,
+    rotational: false,
+    retry: true,
+    ...capabilities,
+  };
+}
+
+function checkLimits(limits: Required<BlockLimits>): void {
+  const { blockSizeBytes, transferUnitBytes, maxTransferBytes, boundaryBytes, sizeBytes } = limits;
+  const wrong = (what: string): RangeError =>
+    Object.assign(new RangeError(`limits of a block device: ${what}`), { code: 'ERR_OUT_OF_RANGE' });
+  if (sizeBytes !== null && (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0)) throw wrong(`sizeBytes is ${sizeBytes}`);
+  if (!(blockSizeBytes >= 1)) throw wrong(`blockSizeBytes is ${blockSizeBytes}`);
+  if (transferUnitBytes % blockSizeBytes !== 0) {
+    throw wrong(`transferUnitBytes ${transferUnitBytes} is no multiple of blockSizeBytes ${blockSizeBytes}`);
+  }
+  if (maxTransferBytes < transferUnitBytes) throw wrong(`maxTransferBytes is less than one unit of ${transferUnitBytes} bytes`);
+  if (boundaryBytes % transferUnitBytes !== 0) {
+    throw wrong(`boundaryBytes ${boundaryBytes} is no multiple of the unit of ${transferUnitBytes} bytes`);
+  }
+  if (!(limits.maxInFlight >= 1)) throw wrong(`maxInFlight is ${limits.maxInFlight}`);
 }

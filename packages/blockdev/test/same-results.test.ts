@@ -116,7 +116,7 @@ describe.each(devices)('strategy and strategySync of %s', (_name, open, keepsDat
   });
 
   it('agree on operations that nobody knows', async () => {
-    for (const operation of [3, 7, -1, 0.5, Number.NaN]) {
+    for (const operation of [9, 100, -1, 0.5, Number.NaN]) {
       const [asynchronous, synchronous] = await both(await device(), { operation, lengthBytes: 1 });
       expect([asynchronous, synchronous]).toEqual([failed(ENOTSUP), failed(ENOTSUP)]);
     }
@@ -173,7 +173,8 @@ describe.each(engines)('strategy and strategySync of files, engine %s', (engine)
       [{ offset: SIZE - 512, lengthBytes: 512 }, done(512)],
       [{ offset: 1, lengthBytes: 512 }, failed(EINVAL)],
       [{ offset: 0, lengthBytes: 511 }, failed(EINVAL)],
-      [{ offset: 0, bufferOffset: 1, lengthBytes: 512 }, failed(EINVAL)],
+      // The layer copies what does not lie where the kernel wants it.
+      [{ offset: 0, bufferOffset: 1, lengthBytes: 512 }, done(512)],
       [{ offset: SIZE, lengthBytes: 512 }, failed(EINVAL)],
     ] as const) {
       for (const operation of [BLOCK_READ, BLOCK_WRITE]) {
@@ -181,7 +182,7 @@ describe.each(engines)('strategy and strategySync of files, engine %s', (engine)
         expect([order, asynchronous, synchronous]).toEqual([order, expected, expected]);
       }
     }
-    expect(device.limits).toEqual({ blockSizeBytes: 512, sizeBytes: SIZE, memoryAlignmentBytes: 512 });
+    expect(device.limits).toMatchObject({ blockSizeBytes: 512, sizeBytes: SIZE, memoryAlignmentBytes: 512 });
     await device.close();
   });
 });

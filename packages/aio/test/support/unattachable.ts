@@ -11,7 +11,8 @@ export function openUnattachable(): BlockDevice {
     poll: () => 0,
     wait: () => 0,
     describe: () => ({}),
-    handle: () => ({ driver: 'unattachable' as 'null' }),
+    config: () => ({ driver: 'unattachable' }),
+    handle: () => ({ driver: 'unattachable' }),
     close: () => {},
   });
 }

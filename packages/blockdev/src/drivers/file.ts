@@ -115,7 +115,7 @@ interface FileHandle extends DeviceHandle, Omit<FileGeometry, 'owned'>, Omit<Ope
 export function attachFile(handle: DeviceHandle): BlockDevice {
   const { fd, path, blockSizeBytes, whole, readOnly, sizeBytes, engine } = handle as FileHandle;
   const file: OpenFile = { fd, path, blockSizeBytes, whole, target: whole ? RingFile.borrow(fd, path) : fd };
-  return new BlockDevice(createFileDriver(file, chooseEngine(engine)(), { readOnly, sizeBytes, owned: false }));
+  return new BlockDevice(createFileDriver(file, chooseEngine(engine)(), { readOnly, sizeBytes, owned: false }), {}, handle);
 }
 
 function createFileDriver(file: OpenFile, engine: FileEngine, geometry: FileGeometry): BlockDriver {
@@ -124,12 +124,13 @@ function createFileDriver(file: OpenFile, engine: FileEngine, geometry: FileGeom
   return {
     name: 'file',
     limits: { blockSizeBytes, sizeBytes, memoryAlignmentBytes: blockSizeBytes },
-    capabilities: { readOnly, progress: engine.progress },
+    capabilities: { readOnly, progress: engine.progress, retry: whole },
     start: (io) => engine.start(io, file),
     startSync: (io) => runSync(io, file),
     poll: engine.poll,
     wait: engine.wait,
     describe: () => ({ path, engine: engine.name, sizeBytes, readOnly, direct: blockSizeBytes > 1 }),
+    config: () => ({ driver: 'file', path, readOnly, direct: blockSizeBytes > 1, growable: sizeBytes === null }),
     handle: (): FileHandle => ({ driver: 'file', fd, path, blockSizeBytes, whole, readOnly, sizeBytes, engine: engine.name }),
     close: () => {
       if (owned) closeSync(fd);

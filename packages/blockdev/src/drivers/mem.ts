@@ -34,6 +34,7 @@ export function createMemDriver(memory: IoBuffer): BlockDriver {
     poll: () => 0,
     wait: () => 0,
     describe: () => ({ sizeBytes: memory.lengthBytes }),
+    config: () => ({ driver: 'mem', sizeBytes: memory.lengthBytes }),
     handle: () => ({ driver: 'mem', memory: memory.handle() }),
     close: () => {},
   };

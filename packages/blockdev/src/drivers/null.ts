@@ -1,5 +1,5 @@
 import { biodone } from '../biodone.js';
-import { BlockDevice } from '../block-device.js';
+import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { BLOCK_FLUSH, type BlockIo } from '../block-io.js';
 import type { BlockDriver } from '../driver.js';
 
@@ -9,15 +9,15 @@ import type { BlockDriver } from '../driver.js';
  *
  * @param sizeBytes how large it claims to be
  */
-export function openNull(sizeBytes: number = 2 ** 40): BlockDevice {
-  return new BlockDevice(createNullDriver(sizeBytes));
+export function openNull(sizeBytes: number = 2 ** 40, options: BlockDeviceOptions = {}): BlockDevice {
+  return new BlockDevice(createNullDriver(sizeBytes), options);
 }
 
 export function createNullDriver(sizeBytes: number): BlockDriver {
   return {
     name: 'null',
-    limits: { blockSizeBytes: 1, sizeBytes, memoryAlignmentBytes: 1 },
-    capabilities: { readOnly: false, progress: 'none' },
+    limits: { blockSizeBytes: 1, sizeBytes, memoryAlignmentBytes: 1, maxTransferBytes: 2 ** 40, maxSegments: 1024 },
+    capabilities: { readOnly: false, progress: 'none', fua: 'native', zeroes: 'fast', discard: true, volatileCache: false },
     start: (io) => {
       transfer(io);
       biodone(io, 0);
@@ -26,6 +26,7 @@ export function createNullDriver(sizeBytes: number): BlockDriver {
     poll: () => 0,
     wait: () => 0,
     describe: () => ({ sizeBytes }),
+    config: () => ({ driver: 'null', sizeBytes }),
     handle: () => ({ driver: 'null', sizeBytes }),
     close: () => {},
   };

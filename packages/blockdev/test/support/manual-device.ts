@@ -13,6 +13,7 @@ export function openManual(): { device: BlockDevice; started: BlockIo[]; state: 
     poll: () => completeFirst(started),
     wait: () => completeFirst(started),
     describe: () => ({}),
+    config: () => ({ driver: 'manual' }),
     handle: () => ({ driver: 'null' }),
     close: () => {
       state.closed += 1;

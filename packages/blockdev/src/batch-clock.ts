@@ -1,0 +1,79 @@
+/** Where a device takes the time from. A simulator passes its own. */
+export interface BlockTimers {
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /**
+   * Calls back once after so many milliseconds; the returned function takes that back.
+   *
+   * @param keepsAlive whether the process waits for it
+   */
+  after(delayMs: number, callback: () => void, keepsAlive: boolean): () => void;
+  /** Blocks the thread. */
+  sleep(delayMs: number): void;
+}
+
+/** How many looks at the clock share one reading: a request looks twice. */
+const SHARED_BY = 64;
+
+/**
+ * The time, read once a batch: a clock costs more than a request to a fast device. A reading is used for at most 64 looks, and not beyond
+ * the turn of the event loop in which it was made, so a time is late by at most what 32 requests take.
+ */
+export class BatchClock {
+  readonly #timers: BlockTimers;
+  readonly #forget: () => void;
+  /** Whether the end of this turn will make the reading old. */
+  #armed = false;
+  #left = 0;
+  #nowUs = 0;
+
+  constructor(timers: BlockTimers) {
+    this.#timers = timers;
+    this.#forget = () => {
+      this.#armed = false;
+      this.#left = 0;
+    };
+  }
+
+  /**
+   * Microseconds, as a 32-bit number that wraps around after 71 minutes: an integer that small is no object, so that it can be kept and passed
+   * on without an allocation. For differences, as 32-bit numbers.
+   */
+  get nowUs(): number {
+    if (this.#left > 0) {
+      this.#left -= 1;
+      return this.#nowUs;
+    }
+    return this.#read();
+  }
+
+  /** Makes the next look a reading: after a wait. */
+  forget(): void {
+    this.#left = 0;
+  }
+
+  #read(): number {
+    this.#left = SHARED_BY - 1;
+    this.#nowUs = Math.floor(this.#timers.now() * 1000) | 0;
+    if (!this.#armed) {
+      this.#armed = true;
+      resolved.then(this.#forget);
+    }
+    return this.#nowUs;
+  }
+}
+
+const resolved = Promise.resolve();
+const sleepWord = new Int32Array(new SharedArrayBuffer(4));
+
+/** The time of this thread. */
+export const threadTimers: BlockTimers = {
+  now: () => performance.now(),
+  after: (delayMs, callback, keepsAlive) => {
+    const timer = setTimeout(callback, delayMs);
+    if (!keepsAlive) timer.unref();
+    return () => clearTimeout(timer);
+  },
+  // Nobody notifies this word, so the wait ends by its time alone.
+  sleep: (delayMs) => void Atomics.wait(sleepWord, 0, 0, delayMs),
+};

@@ -1,0 +1,120 @@
+import { EBADF, EINVAL, ENOTSUP, EPERM, EROFS, type IoBuffer } from '@biodone/uring';
+import {
+  BLOCK_ABORT,
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FAST_ONLY,
+  BLOCK_FLUSH,
+  BLOCK_FUA,
+  BLOCK_NO_UNMAP,
+  BLOCK_READ,
+  BLOCK_RESET,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockIo,
+} from './block-io.js';
+import { isAllowed } from './claims.js';
+import { ENODEV } from './errno.js';
+import type { BlockCapabilities, BlockLimits } from './limits.js';
+import type { SharedState } from './shared-state.js';
+
+/** What a request is checked against. */
+export interface CheckedDevice {
+  readonly closed: boolean;
+  readonly resetting: boolean;
+  readonly limits: Required<BlockLimits>;
+  readonly capabilities: Required<BlockCapabilities>;
+  readonly state: SharedState;
+  /** By which claim this channel works. */
+  readonly ownClaimId: number;
+  /** Where reads end: at the end of the block that holds a file's last byte. */
+  readonly readEnd: number;
+  readonly writeEnd: number;
+}
+
+const KNOWN_FLAGS = BLOCK_FUA | BLOCK_NO_UNMAP | BLOCK_FAST_ONLY;
+
+/** The errno that a request gets instead of being started; 0 for none. The order is that in which a caller would want to hear of it. */
+export function checkRequest(io: BlockIo, device: CheckedDevice): number {
+  if (device.closed) return EBADF;
+  const { state } = device;
+  if (state.removed) return ENODEV;
+  const { operation } = io;
+  if (state.claimId !== 0 && operation !== BLOCK_ABORT && !isAllowed(io, state, device.ownClaimId)) return EPERM;
+  if (operation === BLOCK_READ)
+    return (io.flags === 0 ? 0 : ENOTSUP) || checkRange(io, device, device.readEnd) || checkMemory(io);
+  if (operation === BLOCK_WRITE) {
+    return checkWrite(io, device) || checkRange(io, device, device.writeEnd) || checkMemory(io);
+  }
+  return checkRare(io, device);
+}
+
+function checkRare(io: BlockIo, device: CheckedDevice): number {
+  const { operation } = io;
+  const { capabilities, state } = device;
+  switch (operation) {
+    case BLOCK_FLUSH:
+      return state.poison;
+    case BLOCK_DISCARD:
+      return capabilities.discard ? checkWrite(io, device) || checkRange(io, device, device.writeEnd) : ENOTSUP;
+    case BLOCK_WRITE_ZEROES:
+      if ((io.flags & BLOCK_FAST_ONLY) !== 0 && capabilities.zeroes !== 'fast') return ENOTSUP;
+      return checkWrite(io, device) || checkRange(io, device, device.writeEnd);
+    case BLOCK_EXTENTS:
+      return io.extents === null ? EINVAL : checkRange(io, device, device.readEnd);
+    case BLOCK_COMPARE_AND_WRITE:
+      return (
+        checkWrite(io, device) ||
+        checkRange(io, device, device.writeEnd) ||
+        checkMemory(io) ||
+        (isPart(io.compare, io.compareOffset, io.lengthBytes) ? 0 : EINVAL)
+      );
+    case BLOCK_ABORT:
+      return io.target === null || io.target === io ? EINVAL : 0;
+    case BLOCK_RESET:
+      return 0;
+    default:
+      return ENOTSUP;
+  }
+}
+
+function checkWrite(io: BlockIo, { capabilities, state }: CheckedDevice): number {
+  if (capabilities.readOnly) return EROFS;
+  const { flags } = io;
+  if (flags === 0) return 0;
+  if ((flags & ~KNOWN_FLAGS) !== 0) return ENOTSUP;
+  if ((flags & BLOCK_FUA) === 0) return 0;
+  // A flush that will fail in any case is not worth the write before it.
+  return capabilities.fua === 'none' ? ENOTSUP : capabilities.fua === 'emulate' ? state.poison : 0;
+}
+
+function checkRange(io: BlockIo, { limits }: CheckedDevice, end: number): number {
+  const { offset, lengthBytes } = io;
+  const { blockSizeBytes } = limits;
+  if (!isRange(offset, lengthBytes, end)) return EINVAL;
+  return blockSizeBytes !== 1 && (offset % blockSizeBytes !== 0 || lengthBytes % blockSizeBytes !== 0) ? EINVAL : 0;
+}
+
+function checkMemory(io: BlockIo): number {
+  const { vector } = io;
+  if (vector === null) return isPart(io.buffer, io.bufferOffset, io.lengthBytes) ? 0 : EINVAL;
+  return io.buffer === null && vector.lengthBytes === io.lengthBytes ? 0 : EINVAL;
+}
+
+function isPart(buffer: IoBuffer | null, offset: number, length: number): boolean {
+  // What is trusted can have been transferred away, and has no bytes then.
+  return buffer !== null && isRange(offset, length, buffer.bytes.length);
+}
+
+/** Whether `length` bytes from `offset` lie within `size`. The subtraction cannot overflow, where an addition could. */
+function isRange(offset: number, length: number, size: number): boolean {
+  return (
+    Number.isSafeInteger(offset) &&
+    Number.isSafeInteger(length) &&
+    offset >= 0 &&
+    length >= 0 &&
+    length <= size &&
+    offset <= size - length
+  );
+}

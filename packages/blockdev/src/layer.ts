@@ -1,0 +1,244 @@
+import { TailQueue } from '@biodone/sync';
+import { EBUSY, ENOTSUP, IoBuffer } from '@biodone/uring';
+import { beginSubmit, biodone, endSubmit } from './biodone.js';
+import {
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_FUA,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  type BlockIo,
+} from './block-io.js';
+import type { DriverPort } from './driver-port.js';
+import { EXTENT_DATA } from './extent-list.js';
+import { LayeredIo, type LayerParts } from './layered-io.js';
+import type { BlockCapabilities, BlockLimits } from './limits.js';
+import type { LiveRequests } from './live-requests.js';
+import { PiecePool } from './piece.js';
+import { RangeLock } from './range-lock.js';
+import type { SharedState } from './shared-state.js';
+
+/** How much a piece copies at a time, if a unit of the driver is not larger. */
+const BOUNCE_BYTES = 65536;
+
+/**
+ * What the generic layer does to requests on their way to the driver: most go straight on; those that the driver cannot take as they are get a
+ * {@link LayeredIo}.
+ */
+export class Layer {
+  readonly #port: DriverPort;
+  readonly #capabilities: Required<BlockCapabilities>;
+  readonly #state: SharedState;
+  readonly #live: LiveRequests;
+  readonly #pool: PiecePool;
+  readonly #ranges: RangeLock;
+  readonly #free = new TailQueue<LayeredIo>();
+  #limits: Required<BlockLimits>;
+  #parts: LayerParts;
+  /** The limits that every request is held against, where they are in reach of the hot path. */
+  #maxTransfer = 0;
+  #memoryAlignment = 1;
+  #unit = 1;
+  #boundary = 0;
+  /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
+  #plain = true;
+
+  constructor(
+    port: DriverPort,
+    limits: Required<BlockLimits>,
+    capabilities: Required<BlockCapabilities>,
+    state: SharedState,
+    live: LiveRequests,
+    piecesMax: number,
+  ) {
+    this.#port = port;
+    this.#limits = limits;
+    this.#capabilities = capabilities;
+    this.#state = state;
+    this.#live = live;
+    this.#pool = new PiecePool(piecesMax);
+    this.#ranges = new RangeLock(() => this.#limits);
+    this.#parts = this.#setLimits(limits);
+  }
+
+  /** Takes new limits: the size has changed. */
+  setLimits(limits: Required<BlockLimits>): void {
+    this.#parts = this.#setLimits(limits);
+  }
+
+  /** Starts a request that has been checked. */
+  start(io: BlockIo): void {
+    if (!this.#ranges.idle && this.#ranges.mustWait(io)) {
+      this.#ranges.blocked.insertTail(io);
+      return;
+    }
+    if (this.#isDirect(io)) this.#port.start(io);
+    else this.#startWork(io);
+  }
+
+  /** Runs a request that has been checked, and leaves its error in it. */
+  startSync(io: BlockIo): void {
+    if (!this.#ranges.idle && this.#ranges.mustWait(io)) {
+      io.error = EBUSY;
+    } else if (this.#isDirect(io)) {
+      this.#port.startSync(io);
+    } else if (io.operation === BLOCK_EXTENTS) {
+      everythingIsData(io);
+    } else {
+      io.error =
+        this.#refuse(io) || (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io) ? EBUSY : this.#runSync(io));
+    }
+  }
+
+  /** The driver has not seen this request: it is not in its count. */
+  owns(io: BlockIo): boolean {
+    return io.work !== null;
+  }
+
+  /** A request is done: who has waited for its range is started. */
+  finished(): void {
+    if (this.#ranges.idle) return;
+    const { blocked } = this.#ranges;
+    // This is not the place for the callbacks of those that complete at once.
+    beginSubmit();
+    try {
+      for (let io = blocked.first, next: BlockIo | null; io !== null; io = next) {
+        next = blocked.next(io);
+        if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io))) continue;
+        blocked.remove(io);
+        this.start(io);
+      }
+    } finally {
+      endSubmit();
+    }
+  }
+
+  /** Takes a request out that waits for a range. */
+  remove(io: BlockIo): boolean {
+    if (io.queue !== this.#ranges.blocked) return false;
+    this.#ranges.blocked.remove(io);
+    return true;
+  }
+
+  /** Whether the driver can have the request as it is. */
+  #isDirect(io: BlockIo): boolean {
+    const { operation, flags } = io;
+    if (operation === BLOCK_READ || operation === BLOCK_WRITE) {
+      // A write that is to be stable takes a flush, unless the driver makes it so.
+      if ((flags & BLOCK_FUA) !== 0 && this.#capabilities.fua !== 'native') return false;
+      if (io.lengthBytes > this.#maxTransfer || (!this.#plain && !this.#fitsUnits(io))) return false;
+      if (io.vector !== null) return this.#fitsVector(io);
+      return this.#memoryAlignment === 1 || ((io.buffer?.address ?? 0) + io.bufferOffset) % this.#memoryAlignment === 0;
+    }
+    if (operation === BLOCK_FLUSH) return true;
+    if (operation === BLOCK_DISCARD) return io.lengthBytes <= this.#limits.maxDiscardBytes && this.#fitsUnits(io);
+    if (operation === BLOCK_EXTENTS) return this.#capabilities.extents;
+    return operation === BLOCK_COMPARE_AND_WRITE && this.#capabilities.compareAndWrite && this.#fitsUnits(io);
+  }
+
+  #fitsUnits({ offset, lengthBytes }: BlockIo): boolean {
+    if (offset % this.#unit !== 0 || lengthBytes % this.#unit !== 0) return false;
+    return this.#boundary === 0 || (offset % this.#boundary) + lengthBytes <= this.#boundary;
+  }
+
+  #fitsVector({ vector }: BlockIo): boolean {
+    const segments = vector?.segments ?? [];
+    if (segments.length > this.#limits.maxSegments) return false;
+    const alignment = this.#memoryAlignment;
+    return alignment === 1 || segments.every(({ memory, memoryOffset }) => (memory.address + memoryOffset) % alignment === 0);
+  }
+
+  #startWork(io: BlockIo): void {
+    if (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io)) {
+      this.#ranges.blocked.insertTail(io);
+      return;
+    }
+    const layered = this.#free.removeFirst() ?? new LayeredIo(this.#parts);
+    io.work = layered;
+    layered.exclusive = this.#isExclusive(io);
+    if (io.operation === BLOCK_EXTENTS) {
+      layered.parent = io;
+      everythingIsData(io);
+      this.#done(layered, 0);
+      return;
+    }
+    const error = this.#refuse(io);
+    if (error !== 0) {
+      layered.exclusive = false;
+      layered.parent = io;
+      this.#done(layered, error);
+      return;
+    }
+    if (layered.exclusive) this.#ranges.lock(io);
+    layered.begin(io);
+  }
+
+  #runSync(io: BlockIo): number {
+    const layered = this.#free.removeFirst() ?? new LayeredIo(this.#parts);
+    const error = layered.runSync(io);
+    this.#recycle(layered);
+    return error;
+  }
+
+  #done(layered: LayeredIo, error: number): void {
+    const io = layered.parent as BlockIo;
+    if (layered.exclusive) this.#ranges.unlock(io);
+    this.#recycle(layered);
+    biodone(io, error);
+  }
+
+  #recycle(layered: LayeredIo): void {
+    layered.parent = null;
+    this.#free.insertHead(layered);
+  }
+
+  /** Other channels write as they like, so what this one has compared may have changed when it writes. */
+  #refuse(io: BlockIo): number {
+    return io.operation === BLOCK_COMPARE_AND_WRITE && this.#state.channels > 0 ? ENOTSUP : 0;
+  }
+
+  /** Whether the work reads first what it writes then. */
+  #isExclusive(io: BlockIo): boolean {
+    if (io.operation === BLOCK_COMPARE_AND_WRITE) return !this.#capabilities.compareAndWrite;
+    if (this.#unit === this.#limits.blockSizeBytes) return false;
+    const partial = io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0;
+    return partial && io.operation !== BLOCK_READ && io.operation !== BLOCK_DISCARD && io.operation !== BLOCK_EXTENTS;
+  }
+
+  #setLimits(limits: Required<BlockLimits>): LayerParts {
+    this.#limits = limits;
+    this.#maxTransfer = limits.maxTransferBytes;
+    this.#memoryAlignment = limits.memoryAlignmentBytes;
+    this.#unit = limits.transferUnitBytes;
+    this.#boundary = limits.boundaryBytes;
+    this.#plain = this.#unit === limits.blockSizeBytes && this.#boundary === 0;
+    const wanted = Math.max(this.#unit, Math.min(BOUNCE_BYTES, this.#maxTransfer));
+    const bounceBytes = wanted - (wanted % this.#unit);
+    return {
+      port: this.#port,
+      pool: this.#pool,
+      limits,
+      capabilities: this.#capabilities,
+      bounceBytes,
+      zeros: () => zeros(bounceBytes),
+      done: (layered, error) => this.#done(layered, error),
+    };
+  }
+}
+
+function everythingIsData(io: BlockIo): void {
+  io.extents?.clear();
+  io.extents?.add(io.offset, io.lengthBytes, EXTENT_DATA);
+  io.transferredBytes = io.lengthBytes;
+}
+
+let zeroMemory: IoBuffer | null = null;
+
+/** Zeros for all devices of the thread. Nobody writes into them. */
+function zeros(lengthBytes: number): IoBuffer {
+  if (zeroMemory === null || zeroMemory.lengthBytes < lengthBytes)
+    zeroMemory = IoBuffer.allocate(Math.max(lengthBytes, BOUNCE_BYTES));
+  return zeroMemory;
+}

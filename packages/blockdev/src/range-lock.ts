@@ -1,0 +1,88 @@
+import { TailQueue } from '@biodone/sync';
+import {
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_DISCARD,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockIo,
+  type BlockOperation,
+} from './block-io.js';
+
+/** The width of a unit of 1: what changes part of a unit touches all of it. */
+interface Units {
+  readonly transferUnitBytes: number;
+}
+
+/**
+ * Keeps writes out of the ranges in which something is read first and written then. Mostly nothing is locked, and it costs one look at a
+ * number a request.
+ */
+export class RangeLock {
+  readonly #locked: BlockIo[] = [];
+  readonly #blocked = new TailQueue<BlockIo>();
+  readonly #limits: () => Units;
+
+  constructor(limits: () => Units) {
+    this.#limits = limits;
+  }
+
+  /** Whether nothing is locked and nobody waits. */
+  get idle(): boolean {
+    return this.#locked.length === 0 && this.#blocked.isEmpty;
+  }
+
+  /** Those that wait for a range. */
+  get blocked(): TailQueue<BlockIo> {
+    return this.#blocked;
+  }
+
+  /** Whether a request has to wait for one that has locked its range, or waits for a lock of it. */
+  mustWait(io: BlockIo): boolean {
+    return isModification(io.operation) && (this.#locked.some((other) => this.#overlap(io, other)) || this.#hasOlder(io));
+  }
+
+  /** Whether one of `live` is a write to the range that `io` wants for itself. Those that wait here are none. */
+  isTouched(io: BlockIo, live: readonly (BlockIo | null)[], count: number): boolean {
+    for (let index = 0; index < count; index++) {
+      const other = live[index] as BlockIo;
+      if (other !== io && other.queue !== this.#blocked && isModification(other.operation) && this.#overlap(io, other))
+        return true;
+    }
+    return false;
+  }
+
+  lock(io: BlockIo): void {
+    this.#locked.push(io);
+  }
+
+  unlock(io: BlockIo): void {
+    this.#locked.splice(this.#locked.indexOf(io), 1);
+  }
+
+  /** Whether a request that has waited longer wants the same range. */
+  #hasOlder(io: BlockIo): boolean {
+    for (let other = this.#blocked.first; other !== null && other !== io; other = this.#blocked.next(other)) {
+      if (this.#overlap(io, other)) return true;
+    }
+    return false;
+  }
+
+  #overlap(one: BlockIo, other: BlockIo): boolean {
+    const unit = this.#limits().transferUnitBytes;
+    const begin = (io: BlockIo): number => io.offset - (io.offset % unit);
+    const end = (io: BlockIo): number => Math.ceil((io.offset + io.lengthBytes) / unit) * unit;
+    return begin(one) < end(other) && begin(other) < end(one);
+  }
+}
+
+function isModification(operation: BlockOperation): boolean {
+  switch (operation) {
+    case BLOCK_WRITE:
+    case BLOCK_DISCARD:
+    case BLOCK_WRITE_ZEROES:
+    case BLOCK_COMPARE_AND_WRITE:
+      return true;
+    default:
+      return false;
+  }
+}

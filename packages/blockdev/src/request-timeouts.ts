@@ -1,0 +1,75 @@
+import type { BatchClock, BlockTimers } from './batch-clock.js';
+import type { BlockIo } from './block-io.js';
+import { outOfRange } from './errors.js';
+import type { LiveRequests } from './live-requests.js';
+
+const TIMEOUT_MAX_MS = 1_200_000;
+
+/** Reports requests that take too long. It looks at all of them now and then, so that no request needs a timer of its own. */
+export class RequestTimeouts {
+  readonly #live: LiveRequests;
+  readonly #timers: BlockTimers;
+  readonly #clock: BatchClock;
+  readonly #timeoutMs: number;
+  readonly #report: (io: BlockIo, ageMs: number) => void;
+  readonly #reported = new Set<BlockIo>();
+  #cancelTimer: (() => void) | null = null;
+  #lookAtMs = 0;
+
+  /** @throws RangeError ERR_OUT_OF_RANGE */
+  constructor(
+    live: LiveRequests,
+    timers: BlockTimers,
+    clock: BatchClock,
+    timeoutMs: number = Number.POSITIVE_INFINITY,
+    report: (io: BlockIo, ageMs: number) => void,
+  ) {
+    // A request's age is a 32-bit number of microseconds.
+    const inRange = timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs > 0 && timeoutMs <= TIMEOUT_MAX_MS);
+    if (!inRange) throw outOfRange('timeoutMs', `> 0 && <= ${TIMEOUT_MAX_MS}, or Infinity`, timeoutMs);
+    this.#clock = clock;
+    this.#live = live;
+    this.#timers = timers;
+    this.#timeoutMs = timeoutMs;
+    this.#report = report;
+  }
+
+  /** A request has been started. */
+  watch(): void {
+    if (this.#timeoutMs === Number.POSITIVE_INFINITY || this.#cancelTimer !== null) return;
+    // Half of the time, so that a report is late by that at most.
+    const delayMs = this.#timeoutMs / 2;
+    this.#lookAtMs = this.#timers.now() + delayMs;
+    this.#cancelTimer = this.#timers.after(delayMs, () => this.#fire(), false);
+  }
+
+  /** For a thread whose event loop does not run: looks if it is time. */
+  look(): void {
+    if (this.#cancelTimer === null || this.#timers.now() < this.#lookAtMs) return;
+    this.#cancelTimer();
+    this.#fire();
+  }
+
+  /** A request is done. */
+  forget(io: BlockIo): void {
+    if (this.#reported.size > 0) this.#reported.delete(io);
+  }
+
+  close(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+
+  #fire(): void {
+    this.#cancelTimer = null;
+    this.#clock.forget();
+    const { nowUs } = this.#clock;
+    for (const io of this.#live.all()) {
+      const ageMs = ((nowUs - io.startedAtUs) | 0) / 1000;
+      if (ageMs < this.#timeoutMs || this.#reported.has(io)) continue;
+      this.#reported.add(io);
+      this.#report(io, ageMs);
+    }
+    if (this.#live.count > 0) this.watch();
+  }
+}
