@@ -288,6 +288,17 @@ export class BlockDevice implements BlockIoOwner {
     return this;
   }
 
+  /**
+   * Looks whether the device has another size than it had, or is gone, and emits `resize` or `remove` if so. For devices that nobody tells of
+   * it, as files and disks: call it when you know, or every now and then. It does nothing for drivers that notice by themselves.
+   *
+   * @throws SystemError EBADF once the device is closed; what the driver gives if it cannot look
+   */
+  refresh(): void {
+    if (this.#closing !== null) throw new SystemError(EBADF, 'refresh', undefined, 'the device is closed');
+    this.#driver.refresh?.();
+  }
+
   /** What has been done since the opening, or the last {@link resetStatistics}. Times are those of a clock that is read once a batch. */
   statistics(): DeviceStatistics {
     const counters = this.#counters;

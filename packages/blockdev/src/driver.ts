@@ -36,6 +36,8 @@ export interface BlockDriver {
    * @throws SystemError ENOTSUP for a device that one thread alone can use
    */
   handle(): DeviceHandle;
+  /** Looks whether the device has changed its size, or is gone, and says so by what {@link attached} was told. A short call. */
+  refresh?(): void;
   /** Told once, by the device that it is under, whom to tell of changes. */
   attached?(events: DriverEvents): void;
   /** Lets go of everything. No request is in flight, and none will come. */

@@ -4,3 +4,5 @@ import { constants } from 'node:os';
 export const EILSEQ: number = constants.errno.EILSEQ;
 /** The device is gone. */
 export const ENODEV: number = constants.errno.ENODEV;
+/** There is nothing: behind the end of a file, or of a device that has gone. */
+export const ENXIO: number = constants.errno.ENXIO;

@@ -10,8 +10,9 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const path = join(folder, 'file');
 writeFileSync(path, Buffer.alloc(4096));
 const fd = openSync(path);
-const devices = { null: openNull(4096), mem: openMem(4096), fs: openFile(path, { engine: 'fs' }) };
-if (probe().available) Object.assign(devices, { uring: openFile(path, { engine: 'uring' }), wrapped: wrapDescriptor(fd) });
+const devices = { null: openNull(4096), mem: openMem(4096), fs: openFile(path, { engine: 'fs', lock: false }) };
+if (probe().available)
+  Object.assign(devices, { uring: openFile(path, { engine: 'uring', lock: false }), wrapped: wrapDescriptor(fd) });
 
 let uncaught = 0;
 process.on('uncaughtException', (error) => {
