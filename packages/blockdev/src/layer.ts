@@ -146,7 +146,12 @@ export class Layer {
     const segments = vector?.segments ?? [];
     if (segments.length > this.#limits.maxSegments) return false;
     const alignment = this.#memoryAlignment;
-    return alignment === 1 || segments.every(({ memory, memoryOffset }) => (memory.address + memoryOffset) % alignment === 0);
+    if (alignment === 1) return true;
+    // Who moves memory in whole units cannot end one part in the middle of a unit, and begin the next there.
+    const unit = this.#unit;
+    return segments.every(
+      ({ memory, memoryOffset, lengthBytes }) => (memory.address + memoryOffset) % alignment === 0 && lengthBytes % unit === 0,
+    );
   }
 
   #startWork(io: BlockIo): void {
