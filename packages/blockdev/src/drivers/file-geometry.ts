@@ -83,7 +83,8 @@ function directAlignment(fd: number, sectorBytes: number | null): Alignment {
   if (told) {
     return {
       blockSizeBytes: stat.directOffsetAlignmentBytes,
-      memoryAlignmentBytes: stat.directMemoryAlignmentBytes,
+      // Not 1: where memory may begin anywhere, the parts of a vector may still not end anywhere.
+      memoryAlignmentBytes: Math.max(2, stat.directMemoryAlignmentBytes),
     };
   }
   const bytes = sectorBytes ?? triedAlignment(fd);
