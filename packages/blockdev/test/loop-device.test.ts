@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import {
   BLOCK_DISCARD,
@@ -182,6 +183,26 @@ describe.skipIf(refusal !== null).each(engines)('a loop device, engine %s', (eng
     expect([io.error, io.transferredBytes]).toEqual([0, 512]);
     device.refresh();
     expect(sizes.length).toBe(1);
+  });
+
+  it('is gone when it has no size any more, as a disk that was pulled out', async () => {
+    const path = image(MIB);
+    const name = loop(path);
+    const device = open(name, { engine });
+    let removed = 0;
+    device.on('remove', () => {
+      removed += 1;
+    });
+    truncateSync(path, 0);
+    must('losetup', '--set-capacity', name);
+    device.refresh();
+    device.refresh();
+    expect(removed).toBe(1);
+    const buffer = IoBuffer.allocate(512);
+    for (const mode of modes) {
+      const io = await ask(device, mode, { operation: BLOCK_READ, lengthBytes: 512, buffer });
+      expect(io.error).toBe(constants.errno.ENODEV);
+    }
   });
 
   it.for([false, true])('carries a file system that was copied through it, direct %s', async (direct, { skip }) => {

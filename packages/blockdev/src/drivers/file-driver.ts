@@ -85,7 +85,12 @@ export function createFileDriver(opening: FileOpening, file: OpenFile, engine: F
       zeroes: space ? 'fast' : 'emulate',
     }),
     config: (): DeviceSpec => ({ driver: 'file', path, readOnly, direct, growable, ...asked }),
-    handle: (): FileHandle => ({ ...opening, driver: 'file', engine: engine.name }),
+    handle: (): FileHandle => ({
+      ...opening,
+      geometry: { ...geometry, sizeBytes: sizeBytes ?? geometry.sizeBytes },
+      driver: 'file',
+      engine: engine.name,
+    }),
     close: () => {
       if (owned !== null && locked) unlockFile(fd);
       return owned?.close();
