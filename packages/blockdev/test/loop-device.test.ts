@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -13,12 +13,13 @@ import {
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
+  type BlockOperation,
   EXTENT_DATA,
   ExtentList,
   openFile,
 } from '@biodone/blockdev';
-import { EINVAL, ENOTSUP, EROFS, IoBuffer } from '@biodone/uring';
-import { afterEach, describe, expect, it } from 'vitest';
+import { EINVAL, ENOTSUP, EROFS, IoBuffer, IoVector } from '@biodone/uring';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { ask, extentsOf, modes } from './support/ask.js';
 import { engines } from './support/available.js';
 import { programPath } from './support/child.js';
@@ -107,6 +108,34 @@ describe.skipIf(refusal !== null).each(engines)('a loop device, engine %s', (eng
       expect([io.error, io.transferredBytes, buffer.bytes[8191]]).toEqual([0, 8192, 7]);
       const beyond = await ask(device, mode, { operation: BLOCK_READ, ...range, offset: MIB - 4096 });
       expect(beyond.error).toBe(EINVAL);
+    });
+
+    it('has a stable write on the medium when it completes, through the cache too', async () => {
+      const name = loop(image(MIB));
+      const device = open(name, { engine });
+      // Of the counters of a disk, the seventh is how many sectors were written to it.
+      const sectorsWritten = (): number =>
+        Number(
+          readFileSync(`/sys/block/${name.replace('/dev/', '')}/stat`, 'utf8')
+            .trim()
+            .split(/\s+/)[6],
+        );
+      const buffer = IoBuffer.allocate(8192);
+      for (const memory of [
+        { buffer },
+        {
+          vector: new IoVector([
+            { memory: buffer, lengthBytes: 100 },
+            { memory: buffer, memoryOffset: 100 },
+          ]),
+        },
+      ]) {
+        const before = sectorsWritten();
+        const range = { offset: 65_536, lengthBytes: 8192, ...memory };
+        const io = await ask(device, mode, { operation: BLOCK_WRITE, flags: BLOCK_FUA, ...range });
+        expect([io.error, io.transferredBytes]).toEqual([0, 8192]);
+        expect(sectorsWritten() - before).toBeGreaterThanOrEqual(16);
+      }
     });
 
     it.each([false, true])('discards and zeroes whole sectors, direct %s', async (direct) => {
@@ -219,6 +248,39 @@ describe.skipIf(refusal !== null).each(engines)('a loop device, engine %s', (eng
     await target.close();
     must('e2fsck', '-f', '-n', copied);
     expect(Buffer.compare(readFileSync(copied), readFileSync(made))).toBe(0);
+  });
+});
+
+/** A file system without fallocate(2): a loop device on it can neither discard nor make zeros without writing them. */
+function mountRamfs(): { path: string; refusal: string | null } {
+  const path = join(folder, 'ramfs');
+  mkdirSync(path);
+  const { error, status, stderr } = spawnSync('mount', ['-t', 'ramfs', 'biodone-test', path], { encoding: 'utf8' });
+  const reason = error?.message ?? (status === 0 ? null : stderr.trim());
+  if (reason === null) afterAll(() => spawnSync('umount', ['--lazy', path]));
+  else console.warn(`a disk without discards is not tested: ${reason}`);
+  return { path, refusal: refusal ?? reason };
+}
+
+const plain = mountRamfs();
+
+describe.skipIf(plain.refusal !== null).each(engines)('a disk that cannot discard, engine %s', (engine) => {
+  it.each(modes)('says so, and has zeros written: %s', async (mode) => {
+    const path = join(plain.path, `${engine}-${mode}`);
+    writeFileSync(path, Buffer.alloc(MIB, 0x33));
+    const device = open(loop(path), { engine });
+    const range = { offset: 65_536, lengthBytes: 65_536 };
+    const run = async (operation: BlockOperation, flags = 0): Promise<number[]> => {
+      const { error, transferredBytes } = await ask(device, mode, { operation, flags, ...range });
+      return [error, transferredBytes];
+    };
+    expect(await run(BLOCK_DISCARD)).toEqual([ENOTSUP, 0]);
+    expect(await run(BLOCK_WRITE_ZEROES, BLOCK_FAST_ONLY)).toEqual([ENOTSUP, 0]);
+    expect(readFileSync(path)[70_000]).toBe(0x33);
+    expect(await run(BLOCK_WRITE_ZEROES, BLOCK_FUA)).toEqual([0, 65_536]);
+    const content = readFileSync(path);
+    expect(content.subarray(65_536, 131_072).every((byte) => byte === 0)).toBe(true);
+    expect([content[65_535], content[131_072]]).toEqual([0x33, 0x33]);
   });
 });
 
