@@ -44,6 +44,8 @@ export { changePassphrase, type FormatCryptOptions, formatCrypt } from './driver
 export { type FileEngineName, type FileOptions, openFile, wrapDescriptor } from './drivers/file.js';
 export { type MemOptions, openMem } from './drivers/mem.js';
 export { openNull } from './drivers/null.js';
+export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
+export type { ThrottleLimits } from './drivers/throttle-limits.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';

@@ -71,7 +71,9 @@ export class ChildDevice<Child extends ChildIo> {
   /** Tries to end what works for `parent`. */
   abort(parent: BlockIo): AbortVerdict {
     const child = this.#children.find((one) => one.parent === parent);
-    return child === undefined ? 'in-progress' : this.device.abort(child);
+    const verdict = child === undefined ? 'in-progress' : this.device.abort(child);
+    // The child is done, and its callback is still to be called: so the parent is not.
+    return verdict === 'done' ? 'in-progress' : verdict;
   }
 
   /** Passes on what the device tells of itself. */
