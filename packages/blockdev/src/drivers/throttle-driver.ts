@@ -1,6 +1,6 @@
 import { TailQueue } from '@biodone/sync';
 import { ECANCELED, ENOTSUP, SystemError } from '@biodone/uring';
-import type { BlockTimers } from '../batch-clock.js';
+import { BatchClock, type BlockTimers } from '../batch-clock.js';
 import { biodone } from '../biodone.js';
 import {
   type AbortVerdict,
@@ -30,6 +30,7 @@ export class ThrottleDriver implements BlockDriver {
   readonly #child: ChildDevice<ThrottleIo>;
   readonly #buckets: ThrottleBuckets;
   readonly #timers: BlockTimers;
+  readonly #clock: BatchClock;
   /** What waits, by direction. */
   readonly #queues: readonly [TailQueue<BlockIo>, TailQueue<BlockIo>] = [new TailQueue(), new TailQueue()];
   readonly #fire = (): void => {
@@ -49,6 +50,7 @@ export class ThrottleDriver implements BlockDriver {
     this.#child = child;
     this.#buckets = buckets;
     this.#timers = timers;
+    this.#clock = new BatchClock(timers);
     // The device below splits and aligns for itself: what is counted here is what callers ask for.
     this.limits = {
       blockSizeBytes: limits.blockSizeBytes,
@@ -87,7 +89,8 @@ export class ThrottleDriver implements BlockDriver {
     }
     if (this.#queues[READS].isEmpty && this.#queues[WRITES].isEmpty) {
       const bytes = bytesOf(io);
-      const now = this.#timers.now();
+      // A reading that is some requests old lets less pass than the time does, and what is kept waits for a new one.
+      const now = this.#clock.nowMs;
       if (this.#buckets.readyAtMs(direction, bytes) <= now) {
         this.#buckets.take(direction, bytes, now);
         this.#forward(io);
@@ -106,7 +109,7 @@ export class ThrottleDriver implements BlockDriver {
       const waitMs = this.#buckets.readyAtMs(direction, bytesOf(io)) - now;
       // Taken before the wait, so that what comes meanwhile stands behind it.
       this.#buckets.take(direction, bytesOf(io), now);
-      if (waitMs > 0) this.#timers.sleep(waitMs);
+      if (waitMs > 0) this.#sleep(waitMs);
     }
     const child = this.#child.take(io);
     copyRequest(io, child);
@@ -146,6 +149,7 @@ export class ThrottleDriver implements BlockDriver {
 
   /** Blocks until something completes, or until the next request may pass, whichever is first. */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    this.#clock.forget();
     this.#pass();
     const leftMs = Math.max(0, this.#nextAtMs() - this.#timers.now());
     if (leftMs === Number.POSITIVE_INFINITY) return this.#child.device.wait(timeoutMs);
@@ -270,8 +274,13 @@ export class ThrottleDriver implements BlockDriver {
 
   #waitBelow(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     if (this.#below > 0) return this.#child.device.wait(timeoutMs);
-    this.#timers.sleep(timeoutMs);
+    this.#sleep(timeoutMs);
     return 'ETIME';
+  }
+
+  #sleep(delayMs: number): void {
+    this.#timers.sleep(delayMs);
+    this.#clock.forget();
   }
 }
 
