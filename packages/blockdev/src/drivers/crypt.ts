@@ -91,7 +91,9 @@ export async function openCrypt(device: BlockDevice, options: CryptOptions): Pro
       allowDiscards,
       childRequestsMax,
     };
-    return new BlockDevice(new CryptDriver(child, volume, true), options);
+    // Without what opens it: a device keeps its options for as long as it lives.
+    const { passphrase: _, key: __, ...layerOptions } = options;
+    return new BlockDevice(new CryptDriver(child, volume, true), layerOptions);
   } catch (error) {
     child.release();
     throw error;
