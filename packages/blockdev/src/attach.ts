@@ -1,8 +1,9 @@
-import { IoBuffer, type IoBufferHandle, SystemError } from '@biodone/uring';
+import { SystemError } from '@biodone/uring';
 import { BlockDevice } from './block-device.js';
 import type { DeviceHandle } from './driver.js';
+import { attachCrypt } from './drivers/crypt.js';
 import { attachFile } from './drivers/file.js';
-import { createMemDriver } from './drivers/mem.js';
+import { attachMem } from './drivers/mem.js';
 import { createNullDriver } from './drivers/null.js';
 
 /**
@@ -20,6 +21,7 @@ export function attachDevice(handle: DeviceHandle): BlockDevice {
 
 const ATTACH: Record<DeviceHandle['driver'], (handle: DeviceHandle) => BlockDevice> = {
   null: (handle) => new BlockDevice(createNullDriver(handle['sizeBytes'] as number), {}, handle),
-  mem: (handle) => new BlockDevice(createMemDriver(IoBuffer.attach(handle['memory'] as IoBufferHandle)), {}, handle),
+  mem: attachMem,
   file: attachFile,
+  crypt: (handle) => attachCrypt(handle, attachDevice),
 };

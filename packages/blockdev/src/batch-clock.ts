@@ -26,6 +26,7 @@ export class BatchClock {
   #armed = false;
   #left = 0;
   #nowUs = 0;
+  #nowMs = 0;
 
   constructor(timers: BlockTimers) {
     this.#timers = timers;
@@ -47,6 +48,13 @@ export class BatchClock {
     return this.#read();
   }
 
+  /** The same reading in milliseconds, which do not wrap around. */
+  get nowMs(): number {
+    if (this.#left > 0) this.#left -= 1;
+    else this.#read();
+    return this.#nowMs;
+  }
+
   /** Makes the next look a reading: after a wait. */
   forget(): void {
     this.#left = 0;
@@ -54,7 +62,8 @@ export class BatchClock {
 
   #read(): number {
     this.#left = SHARED_BY - 1;
-    this.#nowUs = Math.floor(this.#timers.now() * 1000) | 0;
+    this.#nowMs = this.#timers.now();
+    this.#nowUs = Math.floor(this.#nowMs * 1000) | 0;
     if (!this.#armed) {
       this.#armed = true;
       resolved.then(this.#forget);

@@ -37,9 +37,15 @@ export {
 } from './block-io.js';
 export { BlockClaim, type ClaimKind } from './claims.js';
 export type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
+export { type CryptOptions, openCrypt } from './drivers/crypt.js';
+export type { ScryptCost } from './drivers/crypt-header.js';
+export type { CryptSecret } from './drivers/crypt-secret.js';
+export { changePassphrase, type FormatCryptOptions, formatCrypt } from './drivers/crypt-volume.js';
 export { type FileEngineName, type FileOptions, openFile, wrapDescriptor } from './drivers/file.js';
-export { openMem } from './drivers/mem.js';
+export { type MemOptions, openMem } from './drivers/mem.js';
 export { openNull } from './drivers/null.js';
+export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
+export type { ThrottleLimits } from './drivers/throttle-limits.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';

@@ -18,6 +18,7 @@ export interface Libc {
   register(number: number, fd: number, opcode: number, argument: NodeJS.TypedArray, count: number): number;
   mmap(address: number, lengthBytes: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(address: number, lengthBytes: number): number;
+  madvise(address: number, lengthBytes: number, advice: number): number;
   shmget(key: number, lengthBytes: number, flags: number): number;
   shmat(id: number, address: number, flags: number): number;
   shmctl(id: number, command: number, argument: number): number;
@@ -112,6 +113,7 @@ function load(): Libc {
     register: syscall<'register'>(['long', 'int', 'uint', 'void *', 'uint']),
     mmap: declare<'mmap'>('intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)'),
     munmap: declare<'munmap'>('int munmap(uintptr_t address, size_t length)'),
+    madvise: declare<'madvise'>('int madvise(uintptr_t address, size_t length, int advice)'),
     shmget: declare<'shmget'>('int shmget(int key, size_t length, int flags)'),
     shmat: declare<'shmat'>('intptr_t shmat(int id, uintptr_t address, int flags)'),
     shmctl: declare<'shmctl'>('int shmctl(int id, int command, uintptr_t argument)'),
