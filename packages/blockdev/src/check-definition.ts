@@ -10,18 +10,18 @@ export function checkDefinition({ name, options }: DriverDefinition, isTaken: bo
     const fail = (problem: string): TypeError => wrong(name, `option ${optionName}: ${problem}`);
     if (!/^[a-z][A-Za-z0-9]*$/.test(optionName)) throw fail('a name is a small letter, then letters and digits');
     for (const spelling of spellings(optionName, option)) {
-      if (written.has(spelling)) throw fail(`"${spelling}" is another option in a text, or the name of the driver in JSON`);
-      written.add(spelling);
+      if (written.has(spelling.toLowerCase()))
+        throw fail(`"${spelling}" is another option in a text, or the name of the driver in JSON`);
+      written.add(spelling.toLowerCase());
     }
     checkOption(option, fail);
   }
   checkPositions(name, options);
 }
 
-/** How a text may write the name of an option, in small letters. */
+/** How a text may write the name of an option, in any case of letters. */
 export function spellings(name: string, { type }: DriverOption): readonly string[] {
-  const small = name.toLowerCase();
-  return type === 'size' && name.length > 5 && name.endsWith('Bytes') ? [small, small.slice(0, -5)] : [small];
+  return type === 'size' && name.length > 5 && name.endsWith('Bytes') ? [name, name.slice(0, -5)] : [name];
 }
 
 /** The options that need no name in a text, in their order. */

@@ -1,5 +1,5 @@
 import { checkDefinition } from './check-definition.js';
-import type { DriverDefinition, DriverOptions } from './driver-definition.js';
+import { type DriverDefinition, type DriverOptions, defineDriver } from './driver-definition.js';
 import { builtInDrivers } from './drivers/built-in-drivers.js';
 
 /** By name. The drivers of this package are there from the beginning, in every thread. */
@@ -28,11 +28,12 @@ const drivers: Map<string, DriverDefinition> = new Map(builtInDrivers.map((defin
  * @throws TypeError ERR_INVALID_ARG_VALUE for a table that contradicts itself, and for a name that is in use
  */
 export function registerDriver<const Options extends DriverOptions>(definition: DriverDefinition<Options>): () => void {
-  checkDefinition(definition as DriverDefinition, drivers.has(definition.name));
-  const { name } = definition;
-  drivers.set(name, definition as DriverDefinition);
+  const defined = defineDriver(definition);
+  const { name } = defined;
+  checkDefinition(defined, drivers.has(name));
+  drivers.set(name, defined);
   return () => {
-    if (drivers.get(name) === (definition as DriverDefinition)) drivers.delete(name);
+    if (drivers.get(name) === defined) drivers.delete(name);
   };
 }
 

@@ -184,7 +184,10 @@ class SpecParser {
     const option = definition.options[name] as DriverOption;
     const place = pointerTo(pointer, name);
     if (option.type === 'devices') {
-      if (!Object.hasOwn(spec, name)) spec[name] = [];
+      if (!Object.hasOwn(spec, name)) {
+        this.#source.places.set(place, at);
+        spec[name] = [];
+      }
       const devices = spec[name] as DeviceSpec[];
       devices.push(this.device(pointerTo(place, String(devices.length)), depth + 1));
       return;
@@ -215,9 +218,12 @@ class SpecParser {
 
   #optionName(written: string, definition: DriverDefinition, at: number): string {
     const small = written.toLowerCase();
-    for (const [name, option] of Object.entries(definition.options)) if (spellings(name, option).includes(small)) return name;
+    const options = Object.entries(definition.options);
+    const found = options.find(([name, option]) => spellings(name, option).some((spelling) => spelling.toLowerCase() === small));
+    if (found !== undefined) return found[0];
     const names = Object.keys(definition.options);
-    throw this.#scanner.error(`an option of ${definition.name} (${names.join(', ')})`, nearestName(written, names), at);
+    const all = options.flatMap(([name, option]) => spellings(name, option));
+    throw this.#scanner.error(`an option of ${definition.name} (${names.join(', ')})`, nearestName(written, all), at);
   }
 
   #unknownDriver(word: string, at: number, asPath: string | null): SpecError {
