@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { TailQueue } from '@biodone/sync';
 import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
 import { BatchClock, type BlockTimers, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
@@ -90,12 +89,11 @@ export class BlockDevice implements BlockIoOwner {
   readonly #claims: Claims;
   readonly #events = new EventEmitter();
   /** Requests that came while the device was quiesced. */
-  readonly #held = new TailQueue<BlockIo>();
+  readonly #held = this.#live.held;
   readonly #resets: BlockIo[] = [];
   /** Who waits for the device to be quiet. */
   readonly #quiet: (() => void)[] = [];
   #limits: Required<BlockLimits>;
-  #resizes: number;
   #quiesced = 0;
   #holders = 0;
   #closing: Promise<void> | null = null;
@@ -122,7 +120,6 @@ export class BlockDevice implements BlockIoOwner {
     this.ownClaimId = handle?.claimId ?? 0;
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
-    this.#resizes = this.state.resizes;
     if (this.#attached) this.state.countChannel(1);
     this.#clock = new BatchClock(timers);
     const { maxInFlight } = this.#limits;
@@ -133,7 +130,7 @@ export class BlockDevice implements BlockIoOwner {
       options.onTimeout?.(io, ageMs);
     });
     this.#setEnds();
-    if (this.#attached && this.#resizes > 0) this.#refresh();
+    this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
   }
 
@@ -275,6 +272,7 @@ export class BlockDevice implements BlockIoOwner {
    */
   claim(kind: ClaimKind, key?: string): BlockClaim {
     if (this.#attached) throw notHere('claim');
+    this.#refresh();
     return this.#claims.claim(kind, this.#driver.name, key);
   }
 
@@ -396,7 +394,7 @@ export class BlockDevice implements BlockIoOwner {
   }
 
   #check(io: BlockIo): number {
-    if (this.state.resizes !== this.#resizes) this.#refresh();
+    if (this.state.stale) this.#refresh();
     if (this.#resets.length > 0 && io.operation !== BLOCK_ABORT) return ECANCELED;
     return checkRequest(io, this);
   }
@@ -446,8 +444,10 @@ export class BlockDevice implements BlockIoOwner {
   }
 
   #refresh(): void {
-    this.#resizes = this.state.resizes;
-    this.#limits = { ...this.#limits, sizeBytes: this.state.sizeBytes };
+    const { state } = this;
+    state.refresh();
+    if (state.sizeBytes === undefined || state.sizeBytes === this.#limits.sizeBytes) return;
+    this.#limits = { ...this.#limits, sizeBytes: state.sizeBytes };
     this.#layer.setLimits(this.#limits);
     this.#setEnds();
   }
@@ -460,7 +460,7 @@ export class BlockDevice implements BlockIoOwner {
 
   #removed(): void {
     if (this.state.removed) return;
-    this.state.remove();
+    this.state.setRemoved();
     for (const io of this.#live.all()) {
       // What has not reached the driver never will; what has, the driver completes.
       if (io.queue === this.#held || this.#layer.remove(io)) this.#drop(io);

@@ -91,7 +91,7 @@ export class DriverPort implements BlockIoOwner {
   /** In the calling thread: no queue and no limit (rule 3). */
   startSync(io: BlockIo): void {
     this.#driver.startSync(io);
-    if (io.operation === BLOCK_FLUSH && io.error !== 0) this.#state.poison = io.error;
+    if (io.operation === BLOCK_FLUSH && io.error !== 0) this.#state.setPoison(io.error);
   }
 
   /** For `biodone` alone. */
@@ -101,7 +101,7 @@ export class DriverPort implements BlockIoOwner {
       this.#holdBack(io);
       return false;
     }
-    if (error !== 0 && io.operation === BLOCK_FLUSH) this.#state.poison = error;
+    if (error !== 0 && io.operation === BLOCK_FLUSH) this.#state.setPoison(error);
     if (!this.#waiting.isEmpty) this.startWaiting();
     return true;
   }

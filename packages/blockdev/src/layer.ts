@@ -87,8 +87,7 @@ export class Layer {
     } else if (io.operation === BLOCK_EXTENTS) {
       everythingIsData(io);
     } else {
-      io.error =
-        this.#refuse(io) || (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io) ? EBUSY : this.#runSync(io));
+      io.error = this.#refuse(io) || (this.#isExclusive(io) && this.#isTouched(io) ? EBUSY : this.#runSync(io));
     }
   }
 
@@ -106,7 +105,7 @@ export class Layer {
     try {
       for (let io = blocked.first, next: BlockIo | null; io !== null; io = next) {
         next = blocked.next(io);
-        if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io))) continue;
+        if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#isTouched(io))) continue;
         blocked.remove(io);
         this.start(io);
       }
@@ -151,7 +150,7 @@ export class Layer {
   }
 
   #startWork(io: BlockIo): void {
-    if (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io)) {
+    if (this.#isExclusive(io) && this.#isTouched(io)) {
       this.#ranges.blocked.insertTail(io);
       return;
     }
@@ -205,6 +204,11 @@ export class Layer {
     if (this.#unit === this.#limits.blockSizeBytes) return false;
     const partial = io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0;
     return partial && io.operation !== BLOCK_READ && io.operation !== BLOCK_DISCARD && io.operation !== BLOCK_EXTENTS;
+  }
+
+  /** Whether a write to the range is under way. */
+  #isTouched(io: BlockIo): boolean {
+    return this.#live.some((other) => this.#ranges.isTouchedBy(other, io));
   }
 
   #setLimits(limits: Required<BlockLimits>): LayerParts {

@@ -41,14 +41,9 @@ export class RangeLock {
     return isModification(io.operation) && (this.#locked.some((other) => this.#overlap(io, other)) || this.#hasOlder(io));
   }
 
-  /** Whether one of `live` is a write to the range that `io` wants for itself. Those that wait here are none. */
-  isTouched(io: BlockIo, live: readonly (BlockIo | null)[], count: number): boolean {
-    for (let index = 0; index < count; index++) {
-      const other = live[index] as BlockIo;
-      if (other !== io && other.queue !== this.#blocked && isModification(other.operation) && this.#overlap(io, other))
-        return true;
-    }
-    return false;
+  /** Whether another request is a write to the range that `io` wants for itself. Those that wait here are none. */
+  isTouchedBy(other: BlockIo, io: BlockIo): boolean {
+    return other !== io && other.queue !== this.#blocked && isModification(other.operation) && this.#overlap(io, other);
   }
 
   lock(io: BlockIo): void {
