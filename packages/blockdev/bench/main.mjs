@@ -4,8 +4,9 @@
 //
 // All paths are run once, then all again, and so on (A B A B, and every other time from the last to the first): what disturbs the machine for a while
 // disturbs all of them. Each path warms up before it counts. Each figure is the median of the repeats; the table shows the lowest and the
-// highest too. Both sides of a ratio do the same work, in the same repeat, with the same clock: those in memory look at it once in 4096
-// operations (tally.mjs), those on files once a read (../../uring/bench/recorder.mjs). Files are read from the page cache.
+// highest too. Both sides of a ratio do the same work, in the same repeat, with the same clock: those in memory look at the
+// processor's time once in 4096 operations (tally.mjs), those on files at performance.now() once a read (../../uring/bench/recorder.mjs). Files
+// are read from the page cache.
 import {
   currentLoad,
   environmentOf,
@@ -71,7 +72,7 @@ async function main({ json, repeats, slice }) {
   const environment = environmentOf(loadBefore, repeats);
   const figures = FIGURES.map(({ id, ours, over }) => ({ id, values: valuesOf(samples, ours, over) }));
   printTable([
-    ['4 KiB operations a second', 'median', 'lowest', 'highest'],
+    ['operations of 4 KiB a second', 'median', 'lowest', 'highest'],
     ...[...samples].map(([id, all]) => [id, ...spread(all)]),
   ]);
   console.log();
