@@ -1,9 +1,11 @@
 import type { DriverDefinition, DriverOption } from './driver-definition.js';
+import { MISSING } from './spec-scanner.js';
 import { checkScalar, isNumeric, isScalar } from './spec-value.js';
 
 /** @throws TypeError ERR_INVALID_ARG_VALUE for a table that contradicts itself, or under which a spec would have two meanings */
 export function checkDefinition({ name, options }: DriverDefinition, isTaken: boolean): void {
   if (!/^[a-z][a-z0-9-]*$/.test(name)) throw wrong(name, 'a name is a small letter, then small letters, digits and hyphens');
+  if (name === MISSING) throw wrong(name, 'this word says that there is no device');
   if (isTaken) throw wrong(name, 'a driver of this name is registered: take the other one out first, or choose another name');
   const written = new Set<string>(['driver']);
   for (const [optionName, option] of Object.entries(options)) {
@@ -21,7 +23,8 @@ export function checkDefinition({ name, options }: DriverDefinition, isTaken: bo
 
 /** How a text may write the name of an option, in any case of letters. */
 export function spellings(name: string, { type }: DriverOption): readonly string[] {
-  return type === 'size' && name.length > 5 && name.endsWith('Bytes') ? [name, name.slice(0, -5)] : [name];
+  const short = name.replace(type === 'size' ? /(?<=.)(Bytes|PerSecond)$/ : /(?<=.)PerSecond$/, '');
+  return short === name ? [name] : [name, short];
 }
 
 /** The options that need no name in a text, in their order. */

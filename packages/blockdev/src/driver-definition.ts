@@ -32,11 +32,16 @@ export interface DriverOption {
    * @default false
    */
   readonly secret?: boolean;
+  /**
+   * For `devices`: whether one may be null in JSON, and `missing` in a text, such as a mirror's half that has been taken out.
+   * @default false
+   */
+  readonly mayBeMissing?: boolean;
   /** For a secret: the option that names a file with it, which a text can hold. */
   readonly instead?: string;
 }
 
-/** The options of a driver by their names. Those that count bytes end in `Bytes`, which texts may leave out. */
+/** The options of a driver by their names. `Bytes` at the end of a size's, and `PerSecond`, may be left out in texts. */
 export type DriverOptions = { readonly [name: string]: DriverOption };
 
 type ValueOf<Option extends DriverOption> = Option['type'] extends 'size' | 'integer' | 'number'
@@ -46,7 +51,9 @@ type ValueOf<Option extends DriverOption> = Option['type'] extends 'size' | 'int
     : Option['type'] extends 'device'
       ? BlockDevice
       : Option['type'] extends 'devices'
-        ? readonly BlockDevice[]
+        ? Option extends { readonly mayBeMissing: true }
+          ? readonly (BlockDevice | null)[]
+          : readonly BlockDevice[]
         : Option extends { readonly choices: readonly (infer Choice)[] }
           ? Choice
           : string;

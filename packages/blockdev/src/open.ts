@@ -59,11 +59,11 @@ async function openPlan(plan: DevicePlan, source: SpecSource, options: BlockDevi
 
 /** One after the other, so that what is opened first does not depend on chance. */
 async function openAll(
-  plans: readonly DevicePlan[],
+  plans: readonly (DevicePlan | null)[],
   openOne: (plan: DevicePlan) => Promise<BlockDevice>,
-): Promise<readonly BlockDevice[]> {
-  const devices: BlockDevice[] = [];
-  for (const plan of plans) devices.push(await openOne(plan));
+): Promise<readonly (BlockDevice | null)[]> {
+  const devices: (BlockDevice | null)[] = [];
+  for (const plan of plans) devices.push(plan === null ? null : await openOne(plan));
   return devices;
 }
 

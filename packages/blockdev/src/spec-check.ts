@@ -20,7 +20,7 @@ export interface DevicePlan {
   /** The options that are no devices, with those that are given by default. */
   readonly values: Readonly<Record<string, ScalarValue>>;
   /** The devices under it, by the names of the options. */
-  readonly devices: ReadonlyMap<string, DevicePlan | readonly DevicePlan[]>;
+  readonly devices: ReadonlyMap<string, DevicePlan | readonly (DevicePlan | null)[]>;
 }
 
 /**
@@ -54,7 +54,7 @@ class SpecChecker {
       throw this.#source.error(pointerTo(pointer, name), expected, nearestName(name, names), name);
     }
     const values: Record<string, ScalarValue> = {};
-    const devices = new Map<string, DevicePlan | readonly DevicePlan[]>();
+    const devices = new Map<string, DevicePlan | readonly (DevicePlan | null)[]>();
     for (const [name, option] of Object.entries(options)) {
       const value = Object.hasOwn(spec, name) ? spec[name] : undefined;
       const place = pointerTo(pointer, name);
@@ -98,14 +98,17 @@ class SpecChecker {
     throw this.#source.error(place, `for ${name} ${expected}`, meant(value, option), option.secret ? undefined : value);
   }
 
-  #devices(value: unknown, place: string, option: DriverOption, depth: number): readonly DevicePlan[] {
+  #devices(value: unknown, place: string, option: DriverOption, depth: number): readonly (DevicePlan | null)[] {
     if (!Array.isArray(value)) throw this.#source.error(place, 'an array of devices', null, value);
     const { minimum = 1, maximum = DEVICES_MAX } = option;
     if (value.length < minimum || value.length > maximum) {
       const most = maximum === DEVICES_MAX ? 'or more' : `to ${maximum}`;
       throw this.#source.error(place, `${minimum} ${most} devices, not ${value.length}`);
     }
-    return Array.from(value, (spec, index) => this.device(spec, pointerTo(place, String(index)), depth + 1));
+    return Array.from(value, (spec: unknown, index) => {
+      if (spec === null && option.mayBeMissing) return null;
+      return this.device(spec, pointerTo(place, String(index)), depth + 1);
+    });
   }
 }
 

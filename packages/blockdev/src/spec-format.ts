@@ -3,6 +3,7 @@ import type { DriverOption } from './driver-definition.js';
 import type { DeviceSpec } from './spec.js';
 import { checkSpec, type DevicePlan, pointerTo } from './spec-check.js';
 import { objectSource } from './spec-error.js';
+import { MISSING } from './spec-scanner.js';
 import { formatScalar, isNumeric, isScalar, type ScalarValue } from './spec-value.js';
 
 /**
@@ -56,8 +57,9 @@ function formatOption(spec: DeviceSpec, name: string, option: DriverOption, plan
   const value = spec[name];
   if (option.type === 'device') return formatDevice(value as DeviceSpec, plan.devices.get(name) as DevicePlan);
   if (option.type === 'devices') {
-    const plans = plan.devices.get(name) as readonly DevicePlan[];
-    return plans.map((child, index) => formatDevice((value as readonly DeviceSpec[])[index] as DeviceSpec, child)).join(', ');
+    const plans = plan.devices.get(name) as readonly (DevicePlan | null)[];
+    const specs = value as readonly DeviceSpec[];
+    return plans.map((child, index) => (child === null ? MISSING : formatDevice(specs[index] as DeviceSpec, child))).join(', ');
   }
   const text = formatScalar(value as ScalarValue, option);
   // What a shell would take apart is in quotes too, so that one pair of quotes of the shell's is enough around the whole.

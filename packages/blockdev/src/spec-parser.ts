@@ -15,7 +15,8 @@ const LENGTH_MAX = 65536;
  * What the text of a spec means. The grammar, with spaces allowed where they separate:
  *
  * ```
- * device    = driver "(" [ argument *( "," argument ) ] ")"
+ * device    = "missing", where a driver allows it
+ *           | driver "(" [ argument *( "," argument ) ] ")"
  *           | driver [ ":" value ] [ "?" option *( "&" option ) ]
  *           | path [ "?" option *( "&" option ) ]
  * argument  = device | value | option
@@ -25,8 +26,8 @@ const LENGTH_MAX = 65536;
  *           | DQUOTE *( any but DQUOTE and "\" | "\" DQUOTE | "\\" ) DQUOTE
  * ```
  *
- * A path is a file or a raw block device. Names of options are the driver's, in any case of letters; `Bytes` at the end of a size's may be
- * left out.
+ * A path is a file or a raw block device. Names of options are the driver's, in any case of letters; `Bytes` at the end of a size's, and
+ * `PerSecond`, may be left out.
  *
  * @throws SpecError with the position, what was expected, and what may have been meant
  */
@@ -188,8 +189,9 @@ class SpecParser {
         this.#source.places.set(place, at);
         spec[name] = [];
       }
-      const devices = spec[name] as DeviceSpec[];
-      devices.push(this.device(pointerTo(place, String(devices.length)), depth + 1));
+      const devices = spec[name] as (DeviceSpec | null)[];
+      const isMissing = option.mayBeMissing === true && this.#scanner.takeMissing();
+      devices.push(isMissing ? null : this.device(pointerTo(place, String(devices.length)), depth + 1));
       return;
     }
     this.#refuseSecond(spec, name, at);

@@ -17,6 +17,9 @@ const NAMED = /[A-Za-z_$][\w$-]*(?=\s*=)/y;
 const BARE = /[^\s,()?"]+/y;
 const BARE_IN_QUERY = /[^\s,()?"&]+/y;
 const SPACE = /\s*/y;
+/** The word for a device that is not there. */
+export const MISSING = 'missing';
+const MISSING_WORD = /missing(?=\s*[,)])/y;
 
 /** Goes through the text of a spec. */
 export class SpecScanner {
@@ -59,6 +62,11 @@ export class SpecScanner {
 
   argumentName(): string | null {
     return this.#match(NAMED);
+  }
+
+  /** Takes the word for a device that is not there. */
+  takeMissing(): boolean {
+    return this.#match(MISSING_WORD) !== null;
   }
 
   /** A word or a string in quotes; null if there is neither. */

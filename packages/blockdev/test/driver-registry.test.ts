@@ -21,6 +21,7 @@ describe('registerDriver', () => {
     ['a name with capitals', { name: 'Tape' }, /a name is a small letter/],
     ['no name', { name: '' }, /a name is a small letter/],
     ['a name for the prototype', { name: '__proto__' }, /a name is a small letter/],
+    ['the word for no device', { name: 'missing' }, /there is no device/],
     ['a name in use', { name: 'mem' }, /a driver of this name is registered/],
     ['an option with hyphens', { options: { 'a-b': size } }, /option a-b: a name is/],
     ['an option for the prototype', { options: JSON.parse('{"__proto__":{"type":"size"}}') }, /option __proto__: a name is/],

@@ -77,6 +77,12 @@ describe('openDevice', () => {
     expect(deeds.slice(4)).toEqual(['close stripe 4096', 'close slice 1', 'close slice 2', 'close slice 3']);
   });
 
+  it('leaves out what a driver can do without', async () => {
+    deeds.length = 0;
+    await openDevice('test-mirror(missing, null, missing)');
+    expect(deeds).toEqual(['open mirror 010']);
+  });
+
   it('gives drivers their defaults', async () => {
     deeds.length = 0;
     await openDevice({ driver: 'test-stripe', devices: [{ driver: 'null' }, { driver: 'null', sizeBytes: undefined }] });

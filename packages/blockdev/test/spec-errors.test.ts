@@ -21,7 +21,7 @@ describe('a wrong text', () => {
       [
         'invalid device spec',
         'test-stripe(64k, fiel:a, file:b)',
-        '                 ^ expected a driver (file, mem, null, test-crypt, test-slice, test-stripe), did you mean "file"?',
+        '                 ^ expected a driver (file, mem, null, test-crypt, test-mirror, test-slice, test-stripe), did you mean "file"?',
       ].join('\n'),
     );
     expect(error).toMatchObject({
@@ -82,6 +82,8 @@ describe('a wrong text', () => {
     ['test-slice(null?▸device=null)', /an option of null/, null],
     ['test-stripe(▸./a)', /2 to 40 devices, not 1/, null],
     ['▸test-stripe(4k)', /to have devices/, null],
+    ['test-stripe(./a, ▸missing)', /a driver/, './missing'],
+    ['▸missing', /a driver/, './missing'],
     ['test-stripe(▸1, ./a, ./b)', /at least 512, at most 1g/, null],
   ])('%s', (marked, expected, suggestion) => {
     const position = marked.indexOf('▸');
@@ -169,6 +171,7 @@ describe('a wrong object', () => {
     [{ driver: 'test-slice', device: 'null' }, '/device', /an object with a driver/, null],
     [{ driver: 'test-slice', device: { driver: 'nul' } }, '/device/driver', /a driver/, 'null'],
     [{ driver: 'test-stripe', devices: { driver: 'null' } }, '/devices', /an array of devices/, null],
+    [{ driver: 'test-stripe', devices: [{ driver: 'null' }, null] }, '/devices/1', /an object with a driver/, null],
     [{ driver: 'test-stripe', devices: [] }, '/devices', /2 to 40 devices, not 0/, null],
     [{ driver: 'test-stripe', devices: [{ driver: 'null' }, 3] }, '/devices/1', /an object with a driver/, null],
   ])('%o', async (spec, path, expected, suggestion) => {

@@ -47,6 +47,10 @@ describe('parseSpec', () => {
       { driver: 'test-slice', beside: { driver: 'null' }, device: { driver: 'mem', sizeBytes: 1 } },
     ],
     [
+      'test-mirror(./a, missing, missing , rate=0.5, bytes=1k)',
+      { driver: 'test-mirror', devices: [file('./a'), null, null], ratePerSecond: 0.5, bytesPerSecond: 1024 },
+    ],
+    [
       'test-crypt(test-slice(test-stripe(64k, "1", "2"), 1m), keyfile=/run/key)',
       {
         driver: 'test-crypt',

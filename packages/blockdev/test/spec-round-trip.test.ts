@@ -63,6 +63,11 @@ const { device } = fc.letrec<{ device: DeviceSpec }>((tie) => ({
         beside: tie('device'),
       },
     ),
+    spec(
+      'test-mirror',
+      { devices: fc.array(fc.option(tie('device')), { minLength: 1, maxLength: 3 }) },
+      { ratePerSecond: fc.nat(), bytesPerSecond: size },
+    ),
     spec('test-crypt', { device: tie('device') }, { keyFile: path }),
   ),
 }));

@@ -44,6 +44,20 @@ export function registerTestDrivers(): Deed[] {
       },
     }),
     defineDriver({
+      name: 'test-mirror',
+      summary: 'can do without some of its devices',
+      options: {
+        devices: { type: 'devices', summary: 'those there are', required: true, mayBeMissing: true, position: 0 },
+        ratePerSecond: { type: 'number', summary: 'how often' },
+        bytesPerSecond: { type: 'size', summary: 'how much' },
+      },
+      open: ({ devices }) =>
+        stack(
+          `mirror ${devices.map((device) => (device === null ? 0 : 1)).join('')}`,
+          devices.filter((device) => device !== null),
+        ),
+    }),
+    defineDriver({
       name: 'test-crypt',
       summary: 'has a key',
       options: {
