@@ -2,7 +2,7 @@
  * Block devices that are asynchronous from the bottom: `strategy(io)` starts a request, `biodone(io)` says that it is done.
  *
  * {@link BlockIo} is the request, {@link BlockDevice} the device with the generic layer, {@link BlockDriver} what a driver writes;
- * {@link openNull}, {@link openMem} and {@link openFile} open the drivers that exist.
+ * {@link openNull}, {@link openMem} and {@link openFile} open the drivers that exist, {@link openDevice} any stack by its name.
  *
  * @packageDocumentation
  */
@@ -37,6 +37,16 @@ export {
 } from './block-io.js';
 export { BlockClaim, type ClaimKind } from './claims.js';
 export type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
+export {
+  type DriverDefinition,
+  type DriverOption,
+  type DriverOptions,
+  defineDriver,
+  type OpenContext,
+  type OptionType,
+  type OptionValues,
+} from './driver-definition.js';
+export { registerDriver, registeredDrivers } from './driver-registry.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';
 export type { CryptSecret } from './drivers/crypt-secret.js';
@@ -49,5 +59,9 @@ export type { ThrottleLimits } from './drivers/throttle-limits.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';
+export { openDevice } from './open.js';
 export type { DeviceSpec, SpecValue } from './spec.js';
+export { SpecError } from './spec-error.js';
+export { formatSpec } from './spec-format.js';
+export { parseSpec } from './spec-parser.js';
 export type { DeviceStatistics, OperationStatistics } from './statistics.js';

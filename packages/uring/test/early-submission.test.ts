@@ -10,7 +10,10 @@ let ring: ThreadRing;
 let pipes: Pipe[];
 
 /** Starts requests, each once more when it has completed, and returns how many had been submitted at each completion. */
-async function submittedAtCompletions(prepare: (request: RingRequest, index: number) => void, wake: () => void): Promise<number[]> {
+async function submittedAtCompletions(
+  prepare: (request: RingRequest, index: number) => void,
+  wake: () => void,
+): Promise<number[]> {
   const seen: number[] = [];
   for (let index = 0; index < COUNT; index++) {
     const request = prepared(
