@@ -26,7 +26,8 @@ export class BatchClock {
   #armed = false;
   #left = 0;
   #nowUs = 0;
-  #nowMs = 0;
+  /** Null at first, so that it is kept as an object, which need not be made for every look. */
+  #nowMs: number | null = null;
 
   constructor(timers: BlockTimers) {
     this.#timers = timers;
@@ -52,7 +53,7 @@ export class BatchClock {
   get nowMs(): number {
     if (this.#left > 0) this.#left -= 1;
     else this.#read();
-    return this.#nowMs;
+    return this.#nowMs as number;
   }
 
   /** Makes the next look a reading: after a wait. */
@@ -62,8 +63,9 @@ export class BatchClock {
 
   #read(): number {
     this.#left = SHARED_BY - 1;
-    this.#nowMs = this.#timers.now();
-    this.#nowUs = Math.floor(this.#nowMs * 1000) | 0;
+    const nowMs = this.#timers.now();
+    this.#nowMs = nowMs;
+    this.#nowUs = Math.floor(nowMs * 1000) | 0;
     if (!this.#armed) {
       this.#armed = true;
       resolved.then(this.#forget);

@@ -57,7 +57,8 @@ export interface Libc {
   symbol(handle: number, name: string): number;
   /** Node's own interface for native addons; null where the executable does not export it. See {@link ThreadEnd}. */
   readonly cleanupHooks: CleanupHooks | null;
-  memmove(target: number, source: number, lengthBytes: number): void;
+  /** The addresses are numbers. */
+  memmove(target: unknown, source: unknown, lengthBytes: number): void;
   /** The calling thread's errno, after a call that returned -1. */
   errno(): number;
   /** The address of a view's first byte, or of what a pointer points to. */
