@@ -1,9 +1,12 @@
 import { IoBuffer, type IoBufferHandle, SystemError } from '@biodone/uring';
 import { BlockDevice } from './block-device.js';
 import type { DeviceHandle } from './driver.js';
+import { attachConcat } from './drivers/concat.js';
 import { attachFile } from './drivers/file.js';
 import { createMemDriver } from './drivers/mem.js';
 import { createNullDriver } from './drivers/null.js';
+import { attachSlice } from './drivers/slice.js';
+import { attachStripe } from './drivers/stripe.js';
 
 /**
  * A thread's own channel to a device that another thread has open (a channel of the same device, not a second opening).
@@ -22,4 +25,7 @@ const ATTACH: Record<DeviceHandle['driver'], (handle: DeviceHandle) => BlockDevi
   null: (handle) => new BlockDevice(createNullDriver(handle['sizeBytes'] as number), {}, handle),
   mem: (handle) => new BlockDevice(createMemDriver(IoBuffer.attach(handle['memory'] as IoBufferHandle)), {}, handle),
   file: attachFile,
+  slice: (handle) => attachSlice(handle, attachDevice),
+  concat: (handle) => attachConcat(handle, attachDevice),
+  stripe: (handle) => attachStripe(handle, attachDevice),
 };

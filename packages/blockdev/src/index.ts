@@ -37,11 +37,15 @@ export {
 } from './block-io.js';
 export { BlockClaim, type ClaimKind } from './claims.js';
 export type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
+export { openConcat } from './drivers/concat.js';
 export { type FileEngineName, type FileOptions, openFile, wrapDescriptor } from './drivers/file.js';
 export { openMem } from './drivers/mem.js';
 export { openNull } from './drivers/null.js';
+export { openSlice, type SliceOptions } from './drivers/slice.js';
+export { openStripe, type StripeOptions } from './drivers/stripe.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';
 export type { DeviceSpec, SpecValue } from './spec.js';
+export type { StackOptions } from './stack-driver.js';
 export type { DeviceStatistics, OperationStatistics } from './statistics.js';
