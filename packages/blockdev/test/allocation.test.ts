@@ -13,7 +13,7 @@ writeFileSync(path, Buffer.alloc(2 ** 20));
 // unasked, unless by V8's memory reducer, which does it after some seconds for want of allocation.
 const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--no-memory-reducer', '--expose-gc'];
 
-const kinds = engines.includes('uring') ? ['null', 'file'] : ['null'];
+const kinds = engines.includes('uring') ? ['null', 'file', 'stripe', 'mirror'] : ['null'];
 
 it.each(kinds)(
   'millions of operations with callbacks on the %s device allocate less than a byte each, collected or not',

@@ -63,6 +63,7 @@ export class MirrorDevice {
       repair: (half, offset, lengthBytes) => {
         if (capabilities.readOnly !== true) this.#repair.add(half, offset, lengthBytes);
       },
+      repairNow: () => this.#repair.runNow(),
       ...this.#cold(),
     });
     this.#driver = driver;

@@ -34,6 +34,8 @@ export interface MirrorDriverParts {
   readonly timers: BlockTimers;
   /** A half could not read a range that another one could. */
   readonly repair: (half: MirrorHalf, offset: number, lengthBytes: number) => void;
+  /** Does all repairs that can be done, in the calling thread. */
+  readonly repairNow: () => void;
   readonly describe: () => Record<string, unknown>;
   readonly config: () => DeviceSpec;
   readonly handle: () => DeviceHandle;
@@ -59,6 +61,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   readonly #set: MirrorSet;
   readonly #timers: BlockTimers;
   readonly #repair: (half: MirrorHalf, offset: number, lengthBytes: number) => void;
+  readonly #repairNow: () => void;
   /** All child requests there are, for `abort`; as many as `maxInFlight` and the number of halves let there be. */
   readonly #made: MirrorIo[] = [];
   readonly #free: MirrorIo[] = [];
@@ -79,6 +82,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
     this.#set = parts.set;
     this.#timers = parts.timers;
     this.#repair = parts.repair;
+    this.#repairNow = parts.repairNow;
     const { blockSizeBytes } = parts.limits;
     this.#smallBytes = Math.ceil(SMALL_BYTES / blockSizeBytes) * blockSizeBytes;
   }
@@ -101,6 +105,19 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
     const child = this.#prepareRead(io, excluded);
     if (child === null) biodone(io, EIO);
     else if (this.#startOn(child)) this.#readDone(child);
+  }
+
+  /** Reads as {@link startRead} does, in the calling thread, and returns the error. */
+  readInThread(io: BlockIo, excluded: number): number {
+    const child = this.#prepareRead(io, excluded);
+    if (child === null) return EIO;
+    let error = -1;
+    while (error < 0) {
+      child.child?.strategySync(child);
+      error = this.#readOn(child);
+    }
+    this.#giveBack(child);
+    return error;
   }
 
   /** For child requests alone. */
@@ -200,7 +217,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   #readDone(child: MirrorIo): void {
     const parent = child.parent as BlockIo;
     const { transferredBytes } = child;
-    if (child.error === 0 && transferredBytes === parent.lengthBytes) {
+    if (child.error === 0 && transferredBytes === parent.lengthBytes && child.tried === child.excluded) {
       parent.transferredBytes = transferredBytes;
       this.#giveBack(child);
       biodone(parent, 0);
@@ -274,20 +291,10 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   }
 
   #readSync(io: BlockIo): void {
-    const child = this.#prepareRead(io, 0);
-    if (child === null) {
-      io.error = EIO;
-      return;
-    }
     this.#set.inThread(() => {
-      let error = -1;
-      while (error < 0) {
-        child.child?.strategySync(child);
-        error = this.#readOn(child);
-      }
-      io.error = error;
+      io.error = this.readInThread(io, 0);
+      this.#repairNow();
     });
-    this.#giveBack(child);
   }
 
   // Everything else.

@@ -1,4 +1,5 @@
-import { MirrorCopy } from './mirror-copy.js';
+import { EBUSY } from '@biodone/uring';
+import { type CopyResult, MirrorCopy } from './mirror-copy.js';
 import type { MirrorDriver } from './mirror-driver.js';
 import type { MirrorHalf } from './mirror-half.js';
 import type { MirrorSet } from './mirror-set.js';
@@ -23,6 +24,8 @@ export class MirrorRepair {
   readonly #copy: MirrorCopy;
   readonly #places: Place[] = [];
   readonly #idle: (() => void)[] = [];
+  /** Whether the first place is being copied, and may be waited for. */
+  #copying = false;
 
   constructor(driver: MirrorDriver, set: MirrorSet) {
     this.#set = set;
@@ -34,7 +37,23 @@ export class MirrorRepair {
     if (!half.inUse || this.#places.length === PLACES_MAX) return;
     if (this.#places.some((place) => place.half === half && place.offset <= offset && end <= place.end)) return;
     this.#places.push({ half, offset, end });
-    if (this.#places.length === 1) this.#next();
+    // In the calling thread, runNow() follows.
+    if (!this.#set.isInThread) this.#next();
+  }
+
+  /** Does in the calling thread what has to wait for nobody. */
+  runNow(): void {
+    while (!this.#copying) {
+      const [place] = this.#places;
+      if (place === undefined) {
+        this.#next();
+        return;
+      }
+      const length = Math.min(PIECE_BYTES, place.end - place.offset);
+      const result = this.#copy.run(place.half, place.offset, length);
+      if (result.error === EBUSY && !result.written) this.#next();
+      else this.#copied(place, length, result);
+    }
   }
 
   /** Calls back when nothing is being repaired. */
@@ -44,21 +63,26 @@ export class MirrorRepair {
   }
 
   #next(): void {
+    if (this.#copying) return;
     const [place] = this.#places;
     if (place === undefined) {
       for (const callback of this.#idle.splice(0)) callback();
       return;
     }
     const length = Math.min(PIECE_BYTES, place.end - place.offset);
-    this.#copy.start(place.half, place.offset, length, (error, written) => this.#copied(place, length, error, written));
+    this.#copying = true;
+    this.#copy.start(place.half, place.offset, length, (error, written) => {
+      this.#copying = false;
+      this.#copied(place, length, { error, written });
+      this.#next();
+    });
   }
 
-  #copied(place: Place, length: number, error: number, written: boolean): void {
+  #copied(place: Place, length: number, { error, written }: CopyResult): void {
     place.offset += length;
     if (error === 0 && place.offset === place.end) this.repaired += 1;
     // What cannot be read any more stays as it is; a half that cannot be written has failed.
     if (error !== 0 && written) this.#set.takeOut(place.half, `a repair failed: errno ${error}`);
     if (error !== 0 || place.offset >= place.end) this.#places.shift();
-    this.#next();
   }
 }

@@ -54,6 +54,11 @@ export class MirrorSet {
     return this.#saved === this.generation;
   }
 
+  /** Whether {@link inThread} is at work. */
+  get isInThread(): boolean {
+    return this.#inThread;
+  }
+
   get isSaving(): boolean {
     return this.#saving > 0;
   }

@@ -1,17 +1,24 @@
-// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|file [PATH]
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|file|stripe|mirror [PATH]
 // One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
 // collection left; and `collections`, how many there were while the former was measured.
 
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BlockIo, openFile, openNull } from '@biodone/blockdev';
+import { BlockIo, openFile, openMirror, openNull, openStripe } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);
 const DEPTH = 32;
 const LENGTH_BYTES = 4096;
-const device = kind === 'null' ? openNull() : openFile(path, { readOnly: true, engine: 'uring' });
+const file = () => openFile(path, { readOnly: true, engine: 'uring' });
+const devices = {
+  null: () => openNull(),
+  file,
+  stripe: () => openStripe([file(), file()]),
+  mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
+};
+const device = await devices[kind]();
 const blocks = kind === 'null' ? 2 ** 20 : device.limits.sizeBytes / LENGTH_BYTES;
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);
