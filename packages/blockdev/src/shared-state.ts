@@ -36,19 +36,23 @@ export class SharedState {
     Atomics.compareExchange(this.#words, POISON, 0, errno);
   }
 
+  /**
+   * Read without Atomics, which is a call of a function in V8, as the others that every request reads: what another thread has changed before it
+   * told this one is seen, and what it changes at the same time may be seen by the next request.
+   */
   get removed(): boolean {
-    return Atomics.load(this.#words, REMOVED) !== 0;
+    return this.#words[REMOVED] !== 0;
   }
 
   remove(): void {
-    // Pairs with the load above, which every request makes before it is started.
+    // Pairs with the read above, which every request makes before it is started.
     Atomics.store(this.#words, REMOVED, 1);
   }
 
   /** Of the claim that is held; 0 if none is. */
   get claimId(): number {
     // Pairs with the stores in claim() and unclaim().
-    return Atomics.load(this.#words, CLAIM_ID);
+    return this.#words[CLAIM_ID] as number;
   }
 
   get claimKind(): number {
@@ -70,12 +74,14 @@ export class SharedState {
 
   /** How often the size has changed: a channel that has seen fewer looks again. */
   get resizes(): number {
-    // Pairs with the add in resize(): the size before it is written.
-    return Atomics.load(this.#words, RESIZES);
+    // Pairs with the add in resize(). Who sees a change loads it once more, with what was written before: see sizeBytes.
+    return this.#words[RESIZES] as number;
   }
 
   /** The size after the last change; null if the device has no fixed end. */
   get sizeBytes(): number | null {
+    // Pairs with the add in resize(): the size is written before it.
+    Atomics.load(this.#words, RESIZES);
     const size = this.#size[0] as number;
     return size < 0 ? null : size;
   }
