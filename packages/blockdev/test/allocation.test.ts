@@ -13,18 +13,26 @@ writeFileSync(path, Buffer.alloc(2 ** 20));
 // unasked, unless by V8's memory reducer, which does it after some seconds for want of allocation.
 const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--no-memory-reducer', '--expose-gc'];
 
-const kinds = engines.includes('uring') ? ['null', 'file', 'stripe', 'mirror'] : ['null'];
+// A device reads the clock once a batch, which takes almost a byte an operation; a stack is two devices.
+const kinds: [string, number][] = engines.includes('uring')
+  ? [
+      ['null', 1],
+      ['file', 1],
+      ['stripe', 2],
+      ['mirror', 2],
+    ]
+  : [['null', 1]];
 
 it.each(kinds)(
-  'millions of operations with callbacks on the %s device allocate less than a byte each, collected or not',
+  'millions of operations with callbacks on the %s device allocate less than %i bytes each, collected or not',
   { timeout: 60_000 },
-  async (kind) => {
+  async (kind, most) => {
     const program = [...youngGeneration, programPath('no-allocation.mjs'), kind, path];
     const { status, stdout, stderr } = await run(process.execPath, program, 60_000);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     console.log(`${kind}: ${stdout}`);
     const { allocated, kept, collections, observed } = JSON.parse(stdout) as { [name: string]: number };
-    expect(allocated).toBeLessThan(1);
+    expect(allocated).toBeLessThan(most);
     expect(kept).toBeLessThan(1);
     expect(collections).toBe(0);
     // Those that the program asked for itself show that the observer sees them.
