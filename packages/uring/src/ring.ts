@@ -274,11 +274,11 @@ export class Ring {
     const count = chain === null ? 1 : chain.requests.length;
     if (this.#slots.free < count || !this.#makeRoom(count)) return false;
     if (chain === null) {
-      this.#sq.put(request, this.#slots.take(request));
+      this.#sq.put(request, this.#slots.take(request), this.files.hot.placeOf(request));
       return true;
     }
     if (this.#polled) this.submitAll();
-    for (const member of chain.requests) this.#sq.put(member, this.#slots.take(member));
+    for (const member of chain.requests) this.#sq.put(member, this.#slots.take(member), -1);
     if (this.#polled) this.submit();
     return true;
   }
@@ -469,6 +469,7 @@ export class Ring {
     if (this.#closed) return;
     this.#drain(timeoutMs);
     if (this.#closed) return;
+    this.files.hot.clear();
     this.#closed = true;
     open.delete(this);
     // A view of memory that is no longer mapped would crash the process, so nobody may still hold one. The closed ring's queues are empty.

@@ -37,18 +37,23 @@ export class SubmissionQueue {
     return this.#untaken === 0;
   }
 
-  /** Writes one entry: `struct io_uring_sqe`, as 16 words. */
-  put(request: RingRequest, slot: number): void {
+  /**
+   * Writes one entry: `struct io_uring_sqe`, as 16 words.
+   *
+   * @param place names the file instead of the request's descriptor, unless it is -1
+   */
+  put(request: RingRequest, slot: number, place: number): void {
     const entries = this.#entries;
     const base = (this.#tail & (this.#length - 1)) << 4;
     const offset = request.offset;
     const address = request.target === null ? request.address : targetData(request, request.target);
     const fixed = request.fixed;
     // Whoever sets other flags after the preparation may have lost this one: the number would be a descriptor's then.
-    const flags = fixed === null ? request.flags & ~IOSQE_FIXED_FILE : request.flags | IOSQE_FIXED_FILE;
+    const byPlace = fixed !== null || place >= 0;
+    const flags = byPlace ? request.flags | IOSQE_FIXED_FILE : request.flags & ~IOSQE_FIXED_FILE;
     entries[base] = request.opcode | (flags << 8) | (request.ioPriority << 16);
     // A place in the table that has been given up may be another file's by now.
-    entries[base + 1] = fixed === null ? request.fd : fixed.fd;
+    entries[base + 1] = fixed !== null ? fixed.fd : byPlace ? place : request.fd;
     entries[base + 2] = offset;
     entries[base + 3] = Math.floor(offset / 0x1_0000_0000);
     entries[base + 4] = address;
