@@ -5,9 +5,11 @@ import {
   IORING_OP_READ,
   IORING_OP_READ_FIXED,
   IORING_OP_READV,
+  IORING_OP_READV_FIXED,
   IORING_OP_WRITE,
   IORING_OP_WRITE_FIXED,
   IORING_OP_WRITEV,
+  IORING_OP_WRITEV_FIXED,
 } from './opcodes/abi.js';
 import { putFile, ResourceUpdate, type TableRing } from './resource-table.js';
 import type { RingFile } from './ring-file.js';
@@ -16,14 +18,20 @@ import type { RingRequest } from './ring-request.js';
 /** How many places a table has for files that are used much, behind those of its user. */
 export const HOT_PLACES = 64;
 
-/** A bit for each operation that finds its file by the place: reads and writes, which come in great numbers. All are below 32. */
-const OPCODES =
-  (1 << IORING_OP_READ) |
-  (1 << IORING_OP_WRITE) |
-  (1 << IORING_OP_READV) |
-  (1 << IORING_OP_WRITEV) |
-  (1 << IORING_OP_READ_FIXED) |
-  (1 << IORING_OP_WRITE_FIXED);
+/** By opcode, 1 for the operations that find their file by its place: reads and writes, which come in great numbers. */
+const BY_PLACE = new Uint8Array(256);
+for (const opcode of [
+  IORING_OP_READ,
+  IORING_OP_WRITE,
+  IORING_OP_READV,
+  IORING_OP_WRITEV,
+  IORING_OP_READ_FIXED,
+  IORING_OP_WRITE_FIXED,
+  IORING_OP_READV_FIXED,
+  IORING_OP_WRITEV_FIXED,
+]) {
+  BY_PLACE[opcode] = 1;
+}
 
 /**
  * Whether the kernel lets go of a registered file as soon as that has left the table and its own requests are done. Before Linux 6.13 it
@@ -55,10 +63,9 @@ export class HotFiles {
 
   /** The place of a request's file, if it is to be used instead of the descriptor; else -1. */
   placeOf(request: RingRequest): number {
-    const { file, opcode } = request;
+    const { file } = request;
     // Whoever sets flags, or another descriptor, knows what the kernel is to make of it.
-    if (file === null || request.flags !== 0 || opcode > 31 || (OPCODES & (1 << opcode)) === 0 || request.fd !== file.fd)
-      return -1;
+    if (file === null || request.flags !== 0 || BY_PLACE[request.opcode] !== 1 || request.fd !== file.fd) return -1;
     const { place } = file;
     if (place !== null && place.owner === this) return place.index;
     return file.isHot() ? this.#admit(file) : -1;
