@@ -214,6 +214,34 @@ describe('a mirror', () => {
 });
 
 describe('the halves of a mirror', () => {
+  it('may be of different sizes, and stand in any order', async () => {
+    const faulty = [100_000, SIZE, 70_001].map((size) => half(Buffer.alloc(size)));
+    const mirror = await mirrorOf(faulty, equal);
+    expect(mirror.device.limits.sizeBytes).toBe(DATA);
+    await write(mirror.device, Buffer.alloc(DATA, 5), 0);
+    await mirror.close();
+    const later = again(faulty).reverse();
+    const reopened = await mirrorOf(later);
+    expect(reopened.halves().map(({ device }) => device)).toEqual(later.reverse().map(({ device }) => device));
+    expect(states(reopened)).toEqual(['good', 'good', 'good']);
+    await reopened.close();
+  });
+
+  it('take over from each other while they are made equal after a crash', async () => {
+    const faulty = halves(3, true);
+    await mirrorOf(faulty, equal);
+    const crashed = again(faulty);
+    const reopened = await mirrorOf(crashed, { autoRebuild: false });
+    expect(states(reopened)).toEqual(['good', 'syncing', 'syncing']);
+    const rebuilt = reopened.rebuild(1, { pieceBytes: 4096 });
+    reopened.fail(0);
+    expect(states(reopened)).toEqual(['failed', 'good', 'syncing']);
+    await rebuilt;
+    await reopened.rebuild(2);
+    expect(states(reopened)).toEqual(['failed', 'good', 'good']);
+    await reopened.close();
+  });
+
   it('are its own to write', async () => {
     const faulty = halves(2);
     const mirror = await mirrorOf(faulty, { ...equal, closeChildren: false });

@@ -138,8 +138,9 @@ export class MirrorDevice {
     this.#set.replace(half);
     this.#watch(half);
     old.claim?.release();
-    if (this.#options.closeChildren !== false) await old.device?.close();
-    await this.rebuild(index, options);
+    // A disk that answers no more is not waited for before the copying begins.
+    const closed = this.#options.closeChildren === false ? undefined : old.device?.close();
+    await Promise.all([this.rebuild(index, options), closed]);
   }
 
   /**

@@ -69,6 +69,9 @@ export class MirrorRebuild {
     const { dataBytes } = this.#set.identity;
     if (this.#cancelled) {
       this.#end(cancelled());
+    } else if (this.half.state === 'good') {
+      // It was to be made equal to a half that has failed meanwhile, and the others follow this one now.
+      this.#end(null);
     } else if (this.doneBytes === dataBytes) {
       this.#copying = true;
       this.#makeStable();
