@@ -444,6 +444,22 @@ describe('as a device', () => {
     expect((await outcomes[0])?.error).toBe(0);
   });
 
+  it('uses its requests and their memory again', async () => {
+    const requests = new Set<BlockIo>();
+    const buffers = new Set<IoBuffer | null>();
+    const { device: below } = openRecording((io) => {
+      requests.add(io);
+      buffers.add(io.buffer);
+    });
+    const device = await openCrypt(below, { headerless: true, key: keyOf(5), childRequestsMax: 2 });
+    for (let round = 0; round < 20; round++) {
+      await Promise.all([0, 1, 2, 3].map((index) => write(device, Buffer.alloc(SECTOR), index * SECTOR)));
+      runSync(device, makeIo({ operation: BLOCK_WRITE, buffer: bufferOf(Buffer.alloc(SECTOR)) }));
+    }
+    expect(requests.size).toBe(2);
+    expect(buffers.size).toBe(2);
+  });
+
   it('gives what was read before an error, in whole sectors', async () => {
     const content = new Map<number, Buffer>();
     const device = await openCrypt(openCutOff(content, 2 * SECTOR + 512), { headerless: true, key: keyOf(4) });
