@@ -332,7 +332,7 @@ describe('what lies below', () => {
     const { disk, device } = await openFormatted({ closeChildren: false });
     expect((await write(disk, 'x', 0)).error).toBe(EPERM);
     const key = Buffer.from((device.handle() as unknown as { volume: { key: SharedArrayBuffer } }).volume.key);
-    const copy = Buffer.from(key);
+    const copy = Buffer.from(key.subarray(0, 64));
     const told = JSON.stringify([device.config(), device.describe()]);
     for (const secretText of ['sesame', copy.toString('hex'), copy.toString('base64'), '"key"'])
       expect(told).not.toContain(secretText);
@@ -344,7 +344,7 @@ describe('what lies below', () => {
     });
     expect(copy.equals(Buffer.alloc(64))).toBe(false);
     await device.close();
-    expect(key.equals(Buffer.alloc(64))).toBe(true);
+    expect(key.equals(Buffer.alloc(65))).toBe(true);
     expect((await write(disk, 'x', 0)).error).toBe(0);
   });
 });

@@ -140,8 +140,10 @@ function bareVolume(device: BlockDevice, options: CryptOptions): Opened {
 }
 
 function shareKey(key: Uint8Array): SharedArrayBuffer {
-  const shared = new SharedArrayBuffer(XTS_KEY_BYTES);
-  new Uint8Array(shared).set(key);
+  const shared = new SharedArrayBuffer(XTS_KEY_BYTES + 1);
+  const bytes = new Uint8Array(shared);
+  bytes.set(key);
+  bytes[XTS_KEY_BYTES] = 1;
   return shared;
 }
 
