@@ -13,8 +13,8 @@ writeFileSync(path, Buffer.alloc(2 ** 20));
 // unasked, unless by V8's memory reducer, which does it after some seconds for want of allocation.
 const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--no-memory-reducer', '--expose-gc'];
 
-/** Bytes an operation, where it is not less than one, which is what a reading of the clock comes to, made once a batch: a stack has several clocks. */
-const mostBytes: Readonly<Record<string, number>> = { throttle: 3, stripe: 2, mirror: 2 };
+/** Bytes an operation: a reading of the clock, made once a batch by each device of a stack, comes to one, and an object has 16. */
+const mostBytes: Readonly<Record<string, number>> = { throttle: 4, stripe: 4, mirror: 4 };
 const kinds = ['null', 'mem', 'throttle', ...(engines.includes('uring') ? ['file', 'stripe', 'mirror'] : [])];
 
 it.each(kinds)(
@@ -26,7 +26,7 @@ it.each(kinds)(
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     console.log(`${kind}: ${stdout}`);
     const { allocated, kept, collections, observed } = JSON.parse(stdout) as { [name: string]: number };
-    expect(allocated).toBeLessThan(mostBytes[kind] ?? 1);
+    expect(allocated).toBeLessThan(mostBytes[kind] ?? 2);
     expect(kept).toBeLessThan(1);
     expect(collections).toBe(0);
     // Those that the program asked for itself show that the observer sees them.

@@ -193,6 +193,44 @@ describe('a memory disk', () => {
     await device.close();
   });
 
+  it('has no data in holes, when one thread writes what another one discards', { timeout: 60_000 }, async () => {
+    const device = openMem(CHUNK);
+    const word = new SharedArrayBuffer(8);
+    const words = new Int32Array(word);
+    const worker = new Worker(new URL('./support/mem-writer.mjs', import.meta.url), {
+      workerData: { handle: device.handle(), word },
+    });
+    const exit = new Promise((resolve) => worker.once('exit', resolve));
+    const discard = makeIo({ operation: BLOCK_DISCARD, buffer: null, lengthBytes: CHUNK });
+    const ask = makeIo({ operation: BLOCK_EXTENTS, buffer: null, lengthBytes: CHUNK });
+    const list = new ExtentList();
+    ask.extents = list;
+    const all = makeIo({ buffer: IoBuffer.allocate(CHUNK) });
+    const zeros = Buffer.alloc(CHUNK);
+    let holes = 0;
+    const wrongRounds: number[] = [];
+    // The worker's start takes the event loop.
+    Atomics.store(words, 0, 2);
+    while (Atomics.load(words, 1) !== 2) await new Promise((resolve) => setImmediate(resolve));
+    for (let round = 0; round < 1000; round++) {
+      Atomics.store(words, 0, 2 * round + 3);
+      for (let count = 0; count < 10 + (round % 10); count++) runSync(device, discard);
+      const pause = 2 * round + 4;
+      Atomics.store(words, 0, pause);
+      while (Atomics.load(words, 1) !== pause);
+      runSync(device, ask);
+      if (list.kind(0) === EXTENT_DATA) continue;
+      holes += 1;
+      runSync(device, all);
+      if (zeros.compare(all.buffer?.bytes ?? zeros) !== 0) wrongRounds.push(round);
+    }
+    Atomics.store(words, 0, -1);
+    expect(await answerOf(worker)).toMatchObject({ failed: 0 });
+    await exit;
+    expect(wrongRounds).toEqual([]);
+    console.log(`a hole ${holes} times of 1000`);
+  });
+
   it('has what an array has after random operations, and no data in holes', async () => {
     const random = seededRandom('memory disk');
     const size = 10 * CHUNK + 77;

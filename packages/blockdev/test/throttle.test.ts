@@ -49,7 +49,8 @@ function load(
       if (io.error !== 0) return;
       tally.count += 1;
       tally.bytes += io.transferredBytes;
-      if (!stopped) device.strategy(io);
+      // Without a limit that holds, this would go on for ever.
+      if (!stopped && tally.count < 100_000) device.strategy(io);
     };
     device.strategy(io);
   }
@@ -274,8 +275,11 @@ describe('without the event loop', () => {
     device.poll();
     const before = done.length;
     expect(before).toBeLessThan(3);
-    for (; done.length < 3; device.poll()) timers.nowMs += 100;
-    expect(timers.nowMs).toBe(1_000_200);
+    for (const _ of [1, 2]) {
+      timers.nowMs += 100;
+      device.poll();
+    }
+    expect(done.length).toBe(3);
   });
 
   it('a wait ends by its time when nothing may pass before', () => {

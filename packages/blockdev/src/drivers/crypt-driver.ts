@@ -1,4 +1,4 @@
-import { EIO, ENOTSUP, IoBuffer, SystemError } from '@biodone/uring';
+import { EBADF, EIO, ENOTSUP, IoBuffer, SystemError } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import type { AbortVerdict } from '../block-io.js';
 import { BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
@@ -6,14 +6,14 @@ import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import type { DeviceSpec } from '../spec.js';
 import { type ChildDevice, ChildIo, sizeOfDevice } from './child-device.js';
-import { SectorCipher } from './crypt-cipher.js';
+import { SectorCipher, XTS_KEY_BYTES } from './crypt-cipher.js';
 
 /** The longest transfer to the device below: one request, one buffer. */
 const TRANSFER_MAX_BYTES = 131072;
 
 /** An open volume, as its channels share it. */
 export interface CryptVolume {
-  /** The 64 bytes of the key. */
+  /** The 64 bytes of the key, and one that is not 0 as long as they are there. */
   readonly key: SharedArrayBuffer;
   readonly sectorBytes: number;
   readonly blockSizeBytes: number;
@@ -49,6 +49,7 @@ export class CryptDriver implements BlockDriver {
   readonly capabilities: BlockCapabilities;
   readonly #child: ChildDevice<CryptIo>;
   readonly #volume: CryptVolume;
+  readonly #key: Uint8Array;
   readonly #cipher: SectorCipher;
   readonly #owner: boolean;
 
@@ -57,7 +58,8 @@ export class CryptDriver implements BlockDriver {
     const { device } = child;
     this.#child = child;
     this.#volume = volume;
-    this.#cipher = new SectorCipher(new Uint8Array(volume.key), volume.sectorBytes);
+    this.#key = new Uint8Array(volume.key);
+    this.#cipher = new SectorCipher(this.#key.subarray(0, XTS_KEY_BYTES), volume.sectorBytes);
     this.#owner = owner;
     this.limits = {
       blockSizeBytes: volume.blockSizeBytes,
@@ -152,7 +154,11 @@ export class CryptDriver implements BlockDriver {
   }
 
   close(): Promise<void> {
-    if (this.#owner) new Uint8Array(this.#volume.key).fill(0);
+    if (this.#owner) {
+      // Before the key goes: pairs with the load in keyIsGone().
+      Atomics.store(this.#key, XTS_KEY_BYTES, 0);
+      this.#key.fill(0);
+    }
     return this.#child.close();
   }
 
@@ -207,19 +213,27 @@ export class CryptDriver implements BlockDriver {
     try {
       const sector = io.offset / this.#volume.sectorBytes;
       this.#cipher.encrypt(ciphertext, 0, io.buffer as IoBuffer, io.bufferOffset, io.lengthBytes, sector);
-      return 0;
     } catch {
-      return EIO;
+      return this.#keyIsGone() ? EBADF : EIO;
     }
+    return this.#keyIsGone() ? EBADF : 0;
   }
 
   #decrypt(io: BlockIo, lengthBytes: number): number {
     try {
       this.#cipher.decrypt(io.buffer as IoBuffer, io.bufferOffset, lengthBytes, io.offset / this.#volume.sectorBytes);
-      return 0;
     } catch {
-      return EIO;
+      return this.#keyIsGone() ? EBADF : EIO;
     }
+    return this.#keyIsGone() ? EBADF : 0;
+  }
+
+  /**
+   * Whether the channel that opened the volume has been closed, before this one and against the rule. Asked after the cipher has run: what it has
+   * done with a key that was overwritten meanwhile is neither to be written nor to be given to anybody.
+   */
+  #keyIsGone(): boolean {
+    return Atomics.load(this.#key, XTS_KEY_BYTES) === 0;
   }
 }
 
