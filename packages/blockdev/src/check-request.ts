@@ -99,7 +99,11 @@ function checkRange(io: BlockIo, { limits }: CheckedDevice, end: number): number
 function checkMemory(io: BlockIo): number {
   const { vector } = io;
   if (vector === null) return isPart(io.buffer, io.bufferOffset, io.lengthBytes) ? 0 : EINVAL;
-  return io.buffer === null && vector.lengthBytes === io.lengthBytes ? 0 : EINVAL;
+  if (io.buffer !== null || vector.lengthBytes !== io.lengthBytes) return EINVAL;
+  for (const { memory, memoryOffset, lengthBytes } of vector.segments) {
+    if (!isPart(memory, memoryOffset, lengthBytes)) return EINVAL;
+  }
+  return 0;
 }
 
 function isPart(buffer: IoBuffer | null, offset: number, length: number): boolean {

@@ -6,6 +6,7 @@ import {
   BLOCK_WRITE_ZEROES,
   type BlockIo,
   type BlockOperation,
+  IO_STARTED,
 } from './block-io.js';
 
 /** The width of a unit of 1: what changes part of a unit touches all of it. */
@@ -21,9 +22,12 @@ export class RangeLock {
   readonly #locked: BlockIo[] = [];
   readonly #blocked = new TailQueue<BlockIo>();
   readonly #limits: () => Units;
+  readonly #held: TailQueue<BlockIo>;
 
-  constructor(limits: () => Units) {
+  /** @param held the requests that a quiesced device keeps back */
+  constructor(limits: () => Units, held: TailQueue<BlockIo>) {
     this.#limits = limits;
+    this.#held = held;
   }
 
   /** Whether nothing is locked and nobody waits. */
@@ -41,12 +45,15 @@ export class RangeLock {
     return isModification(io.operation) && (this.#locked.some((other) => this.#overlap(io, other)) || this.#hasOlder(io));
   }
 
-  /** Whether one of `live` is a write to the range that `io` wants for itself. Those that wait here are none. */
+  /**
+   * Whether one of `live` is a write to the range that `io` wants for itself. Those that wait here are none, nor are those that a quiesced
+   * device holds back (it waits for `io` to end), nor those that are done.
+   */
   isTouched(io: BlockIo, live: readonly (BlockIo | null)[], count: number): boolean {
     for (let index = 0; index < count; index++) {
       const other = live[index] as BlockIo;
-      if (other !== io && other.queue !== this.#blocked && isModification(other.operation) && this.#overlap(io, other))
-        return true;
+      if (other === io || other.state !== IO_STARTED || other.queue === this.#blocked || other.queue === this.#held) continue;
+      if (isModification(other.operation) && this.#overlap(io, other)) return true;
     }
     return false;
   }
