@@ -23,6 +23,8 @@ export interface ManualOptions extends BlockDeviceOptions {
   readonly capabilities?: Partial<BlockCapabilities>;
   /** Whether requests that have been started can be cancelled. @default false */
   readonly abortable?: boolean;
+  /** Is told of each request that the driver gets, inside `start`: to complete it later, in a way of one's own. */
+  readonly onStarted?: (io: BlockIo) => void;
 }
 
 /** A device in memory whose requests complete when the test says so: see {@link openManual}. */
@@ -85,16 +87,19 @@ class ManualDriver implements BlockDriver {
   readonly started: BlockIo[] = [];
   events: DriverEvents | null = null;
   readonly #abortable: boolean;
+  readonly #onStarted: ((io: BlockIo) => void) | undefined;
 
-  constructor(sizeBytes: number, { limits, capabilities, abortable = false }: ManualOptions) {
+  constructor(sizeBytes: number, { limits, capabilities, abortable = false, onStarted }: ManualOptions) {
     this.limits = { blockSizeBytes: 1, memoryAlignmentBytes: 1, ...limits, sizeBytes };
     this.capabilities = { readOnly: false, progress: 'any', ...capabilities };
     this.memory = new Uint8Array(sizeBytes);
     this.#abortable = abortable;
+    this.#onStarted = onStarted;
   }
 
   start(io: BlockIo): void {
     this.started.push(io);
+    this.#onStarted?.(io);
   }
 
   startSync(io: BlockIo): void {

@@ -1,7 +1,7 @@
-import { openMem } from '@biodone/blockdev';
+import { type BlockDevice, openMem } from '@biodone/blockdev';
 import { blockDeviceConformance } from '@biodone/testkit';
 import { describe, it } from 'vitest';
-import { automatic, filters, type Leaf, leaves, SIZE_BYTES } from './support/devices.js';
+import { filters, type Leaf, leaves, SIZE_BYTES } from './support/devices.js';
 
 const runner = { describe, it: (name: string, test: () => Promise<void>) => it(name, test, 60_000) };
 const rounds = 200;
@@ -11,7 +11,7 @@ const mem: Leaf = { name: 'mem', open: () => openMem(SIZE_BYTES) };
 for (const filter of filters) {
   for (const leaf of leaves) {
     if (leaf.keepsData === false) continue;
-    const child = () => automatic(leaf.open());
+    const child = (): BlockDevice => leaf.open();
     blockDeviceConformance(runner, {
       name: `${filter.name} over ${leaf.name}`,
       rounds,

@@ -2,7 +2,15 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BlockDevice, type BlockDeviceOptions, openFile, openMem, openNull } from '@biodone/blockdev';
-import { openCrash, openFault, openLogWrites, openManual, openVerify } from '@biodone/testkit';
+import {
+  type ManualDevice,
+  type ManualOptions,
+  openCrash,
+  openFault,
+  openLogWrites,
+  openManual,
+  openVerify,
+} from '@biodone/testkit';
 import { probe } from '@biodone/uring';
 import { afterAll } from 'vitest';
 
@@ -56,14 +64,14 @@ const TIGHT = {
 export const leaves: readonly Leaf[] = [
   { name: 'null', open: () => openNull(SIZE_BYTES), keepsData: false },
   { name: 'mem', open: () => openMem(SIZE_BYTES) },
-  { name: 'manual', open: (options) => openManual(SIZE_BYTES, options), remove: takeAway, resize: changeSize },
+  { name: 'manual', open: (options) => openBackwards({ ...options }), remove: takeAway, resize: changeSize },
   {
     name: 'manual of 512-byte blocks',
-    open: (options) => openManual(SIZE_BYTES, { limits: { blockSizeBytes: 512, memoryAlignmentBytes: 512 }, ...options }),
+    open: (options) => openBackwards({ limits: { blockSizeBytes: 512, memoryAlignmentBytes: 512 }, ...options }),
   },
   {
     name: 'manual with every limit',
-    open: (options) => openManual(SIZE_BYTES, { limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
+    open: (options) => openBackwards({ limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
   },
   { name: 'file by fs', open: () => openFile(newFile(), { engine: 'fs' }) },
   ...(available
@@ -85,24 +93,25 @@ export const filters: readonly Filter[] = [
   // { name: 'concat', … [child(), child()] … }, stripe, mirror, crypt and throttle alike.
 ];
 
-/** Manual devices that complete by themselves: everything that waits is completed in the order of a pattern, turn by turn. */
-export function automatic(device: BlockDevice): BlockDevice {
-  if (!('completeAll' in device)) return device;
-  const manual = device as ReturnType<typeof openManual>;
-  const pump = (): void => {
-    if (manual.closed && manual.inFlight === 0) return;
-    // The newest first: nothing may rely on the order.
-    for (const io of [...manual.started].reverse()) if (manual.started.includes(io)) manual.complete(io);
-    setImmediate(pump).unref();
+/** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */
+function openBackwards(options: ManualOptions): ManualDevice {
+  let scheduled = false;
+  const completeAll = (): void => {
+    scheduled = false;
+    for (const io of [...device.started].reverse()) if (device.started.includes(io)) device.complete(io);
   };
-  setImmediate(pump).unref();
+  const onStarted = (): void => {
+    if (!scheduled) setImmediate(completeAll);
+    scheduled = true;
+  };
+  const device = openManual(SIZE_BYTES, { ...options, onStarted });
   return device;
 }
 
 function takeAway(device: BlockDevice): void {
-  (device as ReturnType<typeof openManual>).remove();
+  (device as ManualDevice).remove();
 }
 
 function changeSize(device: BlockDevice, sizeBytes: number): void {
-  (device as ReturnType<typeof openManual>).resize(sizeBytes);
+  (device as ManualDevice).resize(sizeBytes);
 }
