@@ -1,6 +1,6 @@
 import { SoftInterrupt, TailQueue } from '@biodone/sync';
 import { EALREADY, EDEADLK, EINTR, EINVAL, ETIMEDOUT, SystemError } from '@biodone/uring';
-import { BLOCK_OPERATION_NAMES, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
+import { BLOCK_OPERATION_NAMES, type BlockIo, IO_DONE, IO_STARTED, NOT_DONE } from './block-io.js';
 
 /** How many `strategy` calls this thread is inside of. While it is not 0, no callback runs (rule 4). */
 let submitting = 0;
@@ -38,8 +38,9 @@ const drain = new SoftInterrupt((budget) => {
 export function biodone(io: BlockIo, error: number): void {
   const { device } = io;
   if (io.state !== IO_STARTED || device === null) throw new SystemError(EALREADY, 'biodone');
-  if (!device.completed(io, error)) return;
-  io.error = error;
+  const final = device.completed(io, error);
+  if (final === NOT_DONE) return;
+  io.error = final;
   io.state = IO_DONE;
   if (submitting > 0 && io.iodone !== null) {
     // Its device counts it as in flight until the callback is called, or close() would not wait for that.

@@ -190,7 +190,8 @@ export class BlockDevice implements BlockIoOwner {
    */
   strategySync(io: BlockIo): void {
     this.#take(io);
-    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : this.#quiesced > 0 ? EBUSY : 0);
+    const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
+    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
     if (error !== 0) io.error = error;
     else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
     else this.#layer.startSync(io);
@@ -227,13 +228,16 @@ export class BlockDevice implements BlockIoOwner {
    * Blocks until a request that was started in this thread completes, and runs the callbacks. Returns at once if none is in flight.
    *
    * @returns how many completed, or why none did
-   * @throws SystemError EDEADLK if only the event loop can complete what is in flight
+   * @throws SystemError EDEADLK if only the event loop, or {@link resume}, can complete what is in flight
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0) return early;
     if (this.#live.count > 0 && this.capabilities.progress === 'event-loop') {
       throw new SystemError(EDEADLK, 'wait', undefined, 'this device completes requests in the event loop alone');
+    }
+    if (this.#live.count > 0 && this.#live.count === this.#held.length) {
+      throw new SystemError(EDEADLK, 'wait', undefined, 'the device is quiesced, and all that is in flight waits for resume()');
     }
     const ended = this.#port.wait(timeoutMs);
     this.#timeouts.look();
@@ -257,7 +261,12 @@ export class BlockDevice implements BlockIoOwner {
     if (this.#quiesced > 0) return;
     beginSubmit();
     try {
-      for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) this.#layer.start(io);
+      for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) {
+        // It was checked when it came, and the device may be smaller, claimed or poisoned since.
+        const error = this.#check(io);
+        if (error !== 0) this.#complete(io, error);
+        else this.#layer.start(io);
+      }
     } finally {
       endSubmit();
     }
@@ -345,11 +354,18 @@ export class BlockDevice implements BlockIoOwner {
    * with ECANCELED. Idempotent.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#drain().then(() => {
+    if (this.#closing !== null) return this.#closing;
+    const drained = new Promise<void>((resolve) => {
+      this.#drained = resolve;
+    });
+    // First of all: a callback that runs because of this must find the device closed.
+    this.#closing = drained.then(() => {
       this.#timeouts.close();
       if (this.#attached) this.state.countChannel(-1);
       return this.#driver.close();
     });
+    this.#cancelHeld();
+    this.#tellDrained();
     return this.#closing;
   }
 
@@ -375,9 +391,9 @@ export class BlockDevice implements BlockIoOwner {
   }
 
   /** For `biodone` alone. */
-  completed(io: BlockIo, error: number): boolean {
+  completed(io: BlockIo, error: number): number {
     // What the driver has never seen is not in its count.
-    return io.work !== null || this.#port.completed(io, error);
+    return io.work !== null ? error : this.#port.completed(io, error);
   }
 
   /** For `biodone` alone. */
@@ -423,6 +439,8 @@ export class BlockDevice implements BlockIoOwner {
       return;
     }
     this.#resets.push(io);
+    // What ends makes room, and nothing may start there that waits and has its turn only later in this loop.
+    this.#port.freeze();
     for (const other of this.#live.all()) if (other !== io) this.abort(other);
     this.#tellQuiet();
   }
@@ -430,7 +448,11 @@ export class BlockDevice implements BlockIoOwner {
   #tellQuiet(): void {
     if (this.#resets.length > 0 && this.#live.count === this.#resets.length) {
       const reset = this.#resets.pop() as BlockIo;
+      this.#port.thaw();
+      // This is before the callback of the last one that it has waited for: its own comes after that.
+      beginSubmit();
       this.#complete(reset, 0);
+      endSubmit();
       return;
     }
     if (this.#live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
@@ -440,12 +462,14 @@ export class BlockDevice implements BlockIoOwner {
     if (this.#live.count === 0 && this.#holders === 0) this.#drained?.();
   }
 
-  #drain(): Promise<void> {
-    for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) this.#complete(io, ECANCELED);
-    if (this.#live.count === 0 && this.#holders === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-    });
+  #cancelHeld(): void {
+    // The callbacks come later: one that throws must not keep the others from being called.
+    beginSubmit();
+    try {
+      for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) this.#complete(io, ECANCELED);
+    } finally {
+      endSubmit();
+    }
   }
 
   #resized(sizeBytes: number): void {
@@ -472,10 +496,17 @@ export class BlockDevice implements BlockIoOwner {
   #removed(): void {
     if (this.state.removed) return;
     this.state.setRemoved();
-    for (const io of this.#live.all()) {
-      // What has not reached the driver never will; what has, the driver completes.
-      if (io.queue === this.#held || this.#layer.remove(io)) this.#drop(io);
-      else if (this.#port.remove(io)) this.#drop(io);
+    // As in #cancelHeld().
+    beginSubmit();
+    try {
+      for (const io of this.#live.all()) {
+        // What has not reached the driver never will; what has, the driver completes.
+        if (io.queue === this.#held || this.#layer.remove(io)) this.#drop(io);
+        else if (this.#port.remove(io)) this.#drop(io);
+      }
+      this.#port.startWaiting();
+    } finally {
+      endSubmit();
     }
     this.#events.emit('remove');
   }

@@ -64,11 +64,17 @@ export type BlockIoState = typeof IO_IDLE | typeof IO_STARTED | typeof IO_DONE;
  */
 export type AbortVerdict = 'cancelled' | 'in-progress' | 'done';
 
+/** What {@link BlockIoOwner.completed} returns for a request that goes to the driver once more. */
+export const NOT_DONE = -1 as const;
+
 /** What a started request belongs to, as `biodone` and `biowait` see it: a BlockDevice, or its driver's port. */
 export interface BlockIoOwner {
   readonly capabilities: BlockCapabilities;
-  /** The driver has completed a request. False if it is to be tried again, and is not done. For `biodone` alone. */
-  completed(io: BlockIo, error: number): boolean;
+  /**
+   * The driver has completed a request. Returns the error that it ends with, or {@link NOT_DONE} if it is to be tried again. For `biodone`
+   * alone.
+   */
+  completed(io: BlockIo, error: number): number;
   /** The request is done, and its callback is called next. For `biodone` alone. */
   finished(io: BlockIo): void;
   /** Blocks until a request completes. */

@@ -1,9 +1,10 @@
 import { TailQueue } from '@biodone/sync';
 import { EAGAIN, ECANCELED } from '@biodone/uring';
 import type { BatchClock, BlockTimers } from './batch-clock.js';
-import { biodone } from './biodone.js';
-import { type AbortVerdict, BLOCK_FLUSH, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import { beginSubmit, biodone, endSubmit } from './biodone.js';
+import { type AbortVerdict, BLOCK_FLUSH, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED, NOT_DONE } from './block-io.js';
 import type { BlockDriver } from './driver.js';
+import { ENODEV } from './errno.js';
 import type { BlockCapabilities } from './limits.js';
 import type { SharedState } from './shared-state.js';
 
@@ -30,6 +31,7 @@ export class DriverPort implements BlockIoOwner {
   #inFlight = 0;
   #sequence = 0;
   #starting = false;
+  #frozen = false;
   /** When to try again at the latest, in milliseconds of the clock; 0 if the driver takes requests. */
   #retryAtMs = 0;
   #cancelTimer: (() => void) | null = null;
@@ -65,7 +67,8 @@ export class DriverPort implements BlockIoOwner {
   /** Starts a part of a request: `io` belongs to this port until it completes. */
   strategy(io: BlockIo): void {
     this.#own(io);
-    this.start(io);
+    if (this.#state.removed) this.#end(io, ENODEV);
+    else this.start(io);
   }
 
   /** Runs a part of a request in the calling thread. */
@@ -79,7 +82,7 @@ export class DriverPort implements BlockIoOwner {
   start(io: BlockIo): void {
     this.#sequence += 1;
     io.sequence = this.#sequence;
-    if (this.#inFlight < this.#limit && this.#waiting.isEmpty) {
+    if (this.#inFlight < this.#limit && this.#waiting.isEmpty && !this.#frozen) {
       this.#inFlight += 1;
       this.#driver.start(io);
     } else {
@@ -91,19 +94,37 @@ export class DriverPort implements BlockIoOwner {
   /** In the calling thread: no queue and no limit (rule 3). */
   startSync(io: BlockIo): void {
     this.#driver.startSync(io);
-    if (io.operation === BLOCK_FLUSH && io.error !== 0) this.#state.setPoison(io.error);
+    while (io.error === EAGAIN && this.capabilities.retry) {
+      this.retries += 1;
+      this.#timers.sleep(this.#retryDelayMs);
+      io.error = 0;
+      io.transferredBytes = 0;
+      this.#driver.startSync(io);
+    }
+    if (io.operation === BLOCK_FLUSH) io.error = this.#flushed(io.error);
   }
 
   /** For `biodone` alone. */
-  completed(io: BlockIo, error: number): boolean {
+  completed(io: BlockIo, error: number): number {
     this.#inFlight -= 1;
     if (error === EAGAIN && this.capabilities.retry) {
+      if (this.#frozen) return ECANCELED;
       this.#holdBack(io);
-      return false;
+      return NOT_DONE;
     }
-    if (error !== 0 && io.operation === BLOCK_FLUSH) this.#state.setPoison(error);
+    const final = io.operation === BLOCK_FLUSH ? this.#flushed(error) : error;
     if (!this.#waiting.isEmpty) this.startWaiting();
-    return true;
+    return final;
+  }
+
+  /** Lets nothing start that waits here, and nothing be tried again, until {@link thaw}. */
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  thaw(): void {
+    this.#frozen = false;
+    this.startWaiting();
   }
 
   /** For `biodone` alone. */
@@ -121,9 +142,7 @@ export class DriverPort implements BlockIoOwner {
   /** Tries to end a request. If it waits here, it completes now. */
   abort(io: BlockIo): AbortVerdict {
     if (this.remove(io)) {
-      // Counted as if it had been with the driver, which biodone() takes for granted.
-      this.#inFlight += 1;
-      biodone(io, ECANCELED);
+      this.#end(io, ECANCELED);
       return 'cancelled';
     }
     return this.#driver.abort?.(io) ?? 'in-progress';
@@ -132,17 +151,24 @@ export class DriverPort implements BlockIoOwner {
   /** Starts what waits, as far as there is room: at each completion, when the timer fires, and when somebody polls after its time. */
   startWaiting(): void {
     // A driver may complete inside start(), and come here again.
-    if (this.#starting) return;
+    if (this.#starting || this.#frozen) return;
     this.#starting = true;
     this.#endPause();
+    // No callback may run in here: this is called by a completion whose own request is not marked as done yet.
+    beginSubmit();
     try {
       while (this.#inFlight < this.#limit && this.#retryAtMs === 0) {
         const io = this.#waiting.removeFirst();
         if (io === null) break;
+        if (this.#state.removed) {
+          this.#end(io, ENODEV);
+          continue;
+        }
         this.#inFlight += 1;
         this.#driver.start(io);
       }
     } finally {
+      endSubmit();
       this.#starting = false;
     }
   }
@@ -162,6 +188,23 @@ export class DriverPort implements BlockIoOwner {
     if (ended === 'EINTR' || left === timeoutMs) return ended;
     this.startWaiting();
     return ended === 'ETIME' ? 0 : ended;
+  }
+
+  /** Completes a request that the driver has not seen. */
+  #end(io: BlockIo, error: number): void {
+    // Counted as if it had been with the driver, which biodone() takes for granted.
+    this.#inFlight += 1;
+    biodone(io, error);
+  }
+
+  /**
+   * What a flush ends with. One that was cancelled has lost nothing; one that worked while another failed may have found nothing left to
+   * write, because that one's failure made the kernel forget it.
+   */
+  #flushed(error: number): number {
+    if (error === ECANCELED) return error;
+    if (error !== 0) this.#state.setPoison(error);
+    return this.#state.poisonNow;
   }
 
   #sleep(delayMs: number): 'ETIME' {

@@ -5,10 +5,12 @@ import {
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
+  BLOCK_FAST_ONLY,
   BLOCK_FLUSH,
   BLOCK_FUA,
   BLOCK_READ,
   BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
   type BlockIo,
 } from './block-io.js';
 import type { DriverPort } from './driver-port.js';
@@ -44,6 +46,9 @@ export class Layer {
   #boundary = 0;
   /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
   #plain = true;
+  /** Whether those that wait for a range are being looked at, and whether something has ended meanwhile. */
+  #looking = false;
+  #lookAgain = false;
 
   constructor(
     port: DriverPort,
@@ -74,6 +79,11 @@ export class Layer {
       this.#ranges.blocked.insertTail(io);
       return;
     }
+    this.#admit(io);
+  }
+
+  /** Starts a request that has to wait for no other. */
+  #admit(io: BlockIo): void {
     if (this.#isDirect(io)) this.#port.start(io);
     else this.#startWork(io);
   }
@@ -99,18 +109,31 @@ export class Layer {
   /** A request is done: who has waited for its range is started. */
   finished(): void {
     if (this.#ranges.idle) return;
-    const { blocked } = this.#ranges;
+    this.#lookAgain = true;
+    // One without a callback can complete inside start(), and come here again.
+    if (this.#looking) return;
+    this.#looking = true;
     // This is not the place for the callbacks of those that complete at once.
     beginSubmit();
     try {
-      for (let io = blocked.first, next: BlockIo | null; io !== null; io = next) {
-        next = blocked.next(io);
-        if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#isTouched(io))) continue;
-        blocked.remove(io);
-        this.start(io);
+      while (this.#lookAgain) {
+        this.#lookAgain = false;
+        this.#startBlocked();
       }
     } finally {
       endSubmit();
+      this.#looking = false;
+    }
+  }
+
+  #startBlocked(): void {
+    const { blocked } = this.#ranges;
+    for (let io = blocked.first, next: BlockIo | null; io !== null; io = next) {
+      next = blocked.next(io);
+      if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#isTouched(io))) continue;
+      blocked.remove(io);
+      // Not start(), which would put it behind those that came after it.
+      this.#admit(io);
     }
   }
 
@@ -123,18 +146,29 @@ export class Layer {
 
   /** Whether the driver can have the request as it is. */
   #isDirect(io: BlockIo): boolean {
-    const { operation, flags } = io;
-    if (operation === BLOCK_READ || operation === BLOCK_WRITE) {
-      // A write that is to be stable takes a flush, unless the driver makes it so.
-      if ((flags & BLOCK_FUA) !== 0 && this.#capabilities.fua !== 'native') return false;
-      if (io.lengthBytes > this.#maxTransfer || (!this.#plain && !this.#fitsUnits(io))) return false;
-      if (io.vector !== null) return this.#fitsVector(io);
-      return this.#memoryAlignment === 1 || ((io.buffer?.address ?? 0) + io.bufferOffset) % this.#memoryAlignment === 0;
-    }
+    const { operation } = io;
+    if (operation === BLOCK_READ || operation === BLOCK_WRITE) return this.#isTransferable(io);
     if (operation === BLOCK_FLUSH) return true;
-    if (operation === BLOCK_DISCARD) return io.lengthBytes <= this.#limits.maxDiscardBytes && this.#fitsUnits(io);
-    if (operation === BLOCK_EXTENTS) return this.#capabilities.extents;
-    return operation === BLOCK_COMPARE_AND_WRITE && this.#capabilities.compareAndWrite && this.#fitsUnits(io);
+    if (operation === BLOCK_DISCARD) {
+      return io.lengthBytes <= this.#limits.maxDiscardBytes && this.#fitsUnits(io) && !this.#needsFlush(io);
+    }
+    if (operation === BLOCK_EXTENTS) {
+      return this.#capabilities.extents && io.offset % this.#unit === 0 && io.lengthBytes % this.#unit === 0;
+    }
+    if (operation !== BLOCK_COMPARE_AND_WRITE || !this.#capabilities.compareAndWrite) return false;
+    return this.#isTransferable(io) && ((io.compare?.address ?? 0) + io.compareOffset) % this.#memoryAlignment === 0;
+  }
+
+  #isTransferable(io: BlockIo): boolean {
+    if (io.flags !== 0 && this.#needsFlush(io)) return false;
+    if (io.lengthBytes > this.#maxTransfer || (!this.#plain && !this.#fitsUnits(io))) return false;
+    if (io.vector !== null) return this.#fitsVector(io);
+    return this.#memoryAlignment === 1 || ((io.buffer?.address ?? 0) + io.bufferOffset) % this.#memoryAlignment === 0;
+  }
+
+  /** Whether it is to be stable, and the driver does not make it so. */
+  #needsFlush({ flags }: BlockIo): boolean {
+    return (flags & BLOCK_FUA) !== 0 && this.#capabilities.fua !== 'native';
   }
 
   #fitsUnits({ offset, lengthBytes }: BlockIo): boolean {
@@ -144,7 +178,8 @@ export class Layer {
 
   #fitsVector({ vector }: BlockIo): boolean {
     const segments = vector?.segments ?? [];
-    if (segments.length > this.#limits.maxSegments) return false;
+    // A driver for one part of memory looks for it in `buffer`, also if the vector has but one.
+    if (this.#limits.maxSegments === 1 || segments.length > this.#limits.maxSegments) return false;
     const alignment = this.#memoryAlignment;
     if (alignment === 1) return true;
     // Who moves memory in whole units cannot end one part in the middle of a unit, and begin the next there.
@@ -198,14 +233,17 @@ export class Layer {
     this.#free.insertHead(layered);
   }
 
-  /** Other channels write as they like, so what this one has compared may have changed when it writes. */
   #refuse(io: BlockIo): number {
-    return io.operation === BLOCK_COMPARE_AND_WRITE && this.#state.channels > 0 ? ENOTSUP : 0;
+    // Other channels write as they like, so what this one has compared may have changed when it writes.
+    if (io.operation === BLOCK_COMPARE_AND_WRITE) return this.#state.channels > 0 ? ENOTSUP : 0;
+    // Part of a unit is zeroed by writing it, which is not fast.
+    const isFast = io.operation === BLOCK_WRITE_ZEROES && (io.flags & BLOCK_FAST_ONLY) !== 0;
+    return isFast && (io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0) ? ENOTSUP : 0;
   }
 
   /** Whether the work reads first what it writes then. */
   #isExclusive(io: BlockIo): boolean {
-    if (io.operation === BLOCK_COMPARE_AND_WRITE) return !this.#capabilities.compareAndWrite;
+    if (io.operation === BLOCK_COMPARE_AND_WRITE) return !this.#isDirect(io);
     if (this.#unit === this.#limits.blockSizeBytes) return false;
     const partial = io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0;
     return partial && io.operation !== BLOCK_READ && io.operation !== BLOCK_DISCARD && io.operation !== BLOCK_EXTENTS;

@@ -16,7 +16,7 @@ import type { DriverPort } from './driver-port.js';
 import { EILSEQ } from './errno.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
 import { find, firstDifference, gather, place, scatter } from './memory-parts.js';
-import type { Piece, PiecePool } from './piece.js';
+import type { Piece, PieceOwner, PiecePool } from './piece.js';
 
 /** How many pieces of one request are with the driver at a time. */
 const PIECES_AT_ONCE = 8;
@@ -51,7 +51,7 @@ export interface LayerParts {
  *
  * If several pieces fail, the request has the error of the one at the lowest position, and what was moved before it (rule 12).
  */
-export class LayeredIo implements TailQueueEntry {
+export class LayeredIo implements PieceOwner {
   parent: BlockIo | null = null;
   /** Whether no other write may touch the range meanwhile. */
   exclusive = false;
@@ -69,6 +69,10 @@ export class LayeredIo implements TailQueueEntry {
   #outstanding = 0;
   #error = 0;
   #errorPosition = 0;
+  /** Whether somebody wanted it to end. */
+  #aborted = false;
+  /** How much the pass before a flush at the end has moved. */
+  #movedBytes = 0;
   readonly #pieces: (Piece | null)[] = new Array<Piece | null>(PIECES_AT_ONCE).fill(null);
 
   constructor(parts: LayerParts) {
@@ -111,6 +115,7 @@ export class LayeredIo implements TailQueueEntry {
    * @returns whether nothing was with the driver
    */
   abort(): boolean {
+    this.#aborted = true;
     this.#fail(this.#position, ECANCELED);
     // What ends at once comes back by the queue of done requests, not in the middle of this.
     beginSubmit();
@@ -124,8 +129,11 @@ export class LayeredIo implements TailQueueEntry {
   /** For the iodone of pieces alone. */
   advance(piece: Piece): void {
     if (this.#absorb(piece) && this.#prepare(piece)) {
-      this.#start(piece);
-      return;
+      if (!this.#isFutile(piece)) {
+        this.#start(piece);
+        return;
+      }
+      if (this.#aborted) this.#fail(piece.position + piece.doneBytes, ECANCELED);
     }
     this.#pieces[this.#pieces.indexOf(piece)] = null;
     this.#outstanding -= 1;
@@ -136,8 +144,15 @@ export class LayeredIo implements TailQueueEntry {
     this.#issue();
   }
 
+  /** Whether what a piece would do next is of no use any more: the request is to end, or has failed at a lower position. */
+  #isFutile(piece: Piece): boolean {
+    return this.#error !== 0 && (this.#aborted || piece.position >= this.#errorPosition);
+  }
+
   #set(parent: BlockIo): void {
     this.parent = parent;
+    this.#aborted = false;
+    this.#movedBytes = 0;
     this.#passes = passesOf(parent, this.#parts);
     this.#passIndex = -1;
     this.#error = 0;
@@ -148,6 +163,7 @@ export class LayeredIo implements TailQueueEntry {
 
   #nextPass(): boolean {
     if (this.#passIndex + 1 === this.#passes.length) return false;
+    this.#movedBytes = this.#pass === 'discard' ? (this.parent as BlockIo).lengthBytes : this.#end;
     this.#passIndex += 1;
     this.#pass = this.#passes[this.#passIndex] as Pass;
     this.#position = 0;
@@ -199,7 +215,7 @@ export class LayeredIo implements TailQueueEntry {
   #finish(): number {
     const parent = this.parent as BlockIo;
     // A flush at the end moves nothing: the write before it is whole, and not stable.
-    parent.transferredBytes = this.#pass === 'flush' ? parent.lengthBytes : Math.min(this.#end, this.#errorPosition);
+    parent.transferredBytes = this.#pass === 'flush' ? this.#movedBytes : Math.min(this.#end, this.#errorPosition);
     if (this.#passes[0] === 'compare' && this.#pass === 'compare' && this.#error !== EILSEQ) parent.transferredBytes = 0;
     if (this.#passes[0] === 'flush') parent.transferredBytes = 0;
     if (this.#pass === 'discard' && this.#error === 0) parent.transferredBytes = parent.lengthBytes;
@@ -223,12 +239,12 @@ export class LayeredIo implements TailQueueEntry {
     piece.doneBytes = 0;
     piece.phase = NOTHING_YET;
     piece.claim = parent.claim;
+    if (limits.boundaryBytes > 0) length = Math.min(length, limits.boundaryBytes - (offset % limits.boundaryBytes));
     if (this.#pass === 'discard') {
       length = Math.min(length, limits.maxDiscardBytes);
     } else if (this.#pass === 'zero-natively') {
       length = Math.min(length, limits.maxZeroesBytes);
     } else if (this.#pass !== 'flush') {
-      if (limits.boundaryBytes > 0) length = Math.min(length, limits.boundaryBytes - (offset % limits.boundaryBytes));
       const lead = offset % unit;
       const direct = lead === 0 ? this.#directLength(length) : 0;
       if (direct > 0) length = direct;
@@ -256,18 +272,21 @@ export class LayeredIo implements TailQueueEntry {
       return this.#pass === 'zero-natively' && piece.doneBytes < piece.partBytes && this.#prepareZeros(piece);
     }
     const parent = this.parent as BlockIo;
-    const { bounceBytes, limits } = this.#parts;
+    const { bounceBytes, capabilities, limits } = this.#parts;
     const unit = limits.transferUnitBytes;
     piece.flags = 0;
     piece.offset = parent.offset + piece.position;
     piece.lengthBytes = piece.partBytes;
+    // Where the driver does not know BLOCK_FUA, a flush follows.
+    const flags = capabilities.fua === 'native' ? parent.flags : parent.flags & ~BLOCK_FUA;
     switch (this.#pass) {
       case 'flush':
         return this.#plain(piece, BLOCK_FLUSH);
       case 'discard':
+        piece.flags = flags;
         return this.#plain(piece, BLOCK_DISCARD);
       case 'zero-natively':
-        piece.flags = parent.flags;
+        piece.flags = flags;
         return this.#plain(piece, BLOCK_WRITE_ZEROES);
       case 'zero':
         if (piece.offset % unit === 0 && piece.partBytes % unit === 0) {
@@ -424,27 +443,28 @@ function pieceDone(io: BlockIo): void {
 function passesOf(io: BlockIo, { capabilities, limits }: LayerParts): readonly Pass[] {
   const unit = limits.transferUnitBytes;
   const aligned = io.offset % unit === 0 && io.lengthBytes % unit === 0;
-  const stable = (io.flags & BLOCK_FUA) !== 0;
+  const stable = (io.flags & BLOCK_FUA) !== 0 && capabilities.fua === 'emulate';
   switch (io.operation) {
     case BLOCK_READ:
       return READ;
     case BLOCK_DISCARD:
-      return DISCARD;
+      return stable ? DISCARD_FLUSH : DISCARD;
     case BLOCK_FLUSH:
       return FLUSH;
     case BLOCK_WRITE_ZEROES:
-      // The zeros that the driver makes itself are its own to make stable; it may refuse, and then they are written.
+      // The driver may refuse, and then they are written.
       if (capabilities.zeroes !== 'emulate' && aligned) return stable ? ZERO_NATIVELY_FLUSH : ZERO_NATIVELY;
-      return stable && capabilities.fua === 'emulate' ? ZERO_FLUSH : ZERO;
+      return stable ? ZERO_FLUSH : ZERO;
     case BLOCK_COMPARE_AND_WRITE:
-      return stable && capabilities.fua === 'emulate' ? COMPARE_WRITE_FLUSH : COMPARE_WRITE;
+      return stable ? COMPARE_WRITE_FLUSH : COMPARE_WRITE;
     default:
-      return stable && capabilities.fua === 'emulate' ? WRITE_FLUSH : WRITE;
+      return stable ? WRITE_FLUSH : WRITE;
   }
 }
 
 const READ: readonly Pass[] = ['read'];
 const DISCARD: readonly Pass[] = ['discard'];
+const DISCARD_FLUSH: readonly Pass[] = ['discard', 'flush'];
 const FLUSH: readonly Pass[] = ['flush'];
 const WRITE: readonly Pass[] = ['write'];
 const WRITE_FLUSH: readonly Pass[] = ['write', 'flush'];

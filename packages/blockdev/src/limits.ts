@@ -72,8 +72,8 @@ export function completeLimits(limits: BlockLimits): Required<BlockLimits> {
     maxTransferBytes: largest - (largest % transferUnitBytes),
     maxSegments: limits.maxSegments ?? 1,
     boundaryBytes: limits.boundaryBytes ?? 0,
-    maxDiscardBytes: limits.maxDiscardBytes ?? Number.MAX_SAFE_INTEGER,
-    maxZeroesBytes: limits.maxZeroesBytes ?? Number.MAX_SAFE_INTEGER,
+    maxDiscardBytes: wholeUnits(limits.maxDiscardBytes, transferUnitBytes),
+    maxZeroesBytes: wholeUnits(limits.maxZeroesBytes, transferUnitBytes),
     maxInFlight: limits.maxInFlight ?? 65536,
   };
   checkLimits(complete);
@@ -108,5 +108,12 @@ function checkLimits(limits: Required<BlockLimits>): void {
   if (boundaryBytes % transferUnitBytes !== 0) {
     throw wrong(`boundaryBytes ${boundaryBytes} is no multiple of the unit of ${transferUnitBytes} bytes`);
   }
+  if (!(limits.maxDiscardBytes >= 1)) throw wrong(`maxDiscardBytes is less than one unit of ${transferUnitBytes} bytes`);
+  if (!(limits.maxZeroesBytes >= 1)) throw wrong(`maxZeroesBytes is less than one unit of ${transferUnitBytes} bytes`);
   if (!(limits.maxInFlight >= 1)) throw wrong(`maxInFlight is ${limits.maxInFlight}`);
+}
+
+/** A request is cut where the driver can take it, so at a multiple of its unit. */
+function wholeUnits(lengthBytes: number = Number.MAX_SAFE_INTEGER, unit: number): number {
+  return lengthBytes - (lengthBytes % unit);
 }

@@ -6,6 +6,7 @@ import {
   BLOCK_WRITE_ZEROES,
   type BlockIo,
   type BlockOperation,
+  IO_STARTED,
 } from './block-io.js';
 
 /** The width of a unit of 1: what changes part of a unit touches all of it. */
@@ -41,9 +42,10 @@ export class RangeLock {
     return isModification(io.operation) && (this.#locked.some((other) => this.#overlap(io, other)) || this.#hasOlder(io));
   }
 
-  /** Whether another request is a write to the range that `io` wants for itself. Those that wait here are none. */
+  /** Whether another request is a write to the range that `io` wants for itself. Those that wait here are none, nor those that are done. */
   isTouchedBy(other: BlockIo, io: BlockIo): boolean {
-    return other !== io && other.queue !== this.#blocked && isModification(other.operation) && this.#overlap(io, other);
+    if (other === io || other.state !== IO_STARTED || other.queue === this.#blocked) return false;
+    return isModification(other.operation) && this.#overlap(io, other);
   }
 
   lock(io: BlockIo): void {

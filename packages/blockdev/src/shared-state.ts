@@ -56,6 +56,12 @@ export class SharedState {
     this.sizeBytes = Atomics.load(words, RESIZED) === 0 ? undefined : this.#size[0];
   }
 
+  /** {@link poison}, as it is at this moment. */
+  get poisonNow(): number {
+    // Pairs with the exchange in setPoison().
+    return Atomics.load(this.#words, POISON);
+  }
+
   /** A flush has failed. The first failure is the one that is remembered. */
   setPoison(errno: number): void {
     Atomics.compareExchange(this.#words, POISON, 0, errno);

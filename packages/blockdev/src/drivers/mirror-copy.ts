@@ -123,7 +123,7 @@ export interface CopyResult {
 function ownerOf(driver: MirrorDriver): BlockIoOwner {
   return {
     capabilities: driver.capabilities,
-    completed: () => true,
+    completed: (_io, error) => error,
     finished: () => {},
     wait: (timeoutMs) => driver.wait(timeoutMs),
   };
