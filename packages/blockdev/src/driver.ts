@@ -6,7 +6,7 @@ import type { DeviceSpec } from './spec.js';
  * What a driver writes. The generic layer, BlockDevice, has checked, split and aligned every request before the driver sees it (rule 11):
  * the driver knows no other operations than those that its capabilities name, besides reads, writes and flushes.
  *
- * For a template look at the null driver; for one that works on other devices, at slice.
+ * For a template look at the null driver; for one that works on other devices, at stack-driver.ts.
  */
 export interface BlockDriver {
   /** The kind of device, as in {@link DeviceHandle.driver}. */

@@ -1,4 +1,5 @@
 import { TailQueue, type TailQueueEntry } from '@biodone/sync';
+import { beginSubmit, endSubmit } from './biodone.js';
 import type { BlockDevice } from './block-device.js';
 import { BlockIo, IO_DONE } from './block-io.js';
 import type { BlockClaim } from './claims.js';
@@ -165,6 +166,8 @@ export class NestedPool {
 
   #serve(): void {
     this.#serving = true;
+    // What completes here is told later: its callback may throw, and somebody is in the middle of something.
+    beginSubmit();
     try {
       while (this.#freeCount > 0) {
         const next = this.#waiting.removeFirst();
@@ -172,6 +175,7 @@ export class NestedPool {
         next.resume();
       }
     } finally {
+      endSubmit();
       this.#serving = false;
     }
   }

@@ -78,16 +78,9 @@ export class NestedTransfer implements TailQueueEntry {
     this.#outstanding -= 1;
     this.#absorb(io);
     pool.giveBack(io);
-    let over: boolean;
-    // Those in line come first, or one long request could keep all child requests to itself. What completes there is told later.
-    beginSubmit();
-    try {
-      pool.serve();
-      over = this.#issue();
-    } finally {
-      endSubmit();
-    }
-    if (over) this.#finish();
+    // Those in line come first, or one long request could keep all child requests to itself.
+    pool.serve();
+    this.resume();
   }
 
   /** Hands nothing more out; what is under way is asked to end. */

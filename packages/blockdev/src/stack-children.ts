@@ -106,6 +106,7 @@ export function commonLimits(devices: readonly BlockDevice[]): Omit<BlockLimits,
   const limits = devices.map((device) => device.limits);
   return {
     blockSizeBytes: limits.reduce((unit, { blockSizeBytes }) => leastCommonMultiple(unit, blockSizeBytes), 1),
+    physicalBlockSizeBytes: Math.max(...limits.map((each) => each.physicalBlockSizeBytes)),
     memoryAlignmentBytes: limits.reduce((unit, { memoryAlignmentBytes }) => leastCommonMultiple(unit, memoryAlignmentBytes), 1),
   };
 }

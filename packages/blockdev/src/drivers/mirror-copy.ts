@@ -45,7 +45,7 @@ export class MirrorCopy implements RangeEntry {
     this.#aim(target, offset, lengthBytes);
     if (this.#driver.ranges.isTaken(this)) return { error: EBUSY, written: false };
     const read = this.#prepareRead();
-    const error = this.#driver.readInThread(read, target.bit);
+    const error = this.#driver.reads.run(read, target.bit);
     if (error !== 0) return { error, written: false };
     if (!target.inUse) return { error: ECANCELED, written: true };
     const write = this.#prepareWrite(target);
@@ -60,7 +60,7 @@ export class MirrorCopy implements RangeEntry {
     // What completes at once is told by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      this.#driver.startRead(io, this.#target?.bit ?? 0);
+      this.#driver.reads.start(io, this.#target?.bit ?? 0);
     } finally {
       endSubmit();
     }

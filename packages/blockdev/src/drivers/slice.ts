@@ -76,13 +76,13 @@ function open(
   handle?: DeviceHandle,
 ): BlockDevice {
   const { offsetBytes, lengthBytes } = range;
-  const { maxSegments, physicalBlockSizeBytes } = device.limits;
+  const { maxSegments } = device.limits;
   return openStack(
     {
       name: 'slice',
       children,
       layout: new SliceLayout(offsetBytes, lengthBytes),
-      limits: { ...commonLimits([device]), sizeBytes: lengthBytes, maxSegments, physicalBlockSizeBytes },
+      limits: { ...commonLimits([device]), sizeBytes: lengthBytes, maxSegments },
       capabilities: commonCapabilities([device]),
       // What has no end of its own does not become too small.
       usedBytes: () => (device.limits.sizeBytes === null ? 0 : offsetBytes + lengthBytes),
