@@ -13,6 +13,7 @@ import {
 } from '@biodone/testkit';
 import { probe } from '@biodone/uring';
 import { afterAll } from 'vitest';
+import { stackedDrivers } from './stacked-drivers.js';
 
 /** How large the devices at the bottom are. */
 export const SIZE_BYTES: number = 2 ** 20;
@@ -74,6 +75,7 @@ export const leaves: readonly Leaf[] = [
     open: (options) => openBackwards({ limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
   },
   { name: 'file by fs', open: () => openFile(newFile(), { engine: 'fs' }) },
+  { name: 'file, blocking', open: () => openFile(newFile(), { engine: 'sync' }) },
   ...(available
     ? [
         { name: 'file by io_uring', open: () => openFile(newFile(), { engine: 'uring' }) },
@@ -89,8 +91,7 @@ export const filters: readonly Filter[] = [
   { name: 'log-writes', open: (child, options) => openLogWrites(child(), options) },
   { name: 'crash', open: (child, options) => openCrash(child(), options) },
   { name: 'crash, BLOCK_FUA emulated', open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }) },
-  // To come: { name: 'slice', open: (child, options) => openSlice(child(), { … }, options) },
-  // { name: 'concat', … [child(), child()] … }, stripe, mirror, crypt and throttle alike.
+  ...stackedDrivers,
 ];
 
 /** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */

@@ -12,6 +12,11 @@ import {
 type Child = () => BlockDevice;
 type Options = BlockDeviceOptions | undefined;
 
+interface StackedDriver {
+  readonly name: string;
+  open(child: Child, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
+}
+
 /** 64 different bytes: XTS wants halves that differ. */
 const key = Uint8Array.from({ length: 64 }, (_, index) => index);
 /** More than any test wants: what is tested is that nothing is lost or held up for ever. */
@@ -21,12 +26,12 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
   return (await openMirror([child(), child()], { create: true, halvesAreEqual: true, ...options })).device;
 }
 
-/** The drivers of blockdev that work on other devices, as {@link Filter} has them. */
-export const stackedDrivers = [
-  { name: 'slice', open: (child: Child, options: Options) => openSlice(child(), { offsetBytes: 65_536, ...options }) },
-  { name: 'concat', open: (child: Child, options: Options) => openConcat([child(), child()], options) },
-  { name: 'stripe', open: (child: Child, options: Options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }) },
+/** The drivers of blockdev that work on other devices. */
+export const stackedDrivers: readonly StackedDriver[] = [
+  { name: 'slice', open: (child, options) => openSlice(child(), { offsetBytes: 65_536, ...options }) },
+  { name: 'concat', open: (child, options) => openConcat([child(), child()], options) },
+  { name: 'stripe', open: (child, options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }) },
   { name: 'mirror', open: openMirrorDevice },
-  { name: 'crypt', open: (child: Child, options: Options) => openCrypt(child(), { key, headerless: true, ...options }) },
-  { name: 'throttle', open: (child: Child, options: Options) => openThrottle(child(), plenty, options) },
+  { name: 'crypt', open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }) },
+  { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, options) },
 ];
