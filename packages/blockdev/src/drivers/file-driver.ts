@@ -28,7 +28,7 @@ export interface FileHandle extends DeviceHandle, FileOpening {
   readonly engine: FileEngineKind;
 }
 
-/** What is closed with the device: nothing, for channels of other threads. */
+/** What is closed with the device: nothing, where the descriptor is somebody else's and the kernel knows no more of it. */
 export type Owned = RingFile | { close(): void } | null;
 
 /** How many parts a request may have (UIO_MAXIOV). */

@@ -124,7 +124,8 @@ export function wrapDescriptor(fd: number): BlockDevice {
 
 /** The file of a handle, in another thread: the same descriptor, with that thread's own ring. */
 export function attachFile(handle: DeviceHandle): BlockDevice {
-  const opening = handle as FileHandle;
+  // The lock is the opener's to give back.
+  const opening = { ...(handle as FileHandle), locked: false };
   return open(opening, chooseEngine(opening.engine), {}, false, handle);
 }
 
@@ -151,8 +152,9 @@ function open(
   let target: RingFile | number = fd;
   let closing: Owned = owned ? { close: () => closeSync(fd) } : null;
   if (kind === 'uring' && whole) {
-    target = owned ? RingFile.adopt(fd, { path }) : RingFile.borrow(fd, path);
-    if (owned) closing = target;
+    // A channel is closed before the device that owns the descriptor, so the kernel may keep the file for it until then.
+    target = owned ? RingFile.adopt(fd, { path }) : RingFile.borrow(fd, path, { untilClose: true });
+    closing = target;
   }
   const file: OpenFile = { fd, path, isDevice, blockSizeBytes, sectorBytes, whole, target };
   try {
