@@ -91,6 +91,8 @@ export class BlockDevice implements BlockIoOwner {
   /** Requests that came while the device was quiesced. */
   readonly #held = this.#live.held;
   readonly #resets: BlockIo[] = [];
+  /** Whether somebody waits for requests to end: for a reset, for quiet or for the end. */
+  #awaited = false;
   /** Who waits for the device to be quiet. */
   readonly #quiet: (() => void)[] = [];
   #limits: Required<BlockLimits>;
@@ -178,7 +180,7 @@ export class BlockDevice implements BlockIoOwner {
     } finally {
       endSubmit();
     }
-    this.#timeouts.watch();
+    if (this.#timeouts.enabled) this.#timeouts.watch();
   }
 
   /**
@@ -251,6 +253,7 @@ export class BlockDevice implements BlockIoOwner {
   quiesce(): Promise<void> {
     this.#quiesced += 1;
     if (this.#live.count === this.#held.length) return Promise.resolve();
+    this.#awaited = true;
     return new Promise((resolve) => this.#quiet.push(resolve));
   }
 
@@ -346,7 +349,7 @@ export class BlockDevice implements BlockIoOwner {
    */
   handle(claim: BlockClaim | null = null): DeviceHandle {
     if (this.#closing !== null) throw new SystemError(EBADF, 'handle', undefined, 'the device is closed');
-    return { ...this.#driver.handle(), shared: this.state.memory, claimId: claim?.id ?? this.ownClaimId };
+    return { ...this.#driver.handle(), shared: this.state.share(), claimId: claim?.id ?? this.ownClaimId };
   }
 
   /**
@@ -355,6 +358,7 @@ export class BlockDevice implements BlockIoOwner {
    */
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing;
+    this.#awaited = true;
     const drained = new Promise<void>((resolve) => {
       this.#drained = resolve;
     });
@@ -402,11 +406,10 @@ export class BlockDevice implements BlockIoOwner {
     this.#live.remove(io);
     const nowUs = this.#clock.nowUs;
     this.#counters.done(io.operation, io.error, io.transferredBytes, (nowUs - io.startedAtUs) | 0);
-    this.#timeouts.forget(io);
-    this.#layer.finished();
     if (this.#live.count === 0) this.#counters.idle(nowUs);
-    if (this.#resets.length > 0 || this.#quiet.length > 0) this.#tellQuiet();
-    this.#tellDrained();
+    if (this.#timeouts.enabled) this.#timeouts.forget(io);
+    if (this.#layer.guarded) this.#layer.finished();
+    if (this.#awaited) this.#tellQuiet();
   }
 
   #take(io: BlockIo): void {
@@ -439,6 +442,7 @@ export class BlockDevice implements BlockIoOwner {
       return;
     }
     this.#resets.push(io);
+    this.#awaited = true;
     // What ends makes room, and nothing may start there that waits and has its turn only later in this loop.
     this.#port.freeze();
     for (const other of this.#live.all()) if (other !== io) this.abort(other);
@@ -456,6 +460,8 @@ export class BlockDevice implements BlockIoOwner {
       return;
     }
     if (this.#live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
+    this.#tellDrained();
+    this.#awaited = this.#resets.length > 0 || this.#quiet.length > 0 || this.#closing !== null;
   }
 
   #tellDrained(): void {

@@ -1,7 +1,8 @@
 /** Buckets for each power of two: a value is at most 1/16 away from the middle of its bucket. */
 const BUCKETS_PER_OCTAVE = 8;
 const FRACTION_BITS = 3;
-const BUCKETS = (31 - FRACTION_BITS + 1) * BUCKETS_PER_OCTAVE;
+/** @internal */
+export const HISTOGRAM_BUCKETS: number = (31 - FRACTION_BITS + 1) * BUCKETS_PER_OCTAVE;
 
 /**
  * How often which latency occurred. It has a fixed size and records without an allocation; its resolution is 1/8 of the value, from 1
@@ -9,10 +10,17 @@ const BUCKETS = (31 - FRACTION_BITS + 1) * BUCKETS_PER_OCTAVE;
  */
 export class LatencyHistogram {
   /** How many have been recorded. */
-  count = 0;
+  count: number;
   /** The longest, in microseconds, exactly. */
-  maxUs = 0;
-  readonly #buckets = new Float64Array(BUCKETS);
+  maxUs: number;
+  readonly #buckets: Float64Array;
+
+  /** Without arguments, an empty one. The others are of the devices' statistics. */
+  constructor(buckets: Float64Array = new Float64Array(HISTOGRAM_BUCKETS), maxUs = 0) {
+    this.#buckets = buckets;
+    this.count = buckets.reduce((sum, count) => sum + count, 0);
+    this.maxUs = maxUs;
+  }
 
   /** Records one, in whole microseconds. */
   record(tookUs: number): void {
@@ -26,7 +34,7 @@ export class LatencyHistogram {
   percentileUs(share: number): number {
     let left = Math.ceil(this.count * share);
     if (left === 0) return 0;
-    for (let index = 0; index < BUCKETS; index++) {
+    for (let index = 0; index < HISTOGRAM_BUCKETS; index++) {
       left -= this.#buckets[index] as number;
       if (left <= 0) return Math.min(this.maxUs, endOf(index) - 1);
     }
@@ -36,7 +44,7 @@ export class LatencyHistogram {
   /** The buckets that something is in: how many latencies in each were below which end, in microseconds. For exporters. */
   buckets(): { readonly belowUs: number; readonly count: number }[] {
     const used: { belowUs: number; count: number }[] = [];
-    for (let index = 0; index < BUCKETS; index++) {
+    for (let index = 0; index < HISTOGRAM_BUCKETS; index++) {
       const count = this.#buckets[index] as number;
       if (count > 0) used.push({ belowUs: endOf(index), count });
     }
@@ -44,7 +52,8 @@ export class LatencyHistogram {
   }
 }
 
-function bucketOf(microseconds: number): number {
+/** Which bucket a latency is in. @internal */
+export function bucketOf(microseconds: number): number {
   if (microseconds < BUCKETS_PER_OCTAVE) return microseconds < 0 ? 0 : microseconds;
   const shift = 31 - FRACTION_BITS - Math.clz32(microseconds);
   return shift * BUCKETS_PER_OCTAVE + (microseconds >>> shift);

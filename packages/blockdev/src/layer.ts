@@ -46,6 +46,8 @@ export class Layer {
   #boundary = 0;
   /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
   #plain = true;
+  /** Whether a range is locked, or somebody waits for one. */
+  guarded = false;
   /** Whether those that wait for a range are being looked at, and whether something has ended meanwhile. */
   #looking = false;
   #lookAgain = false;
@@ -75,7 +77,7 @@ export class Layer {
 
   /** Starts a request that has been checked. */
   start(io: BlockIo): void {
-    if (!this.#ranges.idle && this.#ranges.mustWait(io)) {
+    if (this.guarded && this.#ranges.mustWait(io)) {
       this.#ranges.blocked.insertTail(io);
       return;
     }
@@ -90,7 +92,7 @@ export class Layer {
 
   /** Runs a request that has been checked, and leaves its error in it. */
   startSync(io: BlockIo): void {
-    if (!this.#ranges.idle && this.#ranges.mustWait(io)) {
+    if (this.guarded && this.#ranges.mustWait(io)) {
       io.error = EBUSY;
     } else if (this.#isDirect(io)) {
       this.#port.startSync(io);
@@ -101,14 +103,8 @@ export class Layer {
     }
   }
 
-  /** The driver has not seen this request: it is not in its count. */
-  owns(io: BlockIo): boolean {
-    return io.work !== null;
-  }
-
-  /** A request is done: who has waited for its range is started. */
+  /** A request is done, while something is {@link guarded}: who has waited for its range is started. */
   finished(): void {
-    if (this.#ranges.idle) return;
     this.#lookAgain = true;
     // One without a callback can complete inside start(), and come here again.
     if (this.#looking) return;
@@ -123,6 +119,7 @@ export class Layer {
     } finally {
       endSubmit();
       this.#looking = false;
+      this.guarded = !this.#ranges.idle;
     }
   }
 
@@ -192,6 +189,7 @@ export class Layer {
   #startWork(io: BlockIo): void {
     if (this.#isExclusive(io) && this.#isTouched(io)) {
       this.#ranges.blocked.insertTail(io);
+      this.guarded = true;
       return;
     }
     const layered = this.#free.removeFirst() ?? new LayeredIo(this.#parts);
@@ -210,7 +208,10 @@ export class Layer {
       this.#done(layered, error);
       return;
     }
-    if (layered.exclusive) this.#ranges.lock(io);
+    if (layered.exclusive) {
+      this.#ranges.lock(io);
+      this.guarded = true;
+    }
     layered.begin(io);
   }
 

@@ -7,6 +7,8 @@ const TIMEOUT_MAX_MS = 1_200_000;
 
 /** Reports requests that take too long. It looks at all of them now and then, so that no request needs a timer of its own. */
 export class RequestTimeouts {
+  /** Whether there is a time after which something is reported. */
+  readonly enabled: boolean;
   readonly #live: LiveRequests;
   readonly #timers: BlockTimers;
   readonly #clock: BatchClock;
@@ -28,6 +30,7 @@ export class RequestTimeouts {
     const inRange = timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs > 0 && timeoutMs <= TIMEOUT_MAX_MS);
     if (!inRange) throw outOfRange('timeoutMs', `> 0 && <= ${TIMEOUT_MAX_MS}, or Infinity`, timeoutMs);
     this.#clock = clock;
+    this.enabled = timeoutMs !== Number.POSITIVE_INFINITY;
     this.#live = live;
     this.#timers = timers;
     this.#timeoutMs = timeoutMs;
@@ -36,7 +39,7 @@ export class RequestTimeouts {
 
   /** A request has been started. */
   watch(): void {
-    if (this.#timeoutMs === Number.POSITIVE_INFINITY || this.#cancelTimer !== null) return;
+    if (this.#cancelTimer !== null) return;
     // Half of the time, so that a report is late by that at most.
     const delayMs = this.#timeoutMs / 2;
     this.#lookAtMs = this.#timers.now() + delayMs;

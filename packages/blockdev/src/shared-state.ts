@@ -30,11 +30,15 @@ export class SharedState {
   readonly #words: Int32Array;
   readonly #size: Float64Array;
   #seen = 0;
+  /** Whether this object has changed something since the last {@link refresh}. */
+  #changedHere = false;
+  #isShared: boolean;
 
-  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(BYTES)) {
-    this.memory = memory;
-    this.#words = new Int32Array(memory, 0, WORDS);
-    this.#size = new Float64Array(memory, WORDS * 4, 1);
+  constructor(memory?: SharedArrayBuffer) {
+    this.#isShared = memory !== undefined;
+    this.memory = memory ?? new SharedArrayBuffer(BYTES);
+    this.#words = new Int32Array(this.memory, 0, WORDS);
+    this.#size = new Float64Array(this.memory, WORDS * 4, 1);
   }
 
   /**
@@ -42,11 +46,18 @@ export class SharedState {
    * seen by whatever is started after its maker has told this thread of it in any way, and soon by the rest.
    */
   get stale(): boolean {
-    return this.#words[CHANGES] !== this.#seen;
+    return this.#changedHere || (this.#isShared && this.#words[CHANGES] !== this.#seen);
+  }
+
+  /** Another channel may change something from now on. */
+  share(): SharedArrayBuffer {
+    this.#isShared = true;
+    return this.memory;
   }
 
   refresh(): void {
     const words = this.#words;
+    this.#changedHere = false;
     // Pairs with the add in #changed(), before which the other words were written.
     this.#seen = Atomics.load(words, CHANGES);
     this.poison = Atomics.load(words, POISON);
@@ -107,6 +118,6 @@ export class SharedState {
     Atomics.add(this.#words, CHANGES, 1);
     this.refresh();
     // The owner of this object may have more to do than this object: it is told by `stale`.
-    this.#seen -= 1;
+    this.#changedHere = true;
   }
 }

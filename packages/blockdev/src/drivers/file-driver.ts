@@ -1,10 +1,8 @@
-import type { RingFile } from '@biodone/uring';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { ENODEV, ENXIO } from '../errno.js';
 import type { DeviceSpec } from '../spec.js';
 import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { currentSizeBytes, type FileGeometry } from './file-geometry.js';
-import { unlockFile } from './file-lock.js';
 import { runSync } from './file-sync.js';
 
 /** What a file was opened with: what its channels need to know. It can be cloned. */
@@ -28,13 +26,15 @@ export interface FileHandle extends DeviceHandle, FileOpening {
   readonly engine: FileEngineKind;
 }
 
-/** What is closed with the device: nothing, where the descriptor is somebody else's and the kernel knows no more of it. */
-export type Owned = RingFile | { close(): void } | null;
-
 /** How many parts a request may have (UIO_MAXIOV). */
 const SEGMENTS_MAX = 1024;
 
-export function createFileDriver(opening: FileOpening, file: OpenFile, engine: FileEngine, owned: Owned): BlockDriver {
+export function createFileDriver(
+  opening: FileOpening,
+  file: OpenFile,
+  engine: FileEngine,
+  close: BlockDriver['close'],
+): BlockDriver {
   const { fd, path, geometry, readOnly, direct, growable, whole, locked, asked } = opening;
   const { blockSizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, isDevice, rotational } = geometry;
   const space = engine.space && whole;
@@ -91,10 +91,7 @@ export function createFileDriver(opening: FileOpening, file: OpenFile, engine: F
       driver: 'file',
       engine: engine.name,
     }),
-    close: () => {
-      if (owned !== null && locked) unlockFile(fd);
-      return owned?.close();
-    },
+    close,
   };
 }
 

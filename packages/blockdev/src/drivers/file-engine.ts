@@ -42,7 +42,7 @@ export interface FileEngine {
 }
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT); Node and the ring's entries end a little above it. */
-const TRANSFER_MAX_BYTES = 0x7ffff000;
+export const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** How much of a request to ask for next. */
 export function nextLength(io: BlockIo): number {

@@ -1,4 +1,3 @@
-import { TailQueue } from '@biodone/sync';
 import {
   ECANCELED,
   EINTR,
@@ -18,14 +17,15 @@ import {
 } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import { FreeList } from '../free-list.js';
 import { find, place } from '../memory-parts.js';
-import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
+import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
 import { findExtents } from './file-extents.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps } from './file-space.js';
 
 /** File I/O through the thread's io_uring. */
 export function createUringEngine(file: OpenFile, ring: ThreadRing): FileEngine {
-  const free = new TailQueue<FileRequest>();
+  const free = new FreeList<FileRequest>();
   /** Every one that was ever made: to find that of a request which is to be ended. */
   const made: FileRequest[] = [];
   const make = (): FileRequest => {
@@ -40,7 +40,7 @@ export function createUringEngine(file: OpenFile, ring: ThreadRing): FileEngine 
     space: true,
     start: (io) => {
       if (io.operation !== BLOCK_EXTENTS) {
-        (free.removeFirst() ?? make()).begin(io);
+        (free.take() ?? make()).begin(io);
         return;
       }
       findExtents(io, file);
@@ -62,7 +62,7 @@ const NO_STEPS: readonly number[] = [];
 class FileRequest extends RingRequest {
   io: BlockIo | null = null;
   readonly #ring: ThreadRing;
-  readonly #free: TailQueue<FileRequest>;
+  readonly #free: FreeList<FileRequest>;
   readonly #file: OpenFile;
   /** What is tried for a discard or for zeros, and which of it is under way. */
   #steps = NO_STEPS;
@@ -70,7 +70,7 @@ class FileRequest extends RingRequest {
   /** Whether somebody wants it to end: then it does not go on where the kernel has left off. */
   #ending = false;
 
-  constructor(ring: ThreadRing, free: TailQueue<FileRequest>, file: OpenFile) {
+  constructor(ring: ThreadRing, free: FreeList<FileRequest>, file: OpenFile) {
     super();
     this.#ring = ring;
     this.#free = free;
@@ -91,7 +91,11 @@ class FileRequest extends RingRequest {
 
   override complete(result: number): void {
     const io = this.io as BlockIo;
-    if (this.#isOver(io, result)) this.#finish(io);
+    if (result === io.lengthBytes && io.transferredBytes === 0 && io.operation <= BLOCK_WRITE) {
+      // All of it at once, as mostly.
+      io.transferredBytes = result;
+      this.#finish(io, 0);
+    } else if (this.#isOver(io, result)) this.#finish(io);
     else if (this.#ending) this.#finish(io, ECANCELED);
     else this.#goOn(io);
   }
@@ -116,10 +120,10 @@ class FileRequest extends RingRequest {
 
   #finish(io: BlockIo, error = io.error): void {
     this.io = null;
-    this.#steps = NO_STEPS;
+    if (this.#steps !== NO_STEPS) this.#steps = NO_STEPS;
     // Whoever let go of the memory must not wait for the next use of this request.
     this.memory = null;
-    this.#free.insertHead(this);
+    this.#free.put(this);
     biodone(io, error);
   }
 
@@ -139,6 +143,11 @@ class FileRequest extends RingRequest {
 
   #prepare(io: BlockIo): boolean {
     const { target } = this.#file;
+    if (io.operation === BLOCK_READ && io.vector === null && io.transferredBytes === 0) {
+      const lengthBytes = Math.min(io.lengthBytes, TRANSFER_MAX_BYTES);
+      prepareRead(this, target, io.buffer as IoBuffer, io.bufferOffset, lengthBytes, io.offset);
+      return true;
+    }
     if (io.operation === BLOCK_READ || io.operation === BLOCK_WRITE) {
       this.#prepareTransfer(io);
       return true;

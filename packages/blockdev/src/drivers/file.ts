@@ -3,11 +3,11 @@ import { resolve } from 'node:path';
 import { ENOSYS, probe, RingFile, SystemError, threadRing } from '@biodone/uring';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import type { DeviceHandle } from '../driver.js';
-import { createFileDriver, type FileHandle, type FileOpening, type Owned } from './file-driver.js';
+import { createFileDriver, type FileHandle, type FileOpening } from './file-driver.js';
 import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { createFsEngine } from './file-fs.js';
 import { type FileGeometry, geometryOf } from './file-geometry.js';
-import { lockFile } from './file-lock.js';
+import { lockFile, unlockFile } from './file-lock.js';
 import { createSyncEngine } from './file-sync.js';
 import { createUringEngine } from './file-uring.js';
 
@@ -124,8 +124,7 @@ export function wrapDescriptor(fd: number): BlockDevice {
 
 /** The file of a handle, in another thread: the same descriptor, with that thread's own ring. */
 export function attachFile(handle: DeviceHandle): BlockDevice {
-  // The lock is the opener's to give back.
-  const opening = { ...(handle as FileHandle), locked: false };
+  const opening = handle as FileHandle;
   return open(opening, chooseEngine(opening.engine), {}, false, handle);
 }
 
@@ -149,20 +148,26 @@ function open(
 ): BlockDevice {
   const { fd, path, whole, geometry } = opening;
   const { isDevice, blockSizeBytes, sectorBytes } = geometry;
-  let target: RingFile | number = fd;
-  let closing: Owned = owned ? { close: () => closeSync(fd) } : null;
-  if (kind === 'uring' && whole) {
-    // A channel is closed before the device that owns the descriptor, so the kernel may keep the file for it until then.
-    target = owned ? RingFile.adopt(fd, { path }) : RingFile.borrow(fd, path, { untilClose: true });
-    closing = target;
-  }
+  const ringFile = kind === 'uring' && whole ? ringFileOf(fd, path, owned) : null;
+  const close = (): void | Promise<void> => {
+    // Also where the kernel keeps the file for a while: the next writer finds it free.
+    if (owned && opening.locked) unlockFile(fd);
+    if (ringFile !== null) return ringFile.close();
+    if (owned) closeSync(fd);
+  };
+  const target = ringFile ?? fd;
   const file: OpenFile = { fd, path, isDevice, blockSizeBytes, sectorBytes, whole, target };
   try {
-    return new BlockDevice(createFileDriver(opening, file, ENGINES[kind](file), closing), options, handle);
+    return new BlockDevice(createFileDriver(opening, file, ENGINES[kind](file), close), options, handle);
   } catch (error) {
-    void closing?.close();
+    void close();
     throw error;
   }
+}
+
+function ringFileOf(fd: number, path: string, owned: boolean): RingFile {
+  // A channel is closed before the device that owns the descriptor, so the kernel may keep the file for it until then.
+  return owned ? RingFile.adopt(fd, { path }) : RingFile.borrow(fd, path, { untilClose: true });
 }
 
 const ENGINES: Record<FileEngineKind, (file: OpenFile) => FileEngine> = {
