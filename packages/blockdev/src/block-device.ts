@@ -440,7 +440,10 @@ export class BlockDevice implements BlockIoOwner {
     if (this.#resets.length > 0 && this.#live.count === this.#resets.length) {
       const reset = this.#resets.pop() as BlockIo;
       this.#port.thaw();
+      // This is before the callback of the last one that it has waited for: its own comes after that.
+      beginSubmit();
       this.#complete(reset, 0);
+      endSubmit();
       return;
     }
     if (this.#live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();

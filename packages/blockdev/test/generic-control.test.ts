@@ -174,6 +174,18 @@ describe('reset', () => {
     },
   );
 
+  it('tells that it is done after the last request has told so', async () => {
+    const script = new Scripted();
+    const order: string[] = [];
+    const all = [
+      write(script.device, 'x', 0).then(() => order.push('write')),
+      start(script.device, reset()).then(() => order.push('reset')),
+    ];
+    script.end(script.started[0]);
+    await Promise.all(all);
+    expect(order).toEqual(['write', 'reset']);
+  });
+
   it('ends what the driver keeps refusing, whenever it refuses', async () => {
     const timers = new VirtualTime();
     const script = new Scripted({ options: { timers } });
