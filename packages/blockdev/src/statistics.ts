@@ -32,7 +32,7 @@ export interface DeviceStatistics {
 }
 
 /** The counters of one operation. */
-export class OperationCounters implements OperationStatistics {
+class OperationCounters implements OperationStatistics {
   completed = 0;
   errors = 0;
   bytes = 0;
