@@ -4,7 +4,26 @@
 /** The layers, from the bottom to the top. */
 const layers = ['packages/sync', 'packages/uring', 'packages/blockdev', 'packages/aio', 'packages/posix-aio', 'apps/bench'];
 
+/** What tests are made of stands beside the layers: it may know those that are no app, and no layer may know it, in its tests neither. */
+const testkit = 'packages/testkit';
+
 const nameOf = (layer) => `@biodone/${layer.split('/')[1]}`;
+
+const testkitIsForTests = {
+  name: 'only-leaf-tests-use-testkit',
+  comment: 'testkit builds on the layers: one that used it, be it in its tests, would have to be built before itself.',
+  severity: 'error',
+  from: { path: `^(${layers.join('|')})/` },
+  to: { path: [`^${testkit}/`, `^${nameOf(testkit)}(/|$)`] },
+};
+
+const testkitKnowsNoApp = {
+  name: 'testkit-knows-no-app',
+  comment: 'testkit is published without the apps.',
+  severity: 'error',
+  from: { path: `^${testkit}/` },
+  to: { path: ['^apps/', `^${nameOf('apps/bench')}(/|$)`] },
+};
 
 const onlyDownwards = layers.slice(0, -1).map((layer, index) => {
   const above = layers.slice(index + 1);
@@ -22,6 +41,8 @@ const onlyDownwards = layers.slice(0, -1).map((layer, index) => {
 export default {
   forbidden: [
     ...onlyDownwards,
+    testkitIsForTests,
+    testkitKnowsNoApp,
     {
       name: 'no-circular',
       comment: 'Modules in a circle cannot be understood, tested or loaded one by one.',

@@ -1,0 +1,219 @@
+import {
+  type AbortVerdict,
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_FLUSH,
+  BLOCK_FUA,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  BlockDevice,
+  type BlockDeviceOptions,
+  type BlockIo,
+  biodone,
+} from '@biodone/blockdev';
+import { ECANCELED, EIO } from '@biodone/uring';
+import { FilterDriver } from './filter-driver.js';
+import type { SeededRandom } from './random.js';
+import { bytesOf, putBytes } from './request-memory.js';
+import { flushRequest, readRequest, runSync, writeRequest } from './requests.js';
+
+/** Options of {@link openCrash}. */
+export interface CrashOptions extends BlockDeviceOptions {
+  /** Whether the device makes writes with BLOCK_FUA stable itself, or leaves it to the generic layer. @default 'native' */
+  readonly fua?: 'native' | 'emulate';
+  /** Keeps requests until {@link CrashDevice.step}, so that a crash finds some in flight. @default false */
+  readonly stepped?: boolean;
+}
+
+/** What a crash leaves of that which was not flushed. */
+export interface CrashLosses {
+  /** In which share of the cases a sector that was not flushed has reached the device all the same. @default 0 */
+  readonly survive?: number;
+  /** Decides which do, and in which order. Needed unless `survive` is 0. */
+  readonly random?: SeededRandom;
+  /** What is written whole or not at all. @default 512 */
+  readonly sectorBytes?: number;
+}
+
+/** A device with a volatile cache: see {@link openCrash}. */
+export class CrashDevice extends BlockDevice {
+  readonly #driver: CrashDriver;
+
+  /** @internal */
+  constructor(driver: CrashDriver, options: BlockDeviceOptions) {
+    super(driver, options);
+    this.#driver = driver;
+  }
+
+  /** How many writes are in the cache, and would be lost. */
+  get unflushed(): number {
+    return this.#driver.cache.length;
+  }
+
+  /** How many requests wait for {@link step}. */
+  get waiting(): number {
+    return this.#driver.waiting.length;
+  }
+
+  /** Does one of the requests that wait, by its place. False if there is none. */
+  step(index = 0): boolean {
+    return this.#driver.step(index);
+  }
+
+  /**
+   * The power fails and comes back: what was not flushed is gone, but for what `losses` lets survive, and requests in flight complete with
+   * EIO; a write among them may have been done in part. The device can be used at once.
+   */
+  crash(losses: CrashLosses = {}): void {
+    this.#driver.crash(losses);
+  }
+}
+
+/**
+ * Puts a volatile write cache over a device: a write is done when it is in the cache, and stable only after a flush, or with BLOCK_FUA.
+ * {@link CrashDevice.crash} loses the rest. The device below is used in the synchronous way: let it be one in memory, or a small file.
+ *
+ * @example
+ * ```js
+ * import { openMem } from '@biodone/blockdev';
+ * import { flushRequest, openCrash, readRequest, run, writeRequest } from '@biodone/testkit';
+ *
+ * const device = openCrash(openMem(4096));
+ * await run(device, writeRequest(0, Buffer.from('kept')));
+ * await run(device, flushRequest());
+ * await run(device, writeRequest(4, Buffer.from('lost')));
+ * device.crash();
+ * const io = readRequest(0, 8);
+ * await run(device, io);
+ * console.log(String.fromCharCode(...io.buffer.bytes.subarray(0, 8)) === 'kept\0\0\0\0'); // true
+ * await device.close();
+ * ```
+ */
+export function openCrash(child: BlockDevice, options: CrashOptions = {}): CrashDevice {
+  return new CrashDevice(new CrashDriver(child, options), options);
+}
+
+interface CachedWrite {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+class CrashDriver extends FilterDriver {
+  /** In the order in which they came. */
+  cache: CachedWrite[] = [];
+  readonly waiting: BlockIo[] = [];
+  readonly #stepped: boolean;
+
+  constructor(child: BlockDevice, { fua = 'native', stepped = false }: CrashOptions) {
+    super('crash', child, {
+      fua,
+      progress: stepped ? 'any' : 'none',
+      volatileCache: true,
+      zeroes: 'emulate',
+      discard: false,
+      extents: false,
+      compareAndWrite: false,
+    });
+    this.#stepped = stepped;
+  }
+
+  override start(io: BlockIo): void {
+    if (this.#stepped) this.waiting.push(io);
+    else biodone(io, this.#do(io));
+  }
+
+  override startSync(io: BlockIo): void {
+    io.error = this.#do(io);
+  }
+
+  override abort(io: BlockIo): AbortVerdict {
+    const index = this.waiting.indexOf(io);
+    if (index < 0) return 'in-progress';
+    this.waiting.splice(index, 1);
+    biodone(io, ECANCELED);
+    return 'cancelled';
+  }
+
+  override poll(): number {
+    return this.#stepped && this.step(0) ? 1 : 0;
+  }
+
+  override wait(): number {
+    return this.poll();
+  }
+
+  step(index: number): boolean {
+    const [io] = this.waiting.splice(index, 1);
+    if (io === undefined) return false;
+    biodone(io, this.#do(io));
+    return true;
+  }
+
+  crash({ survive = 0, random, sectorBytes = 512 }: CrashLosses): void {
+    const inFlight = this.waiting.splice(0);
+    const started = inFlight.filter(({ operation }) => operation === BLOCK_WRITE);
+    const lost = [...this.cache, ...started.map((io) => ({ offset: io.offset, bytes: bytesOf(io) }))];
+    this.cache = [];
+    if (random !== undefined && survive > 0) {
+      for (const sector of random.shuffled(lost.flatMap((write) => sectorsOf(write, sectorBytes)))) {
+        if (random.chance(survive)) this.#destage(sector);
+      }
+    }
+    for (const io of inFlight) biodone(io, EIO);
+  }
+
+  override describe(): Record<string, unknown> {
+    return { ...super.describe(), unflushed: this.cache.length };
+  }
+
+  #do(io: BlockIo): number {
+    io.transferredBytes = io.operation === BLOCK_FLUSH ? 0 : io.lengthBytes;
+    if (io.operation === BLOCK_READ) return this.#read(io);
+    if (io.operation === BLOCK_FLUSH) return this.#flush(this.cache.length);
+    if (io.operation === BLOCK_COMPARE_AND_WRITE) throw new Error('the generic layer does this by reading and writing');
+    this.cache.push({ offset: io.offset, bytes: bytesOf(io) });
+    // A cache may write down at any time what it likes, so with this one goes all that came before it, in order.
+    return (io.flags & BLOCK_FUA) === 0 ? 0 : this.#flush(this.cache.length);
+  }
+
+  #read(io: BlockIo): number {
+    const below = readRequest(io.offset, io.lengthBytes);
+    const { error, transferredBytes } = runSync(this.child, below);
+    if (error !== 0) return error;
+    const bytes = (below.buffer?.bytes ?? new Uint8Array()).subarray(0, io.lengthBytes);
+    let reached = transferredBytes;
+    for (const { offset, bytes: cached } of this.cache) {
+      const begin = Math.max(offset, io.offset);
+      const end = Math.min(offset + cached.length, io.offset + io.lengthBytes);
+      if (begin >= end) continue;
+      bytes.set(cached.subarray(begin - offset, end - offset), begin - io.offset);
+      reached = Math.max(reached, end - io.offset);
+    }
+    io.transferredBytes = reached;
+    putBytes(io, bytes.subarray(0, reached));
+    return 0;
+  }
+
+  #flush(count: number): number {
+    for (const write of this.cache.slice(0, count)) {
+      const error = this.#destage(write);
+      if (error !== 0) return error;
+    }
+    const { error } = runSync(this.child, flushRequest());
+    if (error === 0) this.cache.splice(0, count);
+    return error;
+  }
+
+  #destage({ offset, bytes }: CachedWrite): number {
+    return runSync(this.child, writeRequest(offset, bytes)).error;
+  }
+}
+
+function sectorsOf({ offset, bytes }: CachedWrite, sectorBytes: number): CachedWrite[] {
+  const sectors: CachedWrite[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = Math.min(bytes.length - at, sectorBytes - ((offset + at) % sectorBytes));
+    sectors.push({ offset: offset + at, bytes: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return sectors;
+}

@@ -1,0 +1,92 @@
+import { BLOCK_WRITE_ZEROES, type BlockDevice, type BlockIo, openFile, openMem } from '@biodone/blockdev';
+import { compareRequest, flushRequest, readRequest, request, run, runSync, writeRequest } from '@biodone/testkit';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { newFile, SIZE_BYTES } from './support/devices.js';
+
+type Kind = 'read' | 'write' | 'zeroes' | 'flush' | 'compare';
+
+interface Model {
+  readonly bytes: Uint8Array;
+}
+
+interface Real {
+  readonly device: BlockDevice;
+}
+
+const SPAN = 8192;
+const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+
+/** One request, in one of both ways, and what it does to an array. */
+class Step implements fc.AsyncCommand<Model, Real> {
+  readonly kind: Kind;
+  readonly offset: number;
+  readonly length: number;
+  readonly tag: number;
+  readonly sync: boolean;
+
+  constructor(kind: Kind, offset: number, length: number, tag: number, sync: boolean) {
+    this.kind = kind;
+    this.offset = offset;
+    this.length = length;
+    this.tag = tag;
+    this.sync = sync;
+  }
+
+  check(): boolean {
+    return this.offset + this.length <= SPAN;
+  }
+
+  async run({ bytes }: Model, { device }: Real): Promise<void> {
+    const { kind, offset, length, tag } = this;
+    const range = bytes.subarray(offset, offset + length);
+    const fresh = new Uint8Array(length).fill(tag);
+    const io = ((): BlockIo => {
+      if (kind === 'read') return readRequest(offset, length);
+      if (kind === 'flush') return flushRequest();
+      if (kind === 'zeroes') return request(BLOCK_WRITE_ZEROES, { offset, lengthBytes: length });
+      return kind === 'write' ? writeRequest(offset, fresh) : compareRequest(offset, range, fresh);
+    })();
+    const { error } = this.sync ? runSync(device, io) : await run(device, io);
+    expect(error).toBe(0);
+    if (kind === 'read') expect(Buffer.compare(io.buffer?.bytes.subarray(0, length) ?? new Uint8Array(), range)).toBe(0);
+    if (kind === 'zeroes') range.fill(0);
+    if (kind === 'write' || kind === 'compare') range.set(fresh);
+  }
+
+  toString(): string {
+    return `${this.kind}(${this.offset}, ${this.length}, ${this.tag}${this.sync ? ', sync' : ''})`;
+  }
+}
+
+const steps = fc.commands(
+  [
+    fc
+      .tuple(
+        fc.constantFrom<Kind>('read', 'write', 'zeroes', 'flush', 'compare'),
+        fc.nat(SPAN),
+        fc.nat(5000),
+        fc.integer({ min: 1, max: 255 }),
+        fc.boolean(),
+      )
+      .map(([kind, offset, length, tag, sync]) => new Step(kind, offset, length, tag, sync)),
+  ],
+  { maxCommands: 60 },
+);
+
+describe.each<[string, () => BlockDevice]>([
+  ['mem', () => openMem(SIZE_BYTES)],
+  ['file', () => openFile(newFile())],
+])('any sequence of requests to %s', (_name, open) => {
+  it('comes to the same as on an array', async () => {
+    const property = fc.asyncProperty(steps, async (commands) => {
+      const device = open();
+      try {
+        await fc.asyncModelRun(() => ({ model: { bytes: new Uint8Array(SPAN) }, real: { device } }), commands);
+      } finally {
+        await device.close();
+      }
+    });
+    await fc.assert(property, { seed, numRuns: 60 });
+  }, 60_000);
+});

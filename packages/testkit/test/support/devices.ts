@@ -1,0 +1,128 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BlockDevice, type BlockDeviceOptions, openFile, openMem, openNull } from '@biodone/blockdev';
+import {
+  type ManualDevice,
+  type ManualOptions,
+  openCrash,
+  openFault,
+  openLogWrites,
+  openManual,
+  openVerify,
+} from '@biodone/testkit';
+import { probe } from '@biodone/uring';
+import { afterAll } from 'vitest';
+
+/** How large the devices at the bottom are. */
+export const SIZE_BYTES: number = 2 ** 20;
+
+/** A device that needs none under it. */
+export interface Leaf {
+  readonly name: string;
+  open(options?: BlockDeviceOptions): BlockDevice;
+  readonly keepsData?: boolean;
+  readonly remove?: (device: BlockDevice) => void;
+  readonly resize?: (device: BlockDevice, sizeBytes: number) => void;
+}
+
+/** A device over others. It opens as many as it wants to with `child`. */
+export interface Filter {
+  readonly name: string;
+  open(child: () => BlockDevice, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
+  /** Whether it makes up for what fails below, as a mirror does. @default false */
+  readonly redundant?: boolean;
+  /** Whether it keeps the data, or a picture of it, where a crash below does not reach. @default false */
+  readonly caches?: boolean;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'biodone-testkit-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+
+/** A new file of zeros. */
+export function newFile(): string {
+  files += 1;
+  const path = join(folder, `device-${files}`);
+  writeFileSync(path, '');
+  truncateSync(path, SIZE_BYTES);
+  return path;
+}
+
+const { available, reason } = probe();
+if (!available) console.warn(`files with io_uring are not tested: ${reason}`);
+
+/** Where a driver has all the limits that there are, and one request at a time. */
+const TIGHT = {
+  blockSizeBytes: 1,
+  transferUnitBytes: 64,
+  maxTransferBytes: 4096,
+  boundaryBytes: 12_288,
+  maxDiscardBytes: 10_000,
+  maxZeroesBytes: 5000,
+  maxInFlight: 1,
+} as const;
+
+/** One line a driver: whoever writes one adds it here. */
+export const leaves: readonly Leaf[] = [
+  { name: 'null', open: (options) => openNull(SIZE_BYTES, options), keepsData: false },
+  { name: 'mem', open: () => openMem(SIZE_BYTES) },
+  { name: 'manual', open: (options) => openBackwards({ ...options }), remove: takeAway, resize: changeSize },
+  {
+    name: 'manual of 512-byte blocks',
+    open: (options) => openBackwards({ limits: { blockSizeBytes: 512, memoryAlignmentBytes: 512 }, ...options }),
+  },
+  {
+    name: 'manual with every limit',
+    open: (options) => openBackwards({ limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
+  },
+  { name: 'file by fs', open: () => openFile(newFile(), { engine: 'fs' }) },
+  ...(available
+    ? [
+        { name: 'file by io_uring', open: () => openFile(newFile(), { engine: 'uring' }) },
+        { name: 'file by io_uring, O_DIRECT', open: () => openFile(newFile(), { engine: 'uring', direct: true }) },
+      ]
+    : []),
+];
+
+/**
+ * One line a driver, here too: it is tested over each leaf and over each filter over mem, with each n-th I/O below failing, and for what a
+ * crash below leaves.
+ */
+export const filters: readonly Filter[] = [
+  { name: 'fault', open: (child, options) => openFault(child(), options) },
+  { name: 'verify', open: (child, options) => openVerify(child(), options), caches: true },
+  { name: 'log-writes', open: (child, options) => openLogWrites(child(), options) },
+  { name: 'crash', open: (child, options) => openCrash(child(), options), caches: true },
+  {
+    name: 'crash, BLOCK_FUA emulated',
+    open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }),
+    caches: true,
+  },
+  // To come: { name: 'slice', open: (child, options) => openSlice(child(), { … }, options) },
+  // { name: 'concat', … [child(), child()] … }, stripe, mirror, crypt and throttle alike.
+];
+
+/** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */
+function openBackwards(options: ManualOptions): ManualDevice {
+  let scheduled = false;
+  const completeAll = (): void => {
+    scheduled = false;
+    for (const io of [...device.started].reverse()) if (device.started.includes(io)) device.complete(io);
+  };
+  const onStarted = (): void => {
+    if (!scheduled) setImmediate(completeAll);
+    scheduled = true;
+  };
+  const device = openManual(SIZE_BYTES, { ...options, onStarted });
+  return device;
+}
+
+function takeAway(device: BlockDevice): void {
+  (device as ManualDevice).remove();
+}
+
+function changeSize(device: BlockDevice, sizeBytes: number): void {
+  (device as ManualDevice).resize(sizeBytes);
+}

@@ -1,0 +1,1 @@
+export { testOptions as default } from '../../vitest.base.js';
