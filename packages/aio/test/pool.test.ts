@@ -206,7 +206,7 @@ describe('closing', () => {
 
 describe('a thread that does not return to its event loop', () => {
   it.skipIf(!available)('sees completions by wait and poll', () => {
-    const device = openFile(path, { engine: 'uring' });
+    const device = openFile(path, { engine: 'uring', readOnly: true });
     const pool = new AioServicePool(device);
     let done = 0;
     for (let block = 0; block < 8; block++) {

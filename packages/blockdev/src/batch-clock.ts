@@ -26,6 +26,8 @@ export class BatchClock {
   #armed = false;
   #left = 0;
   #nowUs = 0;
+  /** Null at first, so that it is kept as an object, which need not be made for every look. */
+  #nowMs: number | null = null;
 
   constructor(timers: BlockTimers) {
     this.#timers = timers;
@@ -47,6 +49,13 @@ export class BatchClock {
     return this.#read();
   }
 
+  /** The same reading in milliseconds, which do not wrap around. */
+  get nowMs(): number {
+    if (this.#left > 0) this.#left -= 1;
+    else this.#read();
+    return this.#nowMs as number;
+  }
+
   /** Makes the next look a reading: after a wait. */
   forget(): void {
     this.#left = 0;
@@ -54,7 +63,9 @@ export class BatchClock {
 
   #read(): number {
     this.#left = SHARED_BY - 1;
-    this.#nowUs = Math.floor(this.#timers.now() * 1000) | 0;
+    const nowMs = this.#timers.now();
+    this.#nowMs = nowMs;
+    this.#nowUs = Math.floor(nowMs * 1000) | 0;
     if (!this.#armed) {
       this.#armed = true;
       resolved.then(this.#forget);

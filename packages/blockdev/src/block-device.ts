@@ -1,5 +1,4 @@
 import { EventEmitter } from 'node:events';
-import { TailQueue } from '@biodone/sync';
 import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
 import { BatchClock, type BlockTimers, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
@@ -90,12 +89,11 @@ export class BlockDevice implements BlockIoOwner {
   readonly #claims: Claims;
   readonly #events = new EventEmitter();
   /** Requests that came while the device was quiesced. */
-  readonly #held = new TailQueue<BlockIo>();
+  readonly #held = this.#live.held;
   readonly #resets: BlockIo[] = [];
   /** Who waits for the device to be quiet. */
   readonly #quiet: (() => void)[] = [];
   #limits: Required<BlockLimits>;
-  #resizes: number;
   #quiesced = 0;
   #holders = 0;
   #closing: Promise<void> | null = null;
@@ -122,18 +120,17 @@ export class BlockDevice implements BlockIoOwner {
     this.ownClaimId = handle?.claimId ?? 0;
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
-    this.#resizes = this.state.resizes;
     if (this.#attached) this.state.countChannel(1);
     this.#clock = new BatchClock(timers);
     const { maxInFlight } = this.#limits;
     this.#port = new DriverPort(driver, this.capabilities, maxInFlight, retryDelayMs, this.state, timers, this.#clock);
-    this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax, this.#held);
+    this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax);
     this.#timeouts = new RequestTimeouts(this.#live, timers, this.#clock, options.timeoutMs, (io, ageMs) => {
       this.#counters.timeouts += 1;
       options.onTimeout?.(io, ageMs);
     });
     this.#setEnds();
-    if (this.#attached && this.#resizes > 0) this.#refresh();
+    this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
   }
 
@@ -284,6 +281,7 @@ export class BlockDevice implements BlockIoOwner {
    */
   claim(kind: ClaimKind, key?: string): BlockClaim {
     if (this.#attached) throw notHere('claim');
+    this.#refresh();
     return this.#claims.claim(kind, this.#driver.name, key);
   }
 
@@ -297,6 +295,17 @@ export class BlockDevice implements BlockIoOwner {
   off<Name extends keyof BlockDeviceEvents>(name: Name, listener: (...values: BlockDeviceEvents[Name]) => void): this {
     this.#events.off(name, listener as (...values: unknown[]) => void);
     return this;
+  }
+
+  /**
+   * Looks whether the device has another size than it had, or is gone, and emits `resize` or `remove` if so. For devices that nobody tells of
+   * it, as files and disks: call it when you know, or every now and then. It does nothing for drivers that notice by themselves.
+   *
+   * @throws SystemError EBADF once the device is closed; what the driver gives if it cannot look
+   */
+  refresh(): void {
+    if (this.#closing !== null) throw new SystemError(EBADF, 'refresh', undefined, 'the device is closed');
+    this.#driver.refresh?.();
   }
 
   /** What has been done since the opening, or the last {@link resetStatistics}. Times are those of a clock that is read once a batch. */
@@ -412,7 +421,7 @@ export class BlockDevice implements BlockIoOwner {
   }
 
   #check(io: BlockIo): number {
-    if (this.state.resizes !== this.#resizes) this.#refresh();
+    if (this.state.stale) this.#refresh();
     if (this.#resets.length > 0 && io.operation !== BLOCK_ABORT) return ECANCELED;
     return checkRequest(io, this);
   }
@@ -470,8 +479,10 @@ export class BlockDevice implements BlockIoOwner {
   }
 
   #refresh(): void {
-    this.#resizes = this.state.resizes;
-    this.#limits = { ...this.#limits, sizeBytes: this.state.sizeBytes };
+    const { state } = this;
+    state.refresh();
+    if (state.sizeBytes === undefined || state.sizeBytes === this.#limits.sizeBytes) return;
+    this.#limits = { ...this.#limits, sizeBytes: state.sizeBytes };
     this.#layer.setLimits(this.#limits);
     this.#setEnds();
   }
@@ -484,7 +495,7 @@ export class BlockDevice implements BlockIoOwner {
 
   #removed(): void {
     if (this.state.removed) return;
-    this.state.remove();
+    this.state.setRemoved();
     // As in #cancelHeld().
     beginSubmit();
     try {

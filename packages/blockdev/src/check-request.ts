@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, ENOTSUP, EPERM, EROFS, type IoBuffer } from '@biodone/uring';
+import { EBADF, EINVAL, ENOTSUP, EPERM, EROFS, type IoBuffer, type IoVector } from '@biodone/uring';
 import {
   BLOCK_ABORT,
   BLOCK_COMPARE_AND_WRITE,
@@ -99,11 +99,17 @@ function checkRange(io: BlockIo, { limits }: CheckedDevice, end: number): number
 function checkMemory(io: BlockIo): number {
   const { vector } = io;
   if (vector === null) return isPart(io.buffer, io.bufferOffset, io.lengthBytes) ? 0 : EINVAL;
-  if (io.buffer !== null || vector.lengthBytes !== io.lengthBytes) return EINVAL;
-  for (const { memory, memoryOffset, lengthBytes } of vector.segments) {
-    if (!isPart(memory, memoryOffset, lengthBytes)) return EINVAL;
+  return io.buffer === null && vector.lengthBytes === io.lengthBytes && isThere(vector) ? 0 : EINVAL;
+}
+
+/** Whether no part of a vector has been transferred away, as trusted memory can be. */
+function isThere(vector: IoVector): boolean {
+  try {
+    vector.check();
+    return true;
+  } catch {
+    return false;
   }
-  return 0;
 }
 
 function isPart(buffer: IoBuffer | null, offset: number, length: number): boolean {

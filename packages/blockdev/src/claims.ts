@@ -1,5 +1,5 @@
 import { EBUSY, SystemError } from '@biodone/uring';
-import { BLOCK_EXTENTS, BLOCK_READ, type BlockIo, type ClaimToken } from './block-io.js';
+import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, type BlockIo, type ClaimToken } from './block-io.js';
 import type { SharedState } from './shared-state.js';
 
 /**
@@ -81,7 +81,8 @@ export function isAllowed(io: BlockIo, state: SharedState, own: number): boolean
   const id = io.claim === null ? own : io.claim.id;
   const kind = state.claimKind;
   const reads = io.operation === BLOCK_READ || io.operation === BLOCK_EXTENTS;
-  if (kind === WRITE_NONE) return reads;
+  // A flush changes nothing, and a stack on a read-only device passes flushes down.
+  if (kind === WRITE_NONE) return reads || io.operation === BLOCK_FLUSH;
   return id === state.claimId || (reads && kind !== EXCLUSIVE);
 }
 

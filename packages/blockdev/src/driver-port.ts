@@ -203,8 +203,8 @@ export class DriverPort implements BlockIoOwner {
    */
   #flushed(error: number): number {
     if (error === ECANCELED) return error;
-    if (error !== 0) this.#state.poison = error;
-    return this.#state.poison;
+    if (error !== 0) this.#state.setPoison(error);
+    return this.#state.poisonNow;
   }
 
   #sleep(delayMs: number): 'ETIME' {

@@ -6,7 +6,7 @@ import type { DeviceSpec } from './spec.js';
  * What a driver writes. The generic layer, BlockDevice, has checked, split and aligned every request before the driver sees it (rule 11):
  * the driver knows no other operations than those that its capabilities name, besides reads, writes and flushes.
  *
- * For a template look at the null driver; for one that works on other devices, at slice.
+ * For a template look at the null driver; for one that works on other devices, at stack-driver.ts.
  */
 export interface BlockDriver {
   /** The kind of device, as in {@link DeviceHandle.driver}. */
@@ -36,6 +36,8 @@ export interface BlockDriver {
    * @throws SystemError ENOTSUP for a device that one thread alone can use
    */
   handle(): DeviceHandle;
+  /** Looks whether the device has changed its size, or is gone, and says so by what {@link attached} was told. A short call. */
+  refresh?(): void;
   /** Told once, by the device that it is under, whom to tell of changes. */
   attached?(events: DriverEvents): void;
   /** Lets go of everything. No request is in flight, and none will come. */

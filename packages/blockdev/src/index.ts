@@ -2,7 +2,7 @@
  * Block devices that are asynchronous from the bottom: `strategy(io)` starts a request, `biodone(io)` says that it is done.
  *
  * {@link BlockIo} is the request, {@link BlockDevice} the device with the generic layer, {@link BlockDriver} what a driver writes;
- * {@link openNull}, {@link openMem} and {@link openFile} open the drivers that exist.
+ * {@link openNull}, {@link openMem} and {@link openFile} open the drivers that exist, {@link openDevice} any stack by its name.
  *
  * @packageDocumentation
  */
@@ -37,11 +37,39 @@ export {
 } from './block-io.js';
 export { BlockClaim, type ClaimKind } from './claims.js';
 export type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
+export {
+  type DriverDefinition,
+  type DriverOption,
+  type DriverOptions,
+  defineDriver,
+  type OpenContext,
+  type OptionType,
+  type OptionValues,
+} from './driver-definition.js';
+export { registerDriver, registeredDrivers } from './driver-registry.js';
+export { openConcat } from './drivers/concat.js';
+export { type CryptOptions, openCrypt } from './drivers/crypt.js';
+export type { ScryptCost } from './drivers/crypt-header.js';
+export type { CryptSecret } from './drivers/crypt-secret.js';
+export { changePassphrase, type FormatCryptOptions, formatCrypt } from './drivers/crypt-volume.js';
 export { type FileEngineName, type FileOptions, openFile, wrapDescriptor } from './drivers/file.js';
-export { openMem } from './drivers/mem.js';
+export { type MemOptions, openMem } from './drivers/mem.js';
+export { type MirrorOptions, openMirror } from './drivers/mirror.js';
+export type { HalfState } from './drivers/mirror-assembly.js';
+export { type HalfStatus, MirrorDevice } from './drivers/mirror-device.js';
+export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
+export { openSlice, type SliceOptions } from './drivers/slice.js';
+export { openStripe, type StripeOptions } from './drivers/stripe.js';
+export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
+export type { ThrottleLimits } from './drivers/throttle-limits.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';
+export { openDevice } from './open.js';
 export type { DeviceSpec, SpecValue } from './spec.js';
+export { SpecError } from './spec-error.js';
+export { formatSpec } from './spec-format.js';
+export { parseSpec } from './spec-parser.js';
+export type { StackOptions } from './stack-driver.js';
 export type { DeviceStatistics, OperationStatistics } from './statistics.js';

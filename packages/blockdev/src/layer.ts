@@ -57,7 +57,6 @@ export class Layer {
     state: SharedState,
     live: LiveRequests,
     piecesMax: number,
-    held: TailQueue<BlockIo>,
   ) {
     this.#port = port;
     this.#limits = limits;
@@ -65,7 +64,7 @@ export class Layer {
     this.#state = state;
     this.#live = live;
     this.#pool = new PiecePool(piecesMax);
-    this.#ranges = new RangeLock(() => this.#limits, held);
+    this.#ranges = new RangeLock(() => this.#limits);
     this.#parts = this.#setLimits(limits);
   }
 
@@ -98,8 +97,7 @@ export class Layer {
     } else if (io.operation === BLOCK_EXTENTS) {
       everythingIsData(io);
     } else {
-      io.error =
-        this.#refuse(io) || (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io) ? EBUSY : this.#runSync(io));
+      io.error = this.#refuse(io) || (this.#isExclusive(io) && this.#isTouched(io) ? EBUSY : this.#runSync(io));
     }
   }
 
@@ -132,7 +130,7 @@ export class Layer {
     const { blocked } = this.#ranges;
     for (let io = blocked.first, next: BlockIo | null; io !== null; io = next) {
       next = blocked.next(io);
-      if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io))) continue;
+      if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#isTouched(io))) continue;
       blocked.remove(io);
       // Not start(), which would put it behind those that came after it.
       this.#admit(io);
@@ -183,11 +181,16 @@ export class Layer {
     // A driver for one part of memory looks for it in `buffer`, also if the vector has but one.
     if (this.#limits.maxSegments === 1 || segments.length > this.#limits.maxSegments) return false;
     const alignment = this.#memoryAlignment;
-    return alignment === 1 || segments.every(({ memory, memoryOffset }) => (memory.address + memoryOffset) % alignment === 0);
+    if (alignment === 1) return true;
+    // Who moves memory in whole units cannot end one part in the middle of a unit, and begin the next there.
+    const unit = this.#unit;
+    return segments.every(
+      ({ memory, memoryOffset, lengthBytes }) => (memory.address + memoryOffset) % alignment === 0 && lengthBytes % unit === 0,
+    );
   }
 
   #startWork(io: BlockIo): void {
-    if (this.#isExclusive(io) && this.#live.isTouched(this.#ranges, io)) {
+    if (this.#isExclusive(io) && this.#isTouched(io)) {
       this.#ranges.blocked.insertTail(io);
       return;
     }
@@ -244,6 +247,11 @@ export class Layer {
     if (this.#unit === this.#limits.blockSizeBytes) return false;
     const partial = io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0;
     return partial && io.operation !== BLOCK_READ && io.operation !== BLOCK_DISCARD && io.operation !== BLOCK_EXTENTS;
+  }
+
+  /** Whether a write to the range is under way. */
+  #isTouched(io: BlockIo): boolean {
+    return this.#live.some((other) => this.#ranges.isTouchedBy(other, io));
   }
 
   #setLimits(limits: Required<BlockLimits>): LayerParts {

@@ -16,7 +16,7 @@ import type { DriverPort } from './driver-port.js';
 import { EILSEQ } from './errno.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
 import { find, firstDifference, gather, place, scatter } from './memory-parts.js';
-import type { Piece, PiecePool } from './piece.js';
+import type { Piece, PieceOwner, PiecePool } from './piece.js';
 
 /** How many pieces of one request are with the driver at a time. */
 const PIECES_AT_ONCE = 8;
@@ -51,7 +51,7 @@ export interface LayerParts {
  *
  * If several pieces fail, the request has the error of the one at the lowest position, and what was moved before it (rule 12).
  */
-export class LayeredIo implements TailQueueEntry {
+export class LayeredIo implements PieceOwner {
   parent: BlockIo | null = null;
   /** Whether no other write may touch the range meanwhile. */
   exclusive = false;

@@ -1,8 +1,10 @@
+import { TailQueue } from '@biodone/sync';
 import type { BlockIo } from './block-io.js';
-import type { RangeLock } from './range-lock.js';
 
 /** The requests that a device has taken and not given back: whatever order they end in, each comes and goes in constant time. */
 export class LiveRequests {
+  /** Those that wait here for a quiesced device to be resumed have not been started. */
+  readonly held: TailQueue<BlockIo> = new TailQueue<BlockIo>();
   readonly #requests: (BlockIo | null)[] = [];
   #count = 0;
 
@@ -32,8 +34,12 @@ export class LiveRequests {
     return this.#requests.slice(0, this.#count) as BlockIo[];
   }
 
-  /** Whether one of them is a write to the range of `io`. */
-  isTouched(ranges: RangeLock, io: BlockIo): boolean {
-    return ranges.isTouched(io, this.#requests, this.#count);
+  /** Whether one of them, that has been started, is so. */
+  some(isSo: (io: BlockIo) => boolean): boolean {
+    for (let index = 0; index < this.#count; index++) {
+      const io = this.#requests[index] as BlockIo;
+      if (io.queue !== this.held && isSo(io)) return true;
+    }
+    return false;
   }
 }

@@ -22,12 +22,9 @@ export class RangeLock {
   readonly #locked: BlockIo[] = [];
   readonly #blocked = new TailQueue<BlockIo>();
   readonly #limits: () => Units;
-  readonly #held: TailQueue<BlockIo>;
 
-  /** @param held the requests that a quiesced device keeps back */
-  constructor(limits: () => Units, held: TailQueue<BlockIo>) {
+  constructor(limits: () => Units) {
     this.#limits = limits;
-    this.#held = held;
   }
 
   /** Whether nothing is locked and nobody waits. */
@@ -45,17 +42,10 @@ export class RangeLock {
     return isModification(io.operation) && (this.#locked.some((other) => this.#overlap(io, other)) || this.#hasOlder(io));
   }
 
-  /**
-   * Whether one of `live` is a write to the range that `io` wants for itself. Those that wait here are none, nor are those that a quiesced
-   * device holds back (it waits for `io` to end), nor those that are done.
-   */
-  isTouched(io: BlockIo, live: readonly (BlockIo | null)[], count: number): boolean {
-    for (let index = 0; index < count; index++) {
-      const other = live[index] as BlockIo;
-      if (other === io || other.state !== IO_STARTED || other.queue === this.#blocked || other.queue === this.#held) continue;
-      if (isModification(other.operation) && this.#overlap(io, other)) return true;
-    }
-    return false;
+  /** Whether another request is a write to the range that `io` wants for itself. Those that wait here are none, nor those that are done. */
+  isTouchedBy(other: BlockIo, io: BlockIo): boolean {
+    if (other === io || other.state !== IO_STARTED || other.queue === this.#blocked) return false;
+    return isModification(other.operation) && this.#overlap(io, other);
   }
 
   lock(io: BlockIo): void {

@@ -13,10 +13,12 @@ writeFileSync(path, Buffer.alloc(2 ** 20));
 // unasked, unless by V8's memory reducer, which does it after some seconds for want of allocation.
 const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--no-memory-reducer', '--expose-gc'];
 
-const kinds = engines.includes('uring') ? ['null', 'file'] : ['null'];
+/** Bytes an operation: a reading of the clock, made once a batch by each device of a stack, comes to one, and an object has 16. */
+const mostBytes: Readonly<Record<string, number>> = { throttle: 4, stripe: 4, mirror: 4 };
+const kinds = ['null', 'mem', 'throttle', ...(engines.includes('uring') ? ['file', 'stripe', 'mirror'] : [])];
 
 it.each(kinds)(
-  'millions of operations with callbacks on the %s device allocate less than a byte each, collected or not',
+  'millions of operations with callbacks on the %s device allocate next to nothing, collected or not',
   { timeout: 60_000 },
   async (kind) => {
     const program = [...youngGeneration, programPath('no-allocation.mjs'), kind, path];
@@ -24,7 +26,7 @@ it.each(kinds)(
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     console.log(`${kind}: ${stdout}`);
     const { allocated, kept, collections, observed } = JSON.parse(stdout) as { [name: string]: number };
-    expect(allocated).toBeLessThan(1);
+    expect(allocated).toBeLessThan(mostBytes[kind] ?? 2);
     expect(kept).toBeLessThan(1);
     expect(collections).toBe(0);
     // Those that the program asked for itself show that the observer sees them.

@@ -8,5 +8,12 @@ it('exceptions of callbacks become uncaughtException, and every other callback i
   // Calls, exceptions, and what is still in flight.
   const expected = [10, 5, 0];
   const ring = engines.includes('uring') ? { uring: expected, wrapped: expected } : {};
-  expect(JSON.parse(stdout)).toEqual({ null: expected, mem: expected, fs: expected, ...ring });
+  expect(JSON.parse(stdout)).toEqual({
+    null: expected,
+    mem: expected,
+    fs: expected,
+    stripe: expected,
+    mirror: expected,
+    ...ring,
+  });
 });

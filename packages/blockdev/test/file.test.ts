@@ -23,6 +23,8 @@ import { programPath, run } from './support/child.js';
 import { flush, makeIo, read, runSync, start, write } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
+const PROGRESS = { uring: 'any', fs: 'event-loop', sync: 'none' };
+
 const folder = temporaryFolder();
 let files = 0;
 function newPath(content?: Uint8Array | string): string {
@@ -86,10 +88,11 @@ describe.each(engines)('a file, engine %s', (engine) => {
   it('describes itself', async () => {
     const path = newPath('12345');
     const device = open(path, { readOnly: true });
-    expect(device.describe()).toEqual({ driver: 'file', path, engine, sizeBytes: 5, readOnly: true, direct: false });
+    const expected = { driver: 'file', kind: 'file', path, engine, sizeBytes: 5, readOnly: true, direct: false, locked: false };
+    expect(device.describe()).toMatchObject(expected);
     expect(JSON.parse(JSON.stringify(device.describe()))).toEqual(device.describe());
     expect(device.limits).toMatchObject({ blockSizeBytes: 1, sizeBytes: 5, memoryAlignmentBytes: 1 });
-    expect(device.capabilities).toMatchObject({ readOnly: true, progress: engine === 'uring' ? 'any' : 'event-loop' });
+    expect(device.capabilities).toMatchObject({ readOnly: true, progress: PROGRESS[engine] });
     await device.close();
   });
 

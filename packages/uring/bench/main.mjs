@@ -7,11 +7,21 @@
 // highest too. Both sides of a ratio do the same work, in the same repeat, and record the latency of every read: those in JavaScript by the
 // same function and clock (performance.now(), once a read: see recorder.mjs), fio by its own.
 import { once } from 'node:events';
-import { availableParallelism, cpus, loadavg, release } from 'node:os';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { probe } from '@biodone/uring';
-import { checkReportFile, writeReport } from '../../../scripts/report-file.mjs';
+import {
+  currentLoad,
+  environmentOf,
+  median,
+  printEnvironment,
+  printFigures,
+  printTable,
+  readOptions,
+  spread,
+  tell,
+  text,
+  writeFigures,
+} from '../../../scripts/bench-table.mjs';
 import { biodone } from './biodone.mjs';
 import { fioIoUring, fioVersion, missingFio } from './fio.mjs';
 import { measured } from './measured.mjs';
@@ -54,7 +64,7 @@ const options = readOptions();
 if (options !== undefined) await main(options);
 
 async function main({ json, repeats }) {
-  const before = loadavg()[0];
+  const loadBefore = currentLoad();
   const file = new TestFile();
   const reasons = reasonsAgainst(file);
   const samples = new Map(PATHS.map(({ id }) => [id, []]));
@@ -81,36 +91,10 @@ async function main({ json, repeats }) {
   tell('');
   await worker?.terminate();
   file.close();
-  const environment = {
-    date: new Date().toISOString().slice(0, 10),
-    node: process.version,
-    platform: `${process.platform} ${process.arch} ${release()}`,
-    cpu: cpus()[0]?.model.trim() ?? 'unknown',
-    cpus: availableParallelism(),
-    fio: missingFio() ?? fioVersion(),
-    loadBefore: Number(before.toFixed(2)),
-    repeats,
-  };
+  const environment = environmentOf(loadBefore, repeats, { fio: missingFio() ?? fioVersion() });
   const figures = FIGURES.map((figure) => ({ ...figure, values: ratios(figure, samples) }));
   print(samples, figures, reasons, environment);
-  if (json !== undefined) {
-    const all = figures.map(({ id, values }) => [id, values.length === 0 ? null : rounded(median(values))]);
-    writeReport(json, { figures: Object.fromEntries(all), environment });
-  }
-}
-
-function readOptions() {
-  try {
-    const { values } = parseArgs({ options: { json: { type: 'string' }, repeats: { type: 'string', default: '5' } } });
-    const repeats = Number(values.repeats);
-    if (!Number.isInteger(repeats) || repeats < 1) throw new Error(`--repeats ${values.repeats} is not a whole number >= 1`);
-    const json = values.json && checkReportFile(values.json);
-    return { json, repeats };
-  } catch (error) {
-    process.stderr.write(`${error.message.split('\n')[0]}; usage: main.mjs [--json FILE] [--repeats N]\n`);
-    process.exitCode = 2;
-    return undefined;
-  }
+  writeFigures(json, figures, environment);
 }
 
 /** Why paths cannot be measured here, by their ids. */
@@ -145,51 +129,17 @@ function ratios({ ours, theirs, of }, samples) {
   return others.length === 0 ? [] : samples.get(ours).map((sample, repeat) => sample[of] / others[repeat][of]);
 }
 
-function tell(line) {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
-}
-
 function print(samples, figures, reasons, environment) {
   const rows = [...samples].map(([id, results]) => {
-    if (results.length === 0) return [id, 'not available', '', '', '', '', ''];
-    const iops = results.map((result) => result.iops);
+    const iops = spread(results.map((result) => result.iops));
+    if (results.length === 0) return [id, ...iops, '', '', ''];
     const [p50, p99] = ['p50', 'p99'].map((of) => text(median(results.map((result) => result[of]))));
     const cpu = results[0].cpuUs === null ? '' : text(median(results.map((result) => result.cpuUs)));
-    return [id, text(median(iops)), text(Math.min(...iops)), text(Math.max(...iops)), p50, p99, cpu];
+    return [id, ...iops, p50, p99, cpu];
   });
   printTable([['reads of 4 KiB a second', 'median', 'lowest', 'highest', 'p50 µs', 'p99 µs', 'CPU µs'], ...rows]);
   console.log();
-  const ratioRows = figures.map(({ id, values }) => {
-    if (values.length === 0) return [id, 'not available', '', ''];
-    return [id, text(median(values)), text(Math.min(...values)), text(Math.max(...values))];
-  });
-  printTable([['figure', 'median', 'lowest', 'highest'], ...ratioRows]);
+  printFigures(figures);
   for (const reason of new Set(reasons.values())) console.log(`\nnot available: ${reason}`);
-  console.log(
-    `\n${Object.entries(environment)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(', ')}`,
-  );
-}
-
-function printTable(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  for (const row of rows) {
-    const cells = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])));
-    console.log(cells.join('  ').trimEnd());
-  }
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function rounded(value) {
-  return Number(value.toPrecision(4));
-}
-
-function text(value) {
-  return value >= 1000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+  printEnvironment(environment);
 }

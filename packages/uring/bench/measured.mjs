@@ -4,7 +4,7 @@ import { FILE_BYTES } from './test-file.mjs';
 /** Runs one path of JavaScript for the time of `load`. Both the compiler and the processor's caches get some time before anything
  * counts. The CPU is that of the whole process, all of its threads included. */
 export async function measured(path, load) {
-  const recorder = new Recorder({ ...load, fileBytes: FILE_BYTES });
+  const recorder = new Recorder({ fileBytes: FILE_BYTES, ...load });
   let before = process.cpuUsage();
   recorder.onWarm = () => {
     before = process.cpuUsage();

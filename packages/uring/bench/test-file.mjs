@@ -29,22 +29,25 @@ export class TestFile {
   /** Why it cannot be read past the page cache; null if it can. */
   noDirect;
   #fd;
+  #lengthBytes;
   #chunk = new Uint8Array(CHUNK_BYTES);
 
-  constructor() {
+  constructor(lengthBytes = FILE_BYTES) {
     const { fd, noDirect } = openOnDisk();
     this.#fd = fd;
+    this.#lengthBytes = lengthBytes;
     this.noDirect = noDirect;
     this.path = `/proc/${process.pid}/fd/${fd}`;
     // Random bytes, since a hole or zeros might be read without a disk.
-    for (let offset = 0; offset < FILE_BYTES; offset += CHUNK_BYTES)
+    for (let offset = 0; offset < lengthBytes; offset += CHUNK_BYTES)
       writeSync(fd, randomFillSync(this.#chunk), 0, CHUNK_BYTES, offset);
     fdatasyncSync(fd);
   }
 
   /** Reads all of it, so that it is in the page cache: the kernel takes pages back in the background. */
   readThrough() {
-    for (let offset = 0; offset < FILE_BYTES; offset += CHUNK_BYTES) readSync(this.#fd, this.#chunk, 0, CHUNK_BYTES, offset);
+    for (let offset = 0; offset < this.#lengthBytes; offset += CHUNK_BYTES)
+      readSync(this.#fd, this.#chunk, 0, CHUNK_BYTES, offset);
   }
 
   close() {

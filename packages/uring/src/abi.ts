@@ -28,6 +28,7 @@ export const IORING_ENTER_EXT_ARG: number = 1 << 3;
 export const IORING_FEAT_SINGLE_MMAP: number = 1 << 0;
 export const IORING_FEAT_NODROP: number = 1 << 1;
 export const IORING_FEAT_EXT_ARG: number = 1 << 8;
+export const IORING_FEAT_RW_ATTR: number = 1 << 16;
 
 /** The names of the IORING_FEAT_ bits, from bit 0 on. */
 export const FEATURE_NAMES: readonly string[] = [
@@ -69,6 +70,7 @@ export const IORING_REGISTER_FILES_UPDATE2: number = 14;
 export const IORING_REGISTER_BUFFERS2: number = 15;
 export const IORING_REGISTER_BUFFERS_UPDATE: number = 16;
 export const IORING_REGISTER_SYNC_CANCEL: number = 24;
+export const IORING_REGISTER_FILE_ALLOC_RANGE: number = 25;
 
 export const IORING_RSRC_REGISTER_SPARSE: number = 1 << 0;
 

@@ -6,11 +6,6 @@ const NEEDS_CALL = IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN;
 
 /** The completion queue, which the kernel writes and this thread reads. */
 export class CompletionQueue {
-  /** The entry that {@link take} has taken: `struct io_uring_cqe`. */
-  slot = 0;
-  generation = 0;
-  result = 0;
-  flags = 0;
   readonly #mask: number;
   readonly #headIndex: number;
   readonly #tailIndex: number;
@@ -19,6 +14,8 @@ export class CompletionQueue {
   readonly #entries: number;
   #words: Int32Array;
   #head: number;
+  /** The head that the kernel knows. */
+  #published: number;
 
   constructor(memory: RingMemory) {
     this.#mask = memory.cqEntries - 1;
@@ -29,6 +26,7 @@ export class CompletionQueue {
     this.#entries = memory.cqes;
     this.#words = memory.words;
     this.#head = Atomics.load(memory.words, memory.cqHead);
+    this.#published = this.#head;
   }
 
   /** How many entries are there. */
@@ -56,22 +54,19 @@ export class CompletionQueue {
     Atomics.and(this.#words, this.#sqFlagsIndex, ~IORING_SQ_TASKRUN);
   }
 
-  /** Takes the next entry, if there is one before `tail`. */
-  take(tail: number): boolean {
+  /** Takes the next entry, if there is one before `tail`: the index of its first word, or -1. */
+  take(tail: number): number {
+    const head = this.#head;
     // The difference, and not equality: a completion that reaps moves the head past a tail that was read before.
-    if (((tail - this.#head) | 0) <= 0) return false;
-    const words = this.#words;
-    const base = this.#entries + ((this.#head & this.#mask) << 2);
-    this.slot = words[base] as number;
-    this.generation = words[base + 1] as number;
-    this.result = words[base + 2] as number;
-    this.flags = words[base + 3] as number;
-    this.#head = (this.#head + 1) | 0;
-    return true;
+    if (((tail - head) | 0) <= 0) return -1;
+    this.#head = (head + 1) | 0;
+    return this.#entries + ((head & this.#mask) << 2);
   }
 
   /** Gives the places of the entries that have been taken back to the kernel: once a batch, because the fence costs as much as the rest. */
   publish(): void {
+    if (this.#published === this.#head) return;
+    this.#published = this.#head;
     // Pairs with the kernel's acquire load of the head, before it writes the next entry into such a place.
     Atomics.store(this.#words, this.#headIndex, this.#head);
   }

@@ -1,7 +1,8 @@
-import { IORING_REGISTER_FILES_UPDATE2, IORING_REGISTER_FILES2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
+import { IORING_REGISTER_FILE_ALLOC_RANGE, IORING_REGISTER_FILES2, IORING_RSRC_REGISTER_SPARSE } from './abi.js';
 import { EBADF, EBUSY, EINVAL } from './errno.js';
 import { SystemError } from './errors.js';
-import { checkPlace, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
+import { HOT_PLACES, HotFiles, hotFilesPossible } from './hot-files.js';
+import { checkPlace, putFile, ResourceUpdate, sparseTable, type TableRing, tagOf } from './resource-table.js';
 import { FixedFile, type RingFile } from './ring-file.js';
 import type { RingRequest } from './ring-request.js';
 import type { RingGuard } from './thread-end.js';
@@ -15,6 +16,8 @@ import type { RingGuard } from './thread-end.js';
 export class FileTable {
   /** How many places there are. */
   readonly length: number;
+  /** The files that have a place by themselves. @internal */
+  readonly hot: HotFiles;
   readonly #ring: TableRing;
   readonly #places: (FixedFile | null)[];
   /** The last file of each place, which requests may still be looking for. */
@@ -29,8 +32,13 @@ export class FileTable {
     this.#former = [...this.#places];
     // One place more than the user sees.
     const count = guard === null ? length : length + 1;
-    if (count > 0) {
-      const result = ring.register(IORING_REGISTER_FILES2, sparseTable(count, IORING_RSRC_REGISTER_SPARSE), 32);
+    const hotCount = hotFilesPossible(ring) && this.#open(count + HOT_PLACES) >= 0 ? HOT_PLACES : 0;
+    this.hot = new HotFiles(ring, count, hotCount);
+    if (hotCount > 0) {
+      // Places that the kernel chooses itself are the user's.
+      ring.register(IORING_REGISTER_FILE_ALLOC_RANGE, Uint32Array.of(0, length, 0, 0), 0);
+    } else if (count > 0) {
+      const result = this.#open(count);
       if (result < 0) throw new SystemError(-result, 'io_uring_register', undefined, result === -EINVAL ? NEEDS : undefined);
     }
     if (guard === null) return;
@@ -87,9 +95,12 @@ export class FileTable {
     this.#put(index, -1, 0n);
   }
 
+  #open(count: number): number {
+    return this.#ring.register(IORING_REGISTER_FILES2, sparseTable(count, IORING_RSRC_REGISTER_SPARSE), 32);
+  }
+
   #put(index: number, fd: number, tag: bigint): void {
-    this.#update.setFile(index, fd, tag);
-    const result = this.#ring.register(IORING_REGISTER_FILES_UPDATE2, this.#update.words, ResourceUpdate.BYTES);
+    const result = putFile(this.#ring, this.#update, index, fd, tag);
     if (result < 0) throw new SystemError(-result, 'io_uring_register');
   }
 }

@@ -30,6 +30,11 @@ export class IoBuffer {
   readonly lengthBytes: number;
   /** Names this memory in every thread of the process. */
   readonly id: number;
+  /**
+   * Addresses that were used. They are numbers too large to be anything but objects, and one would be made for every call; of type unknown,
+   * so that the compiler keeps the object instead of its value.
+   */
+  #addresses: unknown[] | null = null;
 
   private constructor(bytes: Uint8Array, id: number) {
     this.bytes = bytes;
@@ -93,10 +98,19 @@ export class IoBuffer {
     checkPart(target, targetOffset, lengthBytes);
     checkPart(source, sourceOffset, lengthBytes);
     if (target.address !== 0) {
-      libc().memmove(target.address + targetOffset, source.address + sourceOffset, lengthBytes);
+      libc().memmove(target.#addressAt(targetOffset), source.#addressAt(sourceOffset), lengthBytes);
     } else {
       target.bytes.set(source.bytes.subarray(sourceOffset, sourceOffset + lengthBytes), targetOffset);
     }
+  }
+
+  /** The address of a byte, for a native function: where blocks begin, always the same object for the same address. */
+  #addressAt(offset: number): unknown {
+    if (offset % ADDRESS_STEP_BYTES !== 0) return this.address + offset;
+    this.#addresses ??= new Array<unknown>(Math.ceil((this.lengthBytes + 1) / ADDRESS_STEP_BYTES)).fill(null);
+    const index = offset / ADDRESS_STEP_BYTES;
+    this.#addresses[index] ??= this.address + offset;
+    return this.#addresses[index];
   }
 
   /**
@@ -126,6 +140,9 @@ export class IoBuffer {
     return new IoBuffer(new Uint8Array(handle.memory, handle.byteOffset, handle.lengthBytes), handle.id);
   }
 }
+
+/** The block size that most copies have. */
+const ADDRESS_STEP_BYTES = 4096;
 
 /** An {@link IoBuffer} on its way to another thread. */
 export interface IoBufferHandle {

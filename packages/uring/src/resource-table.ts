@@ -1,3 +1,4 @@
+import { IORING_REGISTER_FILES_UPDATE2 } from './abi.js';
 import { checkRange } from './ring-options.js';
 import type { RingRequest } from './ring-request.js';
 import { libc } from './syscalls.js';
@@ -6,6 +7,7 @@ import { libc } from './syscalls.js';
 export interface TableRing {
   readonly fd: number;
   readonly closed: boolean;
+  readonly features: number;
   register(opcode: number, argument: NodeJS.TypedArray, count: number): number;
   submitAll(): boolean;
   tag(request: RingRequest): void;
@@ -62,6 +64,12 @@ export class ResourceUpdate {
     this.#data[1] = BigInt(lengthBytes);
     this.#tag[0] = tag;
   }
+}
+
+/** Puts a file into a place of a table; -1 empties it. Returns a negative errno where the kernel refuses. */
+export function putFile(ring: TableRing, update: ResourceUpdate, index: number, fd: number, tag = 0n): number {
+  update.setFile(index, fd, tag);
+  return ring.register(IORING_REGISTER_FILES_UPDATE2, update.words, ResourceUpdate.BYTES);
 }
 
 /** A request's user_data, by which the kernel tells that it has let go of a resource; 0 for none. */

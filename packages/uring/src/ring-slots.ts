@@ -1,7 +1,7 @@
 import { EBADF, ECANCELED } from './errno.js';
 import { IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_DRAIN, IOSQE_IO_HARDLINK } from './flags.js';
 import { looksUpLate } from './late-lookup.js';
-import type { FixedFile } from './ring-file.js';
+import type { FixedFile, RingFile } from './ring-file.js';
 import type { ChainOfRequests, RingRequest } from './ring-request.js';
 
 /** The bit in the high half of a completion's user_data that tells a message of another ring from the ring's own requests. */
@@ -12,7 +12,7 @@ export const MESSAGE_USER_DATA: number = MESSAGE_BIT * 2 ** 32;
 const GENERATION_MAX = MESSAGE_BIT - 1;
 /** The one that a chain's drain makes a drain, and one more, which ends the kernel's draining. */
 const REQUESTS_AFTER_DRAIN = 2;
-const UNUSUAL_FLAGS = IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_DRAIN;
+const SPECIAL_FLAGS = IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_DRAIN;
 
 /** A request that completes without the kernel. */
 interface Failure {
@@ -27,11 +27,11 @@ interface Failure {
  * without the kernel.
  */
 export class RingSlots {
-  /** The most that were in flight. */
-  inFlightMax = 0;
   readonly #requests: (RingRequest | null)[];
   readonly #freeSlots: Int32Array;
   #free: number;
+  /** The least that were free. */
+  #freeMin: number;
   /** Slots beyond the others: however many resources the kernel holds, requests find room. */
   readonly #freeTagSlots: number[] = [];
   /** By slot: the place in the table of files that the kernel looks up only when the request runs. */
@@ -45,6 +45,9 @@ export class RingSlots {
   #settling = 0;
   #settler = -1;
   #silent = 0;
+  #lateCount = 0;
+  /** The sum of all counts above: without any, a request comes and goes with nothing to look at but itself. */
+  #special = 0;
   readonly #failed: Failure[] = [];
 
   constructor(count: number) {
@@ -53,11 +56,17 @@ export class RingSlots {
     this.#behind = new Uint8Array(count);
     this.#freeSlots = Int32Array.from({ length: count }, (_, index) => count - 1 - index);
     this.#free = count;
+    this.#freeMin = count;
   }
 
   /** How many slots are free. */
   get free(): number {
     return this.#free;
+  }
+
+  /** The most that were in flight. */
+  get inFlightMax(): number {
+    return this.#freeSlots.length - this.#freeMin;
   }
 
   get inFlight(): number {
@@ -101,8 +110,12 @@ export class RingSlots {
     this.#begin(request);
     const { file, otherFile } = request;
     if (file !== null && !file.hold()) return this.#refuse(request);
-    if (otherFile === null || otherFile.hold()) return true;
-    file?.release();
+    return otherFile === null || this.#holdOther(request, otherFile);
+  }
+
+  #holdOther(request: RingRequest, otherFile: RingFile): boolean {
+    if (otherFile.hold()) return true;
+    request.file?.release();
     return this.#refuse(request);
   }
 
@@ -132,22 +145,17 @@ export class RingSlots {
 
   /** Gives a claimed request a slot. */
   take(request: RingRequest): number {
-    this.#free -= 1;
-    const slot = this.#freeSlots[this.#free] as number;
-    const { fixed } = request;
-    if ((request.flags & UNUSUAL_FLAGS) !== 0 || this.#behindCount > 0 || this.#settling > 0) this.#takeUnusual(request, slot);
-    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining || this.unsettled))) {
-      fixed.lateRequests += 1;
-      this.#late[slot] = fixed;
-    }
+    const free = this.#free - 1;
+    this.#free = free;
+    if (free < this.#freeMin) this.#freeMin = free;
+    const slot = this.#freeSlots[free] as number;
+    if ((request.flags & SPECIAL_FLAGS) !== 0 || request.fixed !== null || this.#special > 0) this.#takeSpecial(request, slot);
     this.#seat(request, slot);
-    const inFlight = this.#freeSlots.length - this.#free;
-    if (inFlight > this.inFlightMax) this.inFlightMax = inFlight;
     return slot;
   }
 
-  /** Of a request that is silent, or drains, or follows a drain. */
-  #takeUnusual(request: RingRequest, slot: number): void {
+  /** Of a request that is silent, or drains, or names a registered file; and of any while there are such, or one follows a drain. */
+  #takeSpecial(request: RingRequest, slot: number): void {
     if ((request.flags & IOSQE_CQE_SKIP_SUCCESS) !== 0) this.#silent += 1;
     if ((request.flags & IOSQE_IO_DRAIN) !== 0) {
       this.#settling = REQUESTS_AFTER_DRAIN;
@@ -159,6 +167,17 @@ export class RingSlots {
     } else if (this.#settling > 0 && this.#settler < 0 && request.chain === null) {
       this.#settler = slot;
     }
+    const { fixed } = request;
+    if (fixed !== null && (request.chain !== null || looksUpLate(request, this.draining || this.unsettled))) {
+      fixed.lateRequests += 1;
+      this.#late[slot] = fixed;
+      this.#lateCount += 1;
+    }
+    this.#sum();
+  }
+
+  #sum(): void {
+    this.#special = this.#behindCount + this.#settling + this.#silent + this.#lateCount + this.#tags;
   }
 
   /** Gives a slot to a request that waits for the kernel to let go of a registered resource. It holds nothing. */
@@ -170,6 +189,7 @@ export class RingSlots {
     request.fd = -1;
     request.flags = 0;
     this.#tags += 1;
+    this.#sum();
     this.#seat(request, this.#freeTagSlots.pop() ?? this.#requests.length);
   }
 
@@ -211,18 +231,29 @@ export class RingSlots {
 
   #seat(request: RingRequest, slot: number): void {
     // Never 0: a tag of 0 means none, and a cancel of 0 must find nothing.
-    this.#generation = (this.#generation % GENERATION_MAX) + 1;
+    const generation = this.#generation === GENERATION_MAX ? 1 : this.#generation + 1;
+    this.#generation = generation;
     request.slot = slot;
-    request.generation = this.#generation;
+    request.generation = generation;
     this.#requests[slot] = request;
   }
 
   #vacate(slot: number, request: RingRequest): void {
     this.#requests[slot] = null;
     request.slot = -1;
+    if (this.#special > 0) {
+      this.#vacateSpecial(slot, request);
+      if (slot >= this.#freeSlots.length) return;
+    }
+    this.#freeSlots[this.#free] = slot;
+    this.#free += 1;
+  }
+
+  #vacateSpecial(slot: number, request: RingRequest): void {
     if (slot >= this.#freeSlots.length) {
       this.#tags -= 1;
       this.#freeTagSlots.push(slot);
+      this.#sum();
       return;
     }
     if (this.#behindCount > 0) {
@@ -238,9 +269,9 @@ export class RingSlots {
     if (late) {
       late.lateRequests -= 1;
       this.#late[slot] = null;
+      this.#lateCount -= 1;
     }
-    this.#freeSlots[this.#free] = slot;
-    this.#free += 1;
+    this.#sum();
   }
 
   /**

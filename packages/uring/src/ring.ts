@@ -19,6 +19,7 @@ import { EAGAIN, EBADF, EBUSY, EINTR, EINVAL, ETIME } from './errno.js';
 import { SystemError } from './errors.js';
 import { FileTable } from './file-table.js';
 import { IORING_CQE_F_MORE, IOSQE_CQE_SKIP_SUCCESS, IOSQE_IO_HARDLINK, IOSQE_IO_LINK } from './flags.js';
+import type { HotFiles } from './hot-files.js';
 import { syncCancelArgument } from './opcodes/cancel.js';
 import { underWay } from './opcodes/prepare.js';
 import type { RequestChain } from './request-chain.js';
@@ -90,6 +91,7 @@ export class Ring {
   readonly #submitFlags: number;
   readonly #sq: SubmissionQueue;
   readonly #cq: CompletionQueue;
+  readonly #hot: HotFiles;
   #words: Int32Array;
   #delivered = 0;
   #closed = false;
@@ -129,6 +131,7 @@ export class Ring {
       memory.close();
       throw error;
     }
+    this.#hot = this.files.hot;
     open.add(this);
   }
 
@@ -245,10 +248,15 @@ export class Ring {
 
   /** Throws what {@link prepare} throws. @internal */
   check(request: RingRequest): void {
+    // Almost all have nothing of this, and are done with one look.
+    const { fixed, fixedBuffer } = request;
+    if (this.#closed || request.started || (request.flags & CHAIN_FLAGS) !== 0) this.#refuse(request);
+    if (request.opcode < 0 || fixed !== null || fixedBuffer !== null) this.#checkPrepared(request);
+  }
+
+  #refuse(request: RingRequest): never {
     this.#checkOpen('start');
-    if (request.started) throw underWay();
-    if ((request.flags & CHAIN_FLAGS) !== 0) throw linkAlone();
-    this.#checkPrepared(request);
+    throw request.started ? underWay() : linkAlone();
   }
 
   /** {@link claim} for a chain. False if one of its files is closing: that member completes with EBADF, and the others with ECANCELED. @internal */
@@ -270,15 +278,16 @@ export class Ring {
 
   /** Gives a claimed request, or the chain that it is the first of, its entries. False where there is no room. @internal */
   admit(request: RingRequest): boolean {
-    const { chain } = request;
-    const count = chain === null ? 1 : chain.requests.length;
-    if (this.#slots.free < count || !this.#makeRoom(count)) return false;
-    if (chain === null) {
-      this.#sq.put(request, this.#slots.take(request));
-      return true;
-    }
+    if (request.chain !== null) return this.#admitChain(request.chain.requests);
+    if (this.#slots.free === 0 || !(this.#sq.fits(1) || this.#makeRoom(1))) return false;
+    this.#sq.put(request, this.#slots.take(request), this.#hot.placeOf(request));
+    return true;
+  }
+
+  #admitChain(requests: readonly RingRequest[]): boolean {
+    if (this.#slots.free < requests.length || !this.#makeRoom(requests.length)) return false;
     if (this.#polled) this.submitAll();
-    for (const member of chain.requests) this.#sq.put(member, this.#slots.take(member));
+    for (const member of requests) this.#sq.put(member, this.#slots.take(member), -1);
     if (this.#polled) this.submit();
     return true;
   }
@@ -410,9 +419,11 @@ export class Ring {
     const tail = cq.tail;
     try {
       // A completion may close the ring, and its memory with it.
-      while (count < limit && !this.#closed && cq.take(tail)) {
+      while (count < limit && !this.#closed) {
+        const entry = cq.take(tail);
+        if (entry < 0) break;
         count += 1;
-        this.#complete(cq.slot, cq.generation, cq.result, cq.flags);
+        this.#complete(entry);
       }
     } finally {
       cq.publish();
@@ -420,9 +431,14 @@ export class Ring {
     return count;
   }
 
-  #complete(slot: number, generation: number, result: number, flags: number): void {
+  /** Delivers a completion: `struct io_uring_cqe`, as 4 words. */
+  #complete(entry: number): void {
+    const words = this.#words;
+    const slot = words[entry] as number;
+    const result = words[entry + 2] as number;
+    const flags = words[entry + 3] as number;
     this.#delivered = (this.#delivered + 1) | 0;
-    if ((generation & MESSAGE_BIT) !== 0) {
+    if (((words[entry + 1] as number) & MESSAGE_BIT) !== 0) {
       this.onMessage?.(slot >>> 0, result);
       return;
     }
@@ -469,6 +485,7 @@ export class Ring {
     if (this.#closed) return;
     this.#drain(timeoutMs);
     if (this.#closed) return;
+    this.#hot.clear();
     this.#closed = true;
     open.delete(this);
     // A view of memory that is no longer mapped would crash the process, so nobody may still hold one. The closed ring's queues are empty.
@@ -513,7 +530,7 @@ export class Ring {
   #makeRoom(count: number): boolean {
     const sq = this.#sq;
     if (!this.#polled) return sq.fits(count) || (this.submit() > 0 && sq.fits(count));
-    while (!sq.fitsPolled(count)) {
+    while (!sq.fitsNow(count)) {
       // The polling thread takes them all in time, but the call returns when there is room for one.
       this.submit();
       this.#wakePoller();
@@ -525,7 +542,7 @@ export class Ring {
   #submitPolled(): number {
     const count = this.#sq.queued;
     this.#publish();
-    this.#sq.queued = 0;
+    this.#sq.leave();
     this.#submitted += count;
     this.#wakePoller();
     return count;
@@ -552,7 +569,7 @@ export class Ring {
     const taken = this.#libc.enter(SYS_io_uring_enter, this.fd, toSubmit, minComplete, flags, argument, argumentBytes);
     if (taken >= 0) {
       if (toSubmit === 0) return 0;
-      this.#sq.queued -= taken;
+      this.#sq.took(taken);
       this.#submitted += taken;
       return taken;
     }

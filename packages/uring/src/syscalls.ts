@@ -18,6 +18,7 @@ export interface Libc {
   register(number: number, fd: number, opcode: number, argument: NodeJS.TypedArray, count: number): number;
   mmap(address: number, lengthBytes: number, protection: number, flags: number, fd: number, offset: number): number;
   munmap(address: number, lengthBytes: number): number;
+  madvise(address: number, lengthBytes: number, advice: number): number;
   shmget(key: number, lengthBytes: number, flags: number): number;
   shmat(id: number, address: number, flags: number): number;
   shmctl(id: number, command: number, argument: number): number;
@@ -31,8 +32,22 @@ export interface Libc {
   fcntl(fd: number, command: number, argument: number): number;
   pread(fd: number, address: number, lengthBytes: number, offset: number): number;
   pwrite(fd: number, address: number, lengthBytes: number, offset: number): number;
-  /** From `end`, SEEK_END, it tells how large a block device is, which fstat does not. */
-  lseek(fd: number, offset: number, end: number): number;
+  preadv(fd: number, vector: number, count: number, offset: number): number;
+  pwritev(fd: number, vector: number, count: number, offset: number): number;
+  /** With RWF_ flags. Null where the C library does not have it. */
+  readonly pwritev2: ((fd: number, vector: number, count: number, offset: number, flags: number) => number) | null;
+  /** SEEK_END tells how large a file is, SEEK_DATA and SEEK_HOLE where its holes are. */
+  lseek(fd: number, offset: number, whence: number): number;
+  /** Null where the C library does not have it. */
+  readonly fallocate: ((fd: number, mode: number, offset: number, lengthBytes: number) => number) | null;
+  /** The same in a thread of Node's pool. `done` hears what it returned; the errno stays in that thread. */
+  readonly fallocateAsync: ((fd: number, mode: number, offset: number, lengthBytes: number, done: AsyncDone) => void) | null;
+  ioctl(fd: number, request: number, argument: number): number;
+  /** The same in a thread of Node's pool: as `fallocateAsync`. */
+  ioctlAsync(fd: number, request: number, argument: number, done: AsyncDone): void;
+  flock(fd: number, operation: number): number;
+  /** Null where the C library does not have it. */
+  readonly statx: ((fd: number, path: string, flags: number, mask: number, answer: Uint8Array) => number) | null;
   fsync(fd: number): number;
   fdatasync(fd: number): number;
   /** A stream of the C library over a descriptor, which it then owns. */
@@ -42,7 +57,8 @@ export interface Libc {
   symbol(handle: number, name: string): number;
   /** Node's own interface for native addons; null where the executable does not export it. See {@link ThreadEnd}. */
   readonly cleanupHooks: CleanupHooks | null;
-  memmove(target: number, source: number, lengthBytes: number): void;
+  /** The addresses are numbers. */
+  memmove(target: unknown, source: unknown, lengthBytes: number): void;
   /** The calling thread's errno, after a call that returned -1. */
   errno(): number;
   /** The address of a view's first byte, or of what a pointer points to. */
@@ -50,6 +66,9 @@ export interface Libc {
   /** Memory that was mapped, as an ArrayBuffer. Touching it after munmap crashes the process. */
   view(address: number, lengthBytes: number): ArrayBuffer;
 }
+
+/** What an asynchronous call returned. The first value is an error of the interface itself, such as too many calls at a time. */
+type AsyncDone = (error: Error | null, result: number) => void;
 
 /** node::AddEnvironmentCleanupHook and its counterpart, of node.h. All values are addresses. */
 interface CleanupHooks {
@@ -87,12 +106,15 @@ function load(): Libc {
   const declare = <Name extends keyof Libc>(prototype: string): Libc[Name] => library.func(prototype) as unknown as Libc[Name];
   const syscall = <Name extends keyof Libc>(parameters: string[]): Libc[Name] =>
     library.func('syscall', 'int', parameters) as unknown as Libc[Name];
+  const fallocate = optional(() => declare<'fallocate'>('int fallocate(int fd, int mode, int64_t offset, int64_t length)'));
+  const ioctl = declare<'ioctl'>('int ioctl(int fd, ulong request, uintptr_t argument)');
   return {
     setup: syscall<'setup'>(['long', 'uint', 'void *']),
     enter: syscall<'enter'>(['long', 'int', 'uint', 'uint', 'uint', 'uintptr_t', 'size_t']),
     register: syscall<'register'>(['long', 'int', 'uint', 'void *', 'uint']),
     mmap: declare<'mmap'>('intptr_t mmap(uintptr_t address, size_t length, int protection, int flags, int fd, long offset)'),
     munmap: declare<'munmap'>('int munmap(uintptr_t address, size_t length)'),
+    madvise: declare<'madvise'>('int madvise(uintptr_t address, size_t length, int advice)'),
     shmget: declare<'shmget'>('int shmget(int key, size_t length, int flags)'),
     shmat: declare<'shmat'>('intptr_t shmat(int id, uintptr_t address, int flags)'),
     shmctl: declare<'shmctl'>('int shmctl(int id, int command, uintptr_t argument)'),
@@ -106,7 +128,18 @@ function load(): Libc {
     fcntl: declare<'fcntl'>('int fcntl(int fd, int command, long argument)'),
     pread: declare<'pread'>('intptr_t pread(int fd, uintptr_t address, size_t length, int64_t offset)'),
     pwrite: declare<'pwrite'>('intptr_t pwrite(int fd, uintptr_t address, size_t length, int64_t offset)'),
+    preadv: declare<'preadv'>('intptr_t preadv(int fd, uintptr_t vector, int count, int64_t offset)'),
+    pwritev: declare<'pwritev'>('intptr_t pwritev(int fd, uintptr_t vector, int count, int64_t offset)'),
+    pwritev2: optional(() =>
+      declare<'pwritev2'>('intptr_t pwritev2(int fd, uintptr_t vector, int count, int64_t offset, int flags)'),
+    ),
     lseek: declare<'lseek'>('int64_t lseek(int fd, int64_t offset, int whence)'),
+    fallocate,
+    fallocateAsync: fallocate === null ? null : asyncOf<NonNullable<Libc['fallocateAsync']>>(fallocate),
+    ioctl,
+    ioctlAsync: asyncOf<Libc['ioctlAsync']>(ioctl),
+    flock: declare<'flock'>('int flock(int fd, int operation)'),
+    statx: optional(() => declare<'statx'>('int statx(int fd, const char *path, int flags, uint mask, void *answer)')),
     fsync: declare<'fsync'>('int fsync(int fd)'),
     fdatasync: declare<'fdatasync'>('int fdatasync(int fd)'),
     fdopen: declare<'fdopen'>('uintptr_t fdopen(int fd, const char *mode)'),
@@ -118,6 +151,20 @@ function load(): Libc {
     address: (view) => Number(koffi.address(view)),
     view: (address, lengthBytes) => koffi.view(BigInt(address), lengthBytes),
   };
+}
+
+/** Null for a function that this C library does not have. */
+function optional<Func>(declare: () => Func): Func | null {
+  try {
+    return declare();
+  } catch {
+    return null;
+  }
+}
+
+/** What koffi adds to each function: the same call in a thread of Node's pool. */
+function asyncOf<Func>(declared: unknown): Func {
+  return (declared as { async: Func }).async;
 }
 
 /** By the names that the C++ compiler gives to functions of node.h and v8-isolate.h on Linux. */

@@ -127,12 +127,9 @@ export class ThreadRing {
    * @throws Error ERR_INVALID_STATE if the request is under way; TypeError ERR_INVALID_ARG_VALUE for link flags, which belong to a chain
    */
   start(request: RingRequest): void {
-    if (request.file === null) this.#keepIfLate(request);
-    if (this.ring.claim(request)) {
-      if (this.#closing) this.ring.fail(request, ECANCELED);
-      else if (isBare(request)) this.#startBare(request);
-      else this.#enqueue(request, 1);
-    }
+    // Almost all: on a file that is held, and there is room.
+    if (request.file === null || this.#closing || this.#waitingCount > 0) this.#startSpecial(request);
+    else if (this.ring.claim(request) && !this.ring.admit(request)) this.#wait(request, 1);
     // A completion that starts a request is inside #run, which looks for more before it returns.
     if (!this.#running) this.#interrupt.schedule();
   }
@@ -349,8 +346,20 @@ export class ThreadRing {
     keepDescriptors([request]);
   }
 
+  /** Of a request that is on no file, or finds the ring closing or others waiting. */
+  #startSpecial(request: RingRequest): void {
+    if (request.file === null) this.#keepIfLate(request);
+    if (!this.ring.claim(request)) return;
+    if (this.#closing) this.ring.fail(request, ECANCELED);
+    else if (isBare(request)) this.#startBare(request);
+    else this.#enqueue(request, 1);
+  }
+
   #enqueue(request: RingRequest, count: number): void {
-    if (this.#waiting.isEmpty && this.ring.admit(request)) return;
+    if (this.#waitingCount > 0 || !this.ring.admit(request)) this.#wait(request, count);
+  }
+
+  #wait(request: RingRequest, count: number): void {
     this.#waiting.insertTail(request);
     this.#waitingCount += count;
   }

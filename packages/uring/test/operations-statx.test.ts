@@ -12,6 +12,7 @@ import {
   STATX_DIOALIGN,
   STATX_WRITE_ATOMIC,
   type Statx,
+  statxSync,
   ThreadRing,
 } from '@biodone/uring';
 import { afterAll, expect, it } from 'vitest';
@@ -87,6 +88,12 @@ describeRing('prepareStatx', () => {
       expect((await statx((request) => prepareStatx(request, '', AT_EMPTY_PATH, STATX_BASIC_STATS, target))).inode).toBe(inode);
     }
     expect((await statx((request) => prepareStatx(request, 'file', 0, STATX_BASIC_STATS, directory))).inode).toBe(inode);
+  });
+
+  it('is about an open file without a ring too', async () => {
+    const asynchronous = await statx((request) => prepareStatx(request, '', AT_EMPTY_PATH, STATX_BASIC_STATS, file));
+    expect(statxSync(file.fd, STATX_BASIC_STATS)).toEqual(asynchronous);
+    expect(statxSync(-1)).toBe(null);
   });
 
   it('is about a link or what it points to', async () => {

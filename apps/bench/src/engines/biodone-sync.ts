@@ -13,7 +13,8 @@ export const biodoneSync: Engine = {
 };
 
 async function open({ path }: Target): Promise<Session> {
-  const device = openFile(path, { engine: 'fs' });
+  // All engines have the file open at a time, and take turns.
+  const device = openFile(path, { engine: 'fs', lock: false });
   const pool = new AioServicePool(device);
   const op = pool.allocate();
   op.callback = null;

@@ -1,13 +1,20 @@
 import { EIO, type FileTarget } from '@biodone/uring';
-import type { BlockIo } from '../block-io.js';
+import type { AbortVerdict, BlockIo } from '../block-io.js';
+
+/** How asynchronous requests of an open file are done. */
+export type FileEngineKind = 'uring' | 'fs' | 'sync';
 
 /** A file that is open in this process. Its descriptor is closed only after the last request on it has completed (rule 13). */
 export interface OpenFile {
   readonly fd: number;
   /** For messages. */
   readonly path: string;
+  /** A block device, or else a regular file. */
+  readonly isDevice: boolean;
   /** The unit of a transfer: 1, or the alignment that O_DIRECT asks for. */
   readonly blockSizeBytes: number;
+  /** What discards and zeros are multiples of. */
+  readonly sectorBytes: number;
   /**
    * Whether a transfer that the kernel cut short goes on until its end or the end of the file. Otherwise the request completes short, as
    * pread(2) would.
@@ -20,11 +27,16 @@ export interface OpenFile {
   readonly target: FileTarget;
 }
 
-/** A way to do asynchronous I/O on files. */
+/** A way to do asynchronous I/O on a file. */
 export interface FileEngine {
-  readonly name: 'uring' | 'fs';
-  readonly progress: 'any' | 'event-loop';
-  start(io: BlockIo, file: OpenFile): void;
+  readonly name: FileEngineKind;
+  readonly progress: 'none' | 'any' | 'event-loop';
+  /** Whether it makes a single write stable, or leaves that to a flush. */
+  readonly fua: 'native' | 'emulate';
+  /** Whether it knows discards, zeros and holes. */
+  readonly space: boolean;
+  start(io: BlockIo): void;
+  abort?(io: BlockIo): AbortVerdict;
   poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
 }

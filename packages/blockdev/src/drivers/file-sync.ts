@@ -1,60 +1,171 @@
-import { fdatasyncSync, readSync, writeSync } from 'node:fs';
-import { libc } from '@biodone/uring';
-import { BLOCK_FLUSH, BLOCK_READ, type BlockIo } from '../block-io.js';
-import { isOver, nextLength, type OpenFile } from './file-engine.js';
+import { fdatasyncSync, readvSync, writevSync } from 'node:fs';
+import { EINVAL, EIO, ENOTSUP, IoBuffer, type IoVector, type Libc, libc, RWF_DSYNC } from '@biodone/uring';
+import { biodone } from '../biodone.js';
+import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import { find, place } from '../memory-parts.js';
+import { BLKDISCARD } from './block-ioctl.js';
+import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
+import { findExtents } from './file-extents.js';
+import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps } from './file-space.js';
+import { native, putWord64 } from './native.js';
 
-/** Runs a request in the calling thread, by pread(2), pwrite(2) or fdatasync(2). */
+/** File I/O in the calling thread, also of asynchronous requests: they are done when `strategy` returns, which blocks as long as they take. */
+export function createSyncEngine(file: OpenFile): FileEngine {
+  const calls = native();
+  return {
+    name: 'sync',
+    progress: 'none',
+    fua: calls?.pwritev2 ? 'native' : 'emulate',
+    space: hasSpaceCalls(),
+    start: (io) => {
+      runSync(io, file);
+      biodone(io, io.error);
+    },
+    poll: () => 0,
+    wait: () => 0,
+  };
+}
+
+/** Whether this platform knows discards, zeros and holes. */
+export function hasSpaceCalls(): boolean {
+  return (native()?.fallocate ?? null) !== null;
+}
+
+/** Runs a request in the calling thread, and leaves its error in it. */
 export function runSync(io: BlockIo, file: OpenFile): void {
-  if (io.operation === BLOCK_FLUSH || io.buffer === null) {
-    const result = attempt(() => {
-      fdatasyncSync(file.fd);
-      return 0;
-    });
-    io.error = Math.abs(result);
+  const { operation } = io;
+  if (operation === BLOCK_READ || operation === BLOCK_WRITE) transfer(io, file);
+  else if (operation === BLOCK_FLUSH) io.error = Math.abs(sync(file.fd));
+  else if (operation === BLOCK_EXTENTS) findExtents(io, file);
+  else changeSpace(io, file);
+}
+
+/** One try of a discard or of zeros: see file-space.ts. Returns 0 or a negative errno. */
+export function callStep(fd: number, step: number, offset: number, lengthBytes: number): number {
+  const { fallocate, ioctl, errno }: Libc = libc();
+  if (step !== DISCARD_SECTORS) return fallocate?.(fd, step, offset, lengthBytes) === 0 ? 0 : -errno();
+  discardRange ??= IoBuffer.allocate(16, 8);
+  putRange(discardRange, offset, lengthBytes);
+  return ioctl(fd, BLKDISCARD, discardRange.address) === 0 ? 0 : -errno();
+}
+
+/** Fills in two 64-bit numbers: BLKDISCARD's start and length, or the address and length of a `struct iovec`. */
+export function putRange({ bytes }: IoBuffer, first: number, second: number): void {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, 4);
+  putWord64(words, 0, first);
+  putWord64(words, 2, second);
+}
+
+let discardRange: IoBuffer | null = null;
+
+function transfer(io: BlockIo, file: OpenFile): void {
+  const isRead = io.operation === BLOCK_READ;
+  try {
+    // What is trusted may have been transferred away, and its address be somebody else's.
+    io.vector?.check();
+  } catch {
+    io.error = EINVAL;
     return;
   }
-  const isRead = io.operation === BLOCK_READ;
   // Without a foreign function interface there is no address, and Node's own calls do the same a little slower.
-  const move = io.buffer.address === 0 ? (isRead ? nodeRead : nodeWrite) : isRead ? nativeRead : nativeWrite;
-  while (!isOver(io, file, move(io, file.fd), isRead));
+  const calls = native();
+  while (!isOver(io, file, calls === null ? nodeMove(io, file.fd, isRead) : nativeMove(calls, io, file.fd, isRead), isRead));
 }
 
-function nativeRead(io: BlockIo, fd: number): number {
-  const { pread, errno } = libc();
+function nativeMove(calls: Libc, io: BlockIo, fd: number, isRead: boolean): number {
   const moved = io.transferredBytes;
-  const result = pread(fd, addressOf(io), io.lengthBytes - moved, io.offset + moved);
-  return result < 0 ? -errno() : result;
+  const offset = io.offset + moved;
+  let result: number;
+  if (!isRead && (io.flags & BLOCK_FUA) !== 0) return stableWrite(calls, io, fd);
+  if (io.vector !== null && moved === 0) {
+    const { address, count } = io.vector;
+    result = isRead ? calls.preadv(fd, address, count, offset) : calls.pwritev(fd, address, count, offset);
+  } else {
+    find(io, moved);
+    const address = (place.buffer?.address ?? 0) + place.offset;
+    result = isRead ? calls.pread(fd, address, place.lengthBytes, offset) : calls.pwrite(fd, address, place.lengthBytes, offset);
+  }
+  return result < 0 ? -calls.errno() : result;
 }
 
-function nativeWrite(io: BlockIo, fd: number): number {
-  const { pwrite, errno } = libc();
+/** The only part of a vector that is made here. The calls that it is for are over when they return. */
+let onePart: IoBuffer | null = null;
+
+/** A write that is on the medium when it returns. */
+function stableWrite(calls: Libc, io: BlockIo, fd: number): number {
   const moved = io.transferredBytes;
-  const result = pwrite(fd, addressOf(io), io.lengthBytes - moved, io.offset + moved);
-  return result < 0 ? -errno() : result;
+  let address = 0;
+  let count = 1;
+  if (io.vector !== null && moved === 0) {
+    ({ address, count } = io.vector as IoVector);
+  } else {
+    find(io, moved);
+    onePart ??= IoBuffer.allocate(16, 8);
+    putRange(onePart, (place.buffer?.address ?? 0) + place.offset, place.lengthBytes);
+    address = onePart.address;
+  }
+  const { pwritev2 } = calls;
+  if (pwritev2 !== null) {
+    const result = pwritev2(fd, address, count, io.offset + moved, RWF_DSYNC);
+    return result < 0 ? -calls.errno() : result;
+  }
+  const result = calls.pwritev(fd, address, count, io.offset + moved);
+  if (result < 0) return -calls.errno();
+  return calls.fdatasync(fd) < 0 ? -calls.errno() : result;
 }
 
-function nodeRead(io: BlockIo, fd: number): number {
+function nodeMove(io: BlockIo, fd: number, isRead: boolean): number {
   const moved = io.transferredBytes;
-  return attempt(() => readSync(fd, bytesOf(io), io.bufferOffset + moved, nextLength(io), io.offset + moved));
+  const views = viewsOf(io);
+  return attempt(() => (isRead ? readvSync(fd, views, io.offset + moved) : writevSync(fd, views, io.offset + moved)));
 }
 
-function nodeWrite(io: BlockIo, fd: number): number {
+/** The memory that is next, as Node's vectored calls take it: all parts of a vector, or else the rest of one part. */
+export function viewsOf(io: BlockIo): Uint8Array[] {
   const moved = io.transferredBytes;
-  return attempt(() => writeSync(fd, bytesOf(io), io.bufferOffset + moved, nextLength(io), io.offset + moved));
+  if (io.vector !== null && moved === 0) {
+    return io.vector.segments.map(({ memory, memoryOffset, lengthBytes }) =>
+      memory.bytes.subarray(memoryOffset, memoryOffset + lengthBytes),
+    );
+  }
+  find(io, moved);
+  const length = Math.min(place.lengthBytes, nextLength(io));
+  return place.buffer === null ? [] : [place.buffer.bytes.subarray(place.offset, place.offset + length)];
 }
 
-function addressOf(io: BlockIo): number {
-  return (io.buffer?.address ?? 0) + io.bufferOffset + io.transferredBytes;
+function changeSpace(io: BlockIo, file: OpenFile): void {
+  const offset = spaceOffset(io, file);
+  const lengthBytes = spaceLength(io, file);
+  let result = lengthBytes === 0 ? 0 : -ENOTSUP;
+  if (lengthBytes > 0) {
+    for (const step of spaceSteps(io, file)) {
+      result = callStep(file.fd, step, offset, lengthBytes);
+      if (result !== -ENOTSUP) break;
+    }
+  }
+  io.error = Math.abs(result);
+  if (result === 0) io.transferredBytes = io.lengthBytes;
 }
 
-function bytesOf(io: BlockIo): Uint8Array {
-  return io.buffer?.bytes ?? new Uint8Array(0);
+function sync(fd: number): number {
+  const calls = native();
+  if (calls !== null) return calls.fdatasync(fd) === 0 ? 0 : -calls.errno();
+  return attempt(() => {
+    fdatasyncSync(fd);
+    return 0;
+  });
+}
+
+/** The errno of an error of node:fs, negative; that of wrong arguments, such as memory that is gone, has none. */
+export function resultOf(error: NodeJS.ErrnoException): number {
+  if (error.errno !== undefined) return -Math.abs(error.errno);
+  return error.code?.startsWith('ERR_') ? -EINVAL : -EIO;
 }
 
 function attempt(call: () => number): number {
   try {
     return call();
   } catch (error) {
-    return (error as NodeJS.ErrnoException).errno ?? -5;
+    return resultOf(error as NodeJS.ErrnoException);
   }
 }

@@ -1,73 +1,195 @@
 import { TailQueue } from '@biodone/sync';
-import { prepareFdatasync, prepareRead, prepareWrite, RingRequest, type ThreadRing } from '@biodone/uring';
+import {
+  ECANCELED,
+  EINTR,
+  EINVAL,
+  ENOTSUP,
+  type IoBuffer,
+  prepareDiscard,
+  prepareFallocate,
+  prepareFdatasync,
+  prepareRead,
+  prepareReadv,
+  prepareWrite,
+  prepareWritev,
+  RingRequest,
+  RWF_DSYNC,
+  type ThreadRing,
+} from '@biodone/uring';
 import { biodone } from '../biodone.js';
-import { BLOCK_FLUSH, BLOCK_READ, type BlockIo } from '../block-io.js';
+import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import { find, place } from '../memory-parts.js';
 import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
+import { findExtents } from './file-extents.js';
+import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps } from './file-space.js';
 
 /** File I/O through the thread's io_uring. */
-export function createUringEngine(ring: ThreadRing): FileEngine {
+export function createUringEngine(file: OpenFile, ring: ThreadRing): FileEngine {
   const free = new TailQueue<FileRequest>();
+  /** Every one that was ever made: to find that of a request which is to be ended. */
+  const made: FileRequest[] = [];
+  const make = (): FileRequest => {
+    const request = new FileRequest(ring, free, file);
+    made.push(request);
+    return request;
+  };
   return {
     name: 'uring',
     progress: 'any',
-    start: (io, file) => {
-      const request = free.removeFirst() ?? new FileRequest(ring, free);
-      request.begin(io, file);
+    fua: 'native',
+    space: true,
+    start: (io) => {
+      if (io.operation !== BLOCK_EXTENTS) {
+        (free.removeFirst() ?? make()).begin(io);
+        return;
+      }
+      findExtents(io, file);
+      biodone(io, io.error);
+    },
+    abort: (io) => {
+      made.find((request) => request.io === io)?.end();
+      // What the kernel has started it may finish: the request tells what became of it.
+      return 'in-progress';
     },
     poll: () => ring.poll(),
     wait: (timeoutMs) => ring.wait(timeoutMs),
   };
 }
 
+const NO_STEPS: readonly number[] = [];
+
 /** The ring's side of a BlockIo. It goes back to the free list before the completion goes up, which may start the next request. */
 class FileRequest extends RingRequest {
+  io: BlockIo | null = null;
   readonly #ring: ThreadRing;
   readonly #free: TailQueue<FileRequest>;
-  #io: BlockIo | null = null;
-  #file: OpenFile | null = null;
+  readonly #file: OpenFile;
+  /** What is tried for a discard or for zeros, and which of it is under way. */
+  #steps = NO_STEPS;
+  #step = 0;
+  /** Whether somebody wants it to end: then it does not go on where the kernel has left off. */
+  #ending = false;
 
-  constructor(ring: ThreadRing, free: TailQueue<FileRequest>) {
+  constructor(ring: ThreadRing, free: TailQueue<FileRequest>, file: OpenFile) {
     super();
     this.#ring = ring;
     this.#free = free;
+    this.#file = file;
   }
 
-  begin(io: BlockIo, file: OpenFile): void {
-    this.#io = io;
-    this.#file = file;
-    this.#submit(io, file);
+  begin(io: BlockIo): void {
+    this.io = io;
+    this.#ending = false;
+    this.#goOn(io);
+  }
+
+  /** Asks the kernel to stop it. */
+  end(): void {
+    this.#ending = true;
+    this.#ring.cancel(this);
   }
 
   override complete(result: number): void {
-    const io = this.#io as BlockIo;
-    const file = this.#file as OpenFile;
-    if (io.operation === BLOCK_FLUSH) {
-      io.error = result < 0 ? -result : 0;
-    } else if (!isOver(io, file, result, io.operation === BLOCK_READ)) {
-      this.#submit(io, file);
-      return;
-    }
-    this.#finish(io);
+    const io = this.io as BlockIo;
+    if (this.#isOver(io, result)) this.#finish(io);
+    else if (this.#ending) this.#finish(io, ECANCELED);
+    else this.#goOn(io);
   }
 
-  #finish(io: BlockIo): void {
-    this.#io = null;
-    this.#file = null;
+  #isOver(io: BlockIo, result: number): boolean {
+    const { operation } = io;
+    if (operation === BLOCK_READ || operation === BLOCK_WRITE) return isOver(io, this.#file, result, operation === BLOCK_READ);
+    if (this.#isRefused(result) && this.#step + 1 < this.#steps.length) {
+      this.#step += 1;
+      return false;
+    }
+    // A call that the kernel has interrupted for the cancel.
+    io.error = result === -EINTR && this.#ending ? ECANCELED : Math.abs(Math.min(result, 0));
+    if (io.error === 0) io.transferredBytes = operation === BLOCK_FLUSH ? 0 : io.lengthBytes;
+    return true;
+  }
+
+  /** Whether this way is none on this file. A kernel that does not know the discard of sectors calls it invalid. */
+  #isRefused(result: number): boolean {
+    return result === -ENOTSUP || (result === -EINVAL && this.#steps[this.#step] === DISCARD_SECTORS);
+  }
+
+  #finish(io: BlockIo, error = io.error): void {
+    this.io = null;
+    this.#steps = NO_STEPS;
     // Whoever let go of the memory must not wait for the next use of this request.
     this.memory = null;
     this.#free.insertHead(this);
-    biodone(io, io.error);
+    biodone(io, error);
   }
 
-  #submit(io: BlockIo, file: OpenFile): void {
-    if (io.operation === BLOCK_FLUSH || io.buffer === null) {
-      prepareFdatasync(this, file.target);
-    } else {
-      const moved = io.transferredBytes;
-      const memoryOffset = io.bufferOffset + moved;
-      if (io.operation === BLOCK_READ) prepareRead(this, file.target, io.buffer, memoryOffset, nextLength(io), io.offset + moved);
-      else prepareWrite(this, file.target, io.buffer, memoryOffset, nextLength(io), io.offset + moved);
+  /** Hands the request, or the rest of it, to the ring; completes it if there is nothing to hand over. */
+  #goOn(io: BlockIo): void {
+    let ready = false;
+    try {
+      ready = this.#prepare(io);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE') throw error;
+      // Trusted memory has been transferred away since the request was checked.
+      io.error = EINVAL;
     }
-    this.#ring.start(this);
+    if (ready) this.#ring.start(this);
+    else this.#finish(io);
+  }
+
+  #prepare(io: BlockIo): boolean {
+    const { target } = this.#file;
+    if (io.operation === BLOCK_READ || io.operation === BLOCK_WRITE) {
+      this.#prepareTransfer(io);
+      return true;
+    }
+    if (io.operation !== BLOCK_FLUSH) return this.#prepareSpace(io);
+    prepareFdatasync(this, target);
+    return true;
+  }
+
+  #prepareTransfer(io: BlockIo): void {
+    const { target } = this.#file;
+    const moved = io.transferredBytes;
+    const { vector } = io;
+    const isRead = io.operation === BLOCK_READ;
+    const rwFlags = (io.flags & BLOCK_FUA) === 0 ? 0 : RWF_DSYNC;
+    if (vector !== null && moved === 0) {
+      if (isRead) prepareReadv(this, target, vector, io.offset);
+      else prepareWritev(this, target, vector, io.offset, rwFlags);
+      return;
+    }
+    let buffer = io.buffer as IoBuffer;
+    let memoryOffset = io.bufferOffset + moved;
+    let lengthBytes = nextLength(io);
+    if (vector !== null) {
+      // The rest of a vector goes part by part.
+      find(io, moved);
+      buffer = place.buffer as IoBuffer;
+      memoryOffset = place.offset;
+      lengthBytes = Math.min(lengthBytes, place.lengthBytes);
+    }
+    if (isRead) prepareRead(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved);
+    else prepareWrite(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved, rwFlags);
+  }
+
+  /** False if there is nothing to do, or nothing to do it with: then the error is in the request. */
+  #prepareSpace(io: BlockIo): boolean {
+    const file = this.#file;
+    const offset = spaceOffset(io, file);
+    const lengthBytes = spaceLength(io, file);
+    if (lengthBytes === 0) {
+      io.transferredBytes = io.lengthBytes;
+      return false;
+    }
+    if (this.#steps === NO_STEPS) {
+      this.#steps = spaceSteps(io, file);
+      this.#step = 0;
+    }
+    const step = this.#steps[this.#step];
+    if (step === undefined) io.error = ENOTSUP;
+    else if (step === DISCARD_SECTORS) prepareDiscard(this, file.target, offset, lengthBytes);
+    else prepareFallocate(this, file.target, step, offset, lengthBytes);
+    return step !== undefined;
   }
 }

@@ -1,17 +1,21 @@
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { EINVAL, EISDIR, ENOSYS, libc, probe, RingFile, SystemError, threadRing } from '@biodone/uring';
-import { BlockDevice } from '../block-device.js';
-import type { BlockDriver, DeviceHandle } from '../driver.js';
-import type { FileEngine, OpenFile } from './file-engine.js';
+import { closeSync, constants, openSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { ENOSYS, probe, RingFile, SystemError, threadRing } from '@biodone/uring';
+import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import type { DeviceHandle } from '../driver.js';
+import { createFileDriver, type FileHandle, type FileOpening, type Owned } from './file-driver.js';
+import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { createFsEngine } from './file-fs.js';
-import { runSync } from './file-sync.js';
+import { type FileGeometry, geometryOf } from './file-geometry.js';
+import { lockFile } from './file-lock.js';
+import { createSyncEngine } from './file-sync.js';
 import { createUringEngine } from './file-uring.js';
 
 /** How asynchronous requests of a file device are done. */
-export type FileEngineName = 'auto' | 'uring' | 'fs';
+export type FileEngineName = 'auto' | FileEngineKind;
 
 /** Options of {@link openFile}. */
-export interface FileOptions {
+export interface FileOptions extends BlockDeviceOptions {
   /** @default false */
   readOnly?: boolean;
   /**
@@ -21,21 +25,28 @@ export interface FileOptions {
   create?: boolean;
   /**
    * Lets writes past the end make the file longer, and reads there be short. Otherwise the size at the opening is the device's size, and
-   * requests beyond it fail with EINVAL.
+   * requests beyond it fail with EINVAL. For files, not for block devices.
    * @default false
    */
   growable?: boolean;
   /**
-   * Bypasses the page cache (O_DIRECT, Linux): offsets, lengths and memory are then multiples of 512 bytes.
+   * Bypasses the page cache (O_DIRECT, Linux): offsets and lengths are then multiples of the device's block size, as file system or disk
+   * ask for it, which is mostly 512 bytes.
    * @default false
    */
   direct?: boolean;
   /**
-   * `'uring'` is io_uring, and fails where that is not to be had; `'fs'` is Node's own callbacks; `'auto'` is io_uring if possible,
-   * otherwise `'fs'`, with a warning BIODONE_NO_IO_URING, once.
+   * `'uring'` is io_uring, and fails where that is not to be had; `'fs'` is Node's own callbacks; `'sync'` blocks in `strategy`; `'auto'` is
+   * io_uring if possible, otherwise `'fs'`, with a warning BIODONE_NO_IO_URING, once.
    * @default 'auto'
    */
   engine?: FileEngineName;
+  /**
+   * Locks the file against a second writer, in this process or another (flock(2), which binds only those who ask for it). Readers neither take
+   * nor respect the lock.
+   * @default true, unless `readOnly`
+   */
+  lock?: boolean;
 }
 
 /**
@@ -56,19 +67,34 @@ export interface FileOptions {
  * ```
  *
  * @throws the errors of open(2) and fstat(2), as node:fs gives them; SystemError ENOSYS with `engine: 'uring'` where there is no io_uring;
- * SystemError EISDIR for a directory, EINVAL for what is neither a file nor a block device
+ * SystemError EISDIR for a directory, EINVAL for what is neither a file nor a block device, EROFS for a device that refuses writes, EBUSY for
+ * a file that another writer has locked
  */
 export function openFile(path: string, options: FileOptions = {}): BlockDevice {
-  const { readOnly = false, create = false, growable = false, direct = false, engine = 'auto' } = options;
+  const { readOnly = false, create = false, direct = false, engine: name = 'auto' } = options;
   const flags =
     (readOnly ? constants.O_RDONLY : constants.O_RDWR) | (create ? constants.O_CREAT : 0) | (direct ? constants.O_DIRECT : 0);
-  const createEngine = chooseEngine(engine);
+  const kind = chooseEngine(name);
   const fd = openSync(path, flags, 0o666);
+  return open(examine(fd, path, options), kind, options, true);
+}
+
+/** Looks at what has been opened, and locks it. Closes it again if that is nothing for a device. */
+function examine(fd: number, path: string, options: FileOptions): FileOpening {
+  const { readOnly = false, direct = false, growable = false, engine = 'auto', lock = true } = options;
   try {
-    const size = sizeOf(fd, path);
-    const blockSizeBytes = direct ? 512 : 1;
-    const file: OpenFile = { fd, path, blockSizeBytes, whole: true, target: RingFile.borrow(fd, path) };
-    return new BlockDevice(createFileDriver(file, createEngine(), { readOnly, sizeBytes: growable ? null : size, owned: true }));
+    const geometry = geometryOf(fd, path, { direct, readOnly });
+    return {
+      fd,
+      path: resolve(path),
+      geometry,
+      readOnly,
+      direct,
+      growable: growable && !geometry.isDevice,
+      whole: true,
+      locked: lock && !readOnly && lockFile(fd, path),
+      asked: { ...(engine === 'auto' ? {} : { engine }), ...(lock ? {} : { lock: false as const }) },
+    };
   } catch (error) {
     closeSync(fd);
     throw error;
@@ -82,69 +108,74 @@ export function openFile(path: string, options: FileOptions = {}): BlockDevice {
  * @throws SystemError ENOSYS where there is no io_uring
  */
 export function wrapDescriptor(fd: number): BlockDevice {
-  const engine = chooseEngine('uring')();
-  const file: OpenFile = { fd, path: `fd ${fd}`, blockSizeBytes: 1, whole: false, target: fd };
-  return new BlockDevice(createFileDriver(file, engine, { readOnly: false, sizeBytes: null, owned: false }));
-}
-
-function sizeOf(fd: number, path: string): number {
-  const stat = fstatSync(fd);
-  if (stat.isFile()) return stat.size;
-  if (stat.isDirectory()) throw new SystemError(EISDIR, 'open', path);
-  if (!stat.isBlockDevice()) throw new SystemError(EINVAL, 'open', path, 'neither a file nor a block device');
-  const { lseek, errno } = libc();
-  const SEEK_END = 2;
-  const size = lseek(fd, 0, SEEK_END);
-  if (size < 0) throw new SystemError(errno(), 'lseek', path);
-  return size;
-}
-
-interface FileGeometry {
-  readonly readOnly: boolean;
-  readonly sizeBytes: number | null;
-  /** Whether closing the device closes the descriptor. */
-  readonly owned: boolean;
-}
-
-interface FileHandle extends DeviceHandle, Omit<FileGeometry, 'owned'>, Omit<OpenFile, 'target'> {
-  readonly driver: 'file';
-  readonly engine: FileEngine['name'];
+  const opening = {
+    fd,
+    path: `fd ${fd}`,
+    geometry: UNKNOWN_GEOMETRY,
+    readOnly: false,
+    direct: false,
+    growable: true,
+    whole: false,
+    locked: false,
+    asked: {},
+  };
+  return open(opening, chooseEngine('uring'), {}, false);
 }
 
 /** The file of a handle, in another thread: the same descriptor, with that thread's own ring. */
 export function attachFile(handle: DeviceHandle): BlockDevice {
-  const { fd, path, blockSizeBytes, whole, readOnly, sizeBytes, engine } = handle as FileHandle;
-  const file: OpenFile = { fd, path, blockSizeBytes, whole, target: whole ? RingFile.borrow(fd, path) : fd };
-  return new BlockDevice(createFileDriver(file, chooseEngine(engine)(), { readOnly, sizeBytes, owned: false }), {}, handle);
+  const opening = handle as FileHandle;
+  return open(opening, chooseEngine(opening.engine), {}, false, handle);
 }
 
-function createFileDriver(file: OpenFile, engine: FileEngine, geometry: FileGeometry): BlockDriver {
-  const { readOnly, sizeBytes, owned } = geometry;
-  const { fd, path, blockSizeBytes, whole } = file;
-  return {
-    name: 'file',
-    limits: { blockSizeBytes, sizeBytes, memoryAlignmentBytes: blockSizeBytes },
-    capabilities: { readOnly, progress: engine.progress, retry: whole },
-    start: (io) => engine.start(io, file),
-    startSync: (io) => runSync(io, file),
-    poll: engine.poll,
-    wait: engine.wait,
-    describe: () => ({ path, engine: engine.name, sizeBytes, readOnly, direct: blockSizeBytes > 1 }),
-    config: () => ({ driver: 'file', path, readOnly, direct: blockSizeBytes > 1, growable: sizeBytes === null }),
-    handle: (): FileHandle => ({ driver: 'file', fd, path, blockSizeBytes, whole, readOnly, sizeBytes, engine: engine.name }),
-    close: () => {
-      if (owned) closeSync(fd);
-    },
-  };
+const UNKNOWN_GEOMETRY: FileGeometry = {
+  isDevice: false,
+  sizeBytes: 0,
+  blockSizeBytes: 1,
+  memoryAlignmentBytes: 1,
+  physicalBlockSizeBytes: 1,
+  sectorBytes: 1,
+  rotational: false,
+};
+
+/** The device for an open descriptor, which it closes in the end if it is `owned`. */
+function open(
+  opening: FileOpening,
+  kind: FileEngineKind,
+  options: BlockDeviceOptions,
+  owned: boolean,
+  handle?: DeviceHandle,
+): BlockDevice {
+  const { fd, path, whole, geometry } = opening;
+  const { isDevice, blockSizeBytes, sectorBytes } = geometry;
+  let target: RingFile | number = fd;
+  let closing: Owned = owned ? { close: () => closeSync(fd) } : null;
+  if (kind === 'uring' && whole) {
+    target = owned ? RingFile.adopt(fd, { path }) : RingFile.borrow(fd, path);
+    if (owned) closing = target;
+  }
+  const file: OpenFile = { fd, path, isDevice, blockSizeBytes, sectorBytes, whole, target };
+  try {
+    return new BlockDevice(createFileDriver(opening, file, ENGINES[kind](file), closing), options, handle);
+  } catch (error) {
+    void closing?.close();
+    throw error;
+  }
 }
 
-function chooseEngine(name: FileEngineName): () => FileEngine {
-  if (name === 'fs') return createFsEngine;
+const ENGINES: Record<FileEngineKind, (file: OpenFile) => FileEngine> = {
+  uring: (file) => createUringEngine(file, threadRing()),
+  fs: createFsEngine,
+  sync: createSyncEngine,
+};
+
+function chooseEngine(name: FileEngineName): FileEngineKind {
+  if (name === 'fs' || name === 'sync') return name;
   const { available, reason } = probe();
-  if (available) return () => createUringEngine(threadRing());
+  if (available) return 'uring';
   if (name === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
   warnOnce(`io_uring is not available, files use Node's own thread pool: ${reason}`);
-  return createFsEngine;
+  return 'fs';
 }
 
 let warned = false;

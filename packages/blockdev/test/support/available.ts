@@ -8,4 +8,4 @@ if (!available) console.warn(`tests of the engine 'uring' are skipped: ${reason}
 export const describeRing: typeof describe.skip = describe.skipIf(!available);
 
 /** The engines that files can have here. */
-export const engines: readonly ('uring' | 'fs')[] = available ? ['uring', 'fs'] : ['fs'];
+export const engines: readonly ('uring' | 'fs' | 'sync')[] = available ? ['uring', 'fs', 'sync'] : ['fs', 'sync'];

@@ -1,18 +1,28 @@
-// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|file [PATH]
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|file|stripe|mirror [PATH]
 // One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
 // collection left; and `collections`, how many there were while the former was measured.
 
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BlockIo, openFile, openNull } from '@biodone/blockdev';
+import { BlockIo, openFile, openMem, openMirror, openNull, openStripe, openThrottle } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);
 const DEPTH = 32;
 const LENGTH_BYTES = 4096;
-const device = kind === 'null' ? openNull() : openFile(path, { readOnly: true, engine: 'uring' });
-const blocks = kind === 'null' ? 2 ** 20 : device.limits.sizeBytes / LENGTH_BYTES;
+const file = () => openFile(path, { readOnly: true, engine: 'uring' });
+const OPEN = {
+  null: () => openNull(),
+  mem: () => openMem(2 ** 24),
+  // Limits that are looked at, and that nothing here reaches.
+  throttle: () => openThrottle(openNull(), { iops: 1e12, bytesPerSecond: 1e15 }),
+  file,
+  stripe: () => openStripe([file(), file()]),
+  mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
+};
+const device = await OPEN[kind]();
+const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);
 

@@ -13,7 +13,7 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const path = join(folder, 'file');
 writeFileSync(path, 'abcdef');
 
-const devices = [1, 2, 3].map(() => openFile(path, { engine }));
+const devices = [1, 2, 3].map(() => openFile(path, { engine, lock: false }));
 const [device] = devices;
 const run = (fields) =>
   new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BlockIo, openFile, openMem, openNull, wrapDescriptor } from '@biodone/blockdev';
+import { BlockIo, openFile, openMem, openMirror, openNull, openStripe, wrapDescriptor } from '@biodone/blockdev';
 import { IoBuffer, probe } from '@biodone/uring';
 
 // On every device 10 requests, of which every other's callback throws, valid and invalid ones mixed.
@@ -10,8 +10,12 @@ process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const path = join(folder, 'file');
 writeFileSync(path, Buffer.alloc(4096));
 const fd = openSync(path);
-const devices = { null: openNull(4096), mem: openMem(4096), fs: openFile(path, { engine: 'fs' }) };
-if (probe().available) Object.assign(devices, { uring: openFile(path, { engine: 'uring' }), wrapped: wrapDescriptor(fd) });
+const fs = () => openFile(path, { engine: 'fs', lock: false });
+const devices = { null: openNull(4096), mem: openMem(4096), fs: fs() };
+// Those that wait in line for a child request are served before the callback of the one that gave it back.
+devices.stripe = openStripe([fs(), openMem(4096)], { stripeBytes: 16, childrenMax: 1 });
+devices.mirror = (await openMirror([fs(), fs()], { labels: false })).device;
+if (probe().available) Object.assign(devices, { uring: openFile(path, { engine: 'uring', lock: false }), wrapped: wrapDescriptor(fd) });
 
 let uncaught = 0;
 process.on('uncaughtException', (error) => {
@@ -26,10 +30,10 @@ for (const [name, device] of Object.entries(devices)) {
     const io = new BlockIo();
     io.buffer = IoBuffer.allocate(16);
     io.lengthBytes = 16;
-    io.offset = index % 3 === 0 ? -1 : 0;
+    io.offset = index % 3 === 0 ? -1 : index === 2 ? 0 : 16;
     io.iodone = () => {
       calls += 1;
-      if (index % 2 === 0) throw new Error('of a callback');
+      if (index % 2 === 1) throw new Error('of a callback');
     };
     device.strategy(io);
   }

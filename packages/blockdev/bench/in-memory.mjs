@@ -1,0 +1,75 @@
+import { randomFillSync } from 'node:crypto';
+import { BLOCK_WRITE, BlockIo, openMem, openNull } from '@biodone/blockdev';
+import { IoBuffer } from '@biodone/uring';
+import { makeRequests } from './reads.mjs';
+import { Tally } from './tally.mjs';
+
+/** A device that does nothing, through the whole of the generic layer. */
+export async function nullDevice(load) {
+  return operations(openNull(load.sizeBytes), load);
+}
+
+let memory = null;
+let source = null;
+
+/** A memory disk that has been written to: a page that never was is another matter for the processor's caches. */
+export async function memDevice(load) {
+  if (memory === null) {
+    memory = openMem(load.sizeBytes);
+    const io = new BlockIo();
+    io.operation = BLOCK_WRITE;
+    io.buffer = randomBuffer(2 ** 20);
+    io.lengthBytes = io.buffer.lengthBytes;
+    for (; io.offset < load.sizeBytes; io.offset += io.lengthBytes) {
+      memory.strategySync(io);
+      if (io.error !== 0) throw new Error(`a write failed with errno ${io.error}`);
+    }
+  }
+  return operations(memory, load, false);
+}
+
+/** What a memory disk does at least: the same copies, from as much memory to as many places. */
+export async function bareCopies(load) {
+  source ??= randomBuffer(load.sizeBytes);
+  const { depth, blockBytes } = load;
+  const target = IoBuffer.allocate(depth * blockBytes);
+  const tally = new Tally(load);
+  tally.begin();
+  let slot = 0;
+  do {
+    IoBuffer.copy(target, slot * blockBytes, source, tally.nextOffset(), blockBytes);
+    slot = slot + 1 === depth ? 0 : slot + 1;
+  } while (tally.goesOn());
+  return tally.perSecond;
+}
+
+async function operations(device, load, closes = true) {
+  const { depth, blockBytes } = load;
+  const tally = new Tally(load);
+  await new Promise((resolve, reject) => {
+    let left = depth;
+    const iodone = (io) => {
+      if (io.error !== 0 || io.transferredBytes !== blockBytes)
+        return reject(new Error(`errno ${io.error} ${io.transferredBytes}`));
+      if (tally.goesOn()) {
+        io.offset = tally.nextOffset();
+        device.strategy(io);
+      } else if (--left === 0) resolve();
+    };
+    tally.begin();
+    for (const io of makeRequests(IoBuffer.allocate(depth * blockBytes), depth, blockBytes, iodone)) {
+      io.offset = tally.nextOffset();
+      device.strategy(io);
+    }
+  });
+  if (closes) await device.close();
+  return tally.perSecond;
+}
+
+function randomBuffer(lengthBytes) {
+  const buffer = IoBuffer.allocate(lengthBytes);
+  const CHUNK_BYTES = 2 ** 20;
+  for (let offset = 0; offset < lengthBytes; offset += CHUNK_BYTES)
+    randomFillSync(buffer.bytes.subarray(offset, offset + CHUNK_BYTES));
+  return buffer;
+}

@@ -1,0 +1,323 @@
+import { EventEmitter } from 'node:events';
+import { EALREADY, EBUSY, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
+import { type BlockTimers, threadTimers } from '../batch-clock.js';
+import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import { BLOCK_FLUSH, BlockIo } from '../block-io.js';
+import type { BlockDriver, DriverEvents } from '../driver.js';
+import { ENODEV } from '../errno.js';
+import { checkInteger } from '../errors.js';
+import type { BlockLimits } from '../limits.js';
+import { closeAll, commonCapabilities, commonLimits, sizeOfChild } from '../stack-children.js';
+import type { HalfState } from './mirror-assembly.js';
+import { MirrorDriver } from './mirror-driver.js';
+import { MirrorHalf } from './mirror-half.js';
+import { labelOffset } from './mirror-label.js';
+import { MirrorRebuild, type RebuildOptions } from './mirror-rebuild.js';
+import { MirrorRepair } from './mirror-repair.js';
+import { type MirrorIdentity, MirrorSet } from './mirror-set.js';
+
+/** What is known of a half. */
+export interface HalfStatus {
+  /** `'good'`: it is read. `'syncing'`: it is being made equal after a crash. `'rebuilding'`: it is copied to. `'failed'`: it is not used. */
+  readonly state: HalfState;
+  /** Why it has failed: `'stale'`, `'missing'`, `'no label'`, or what has gone wrong. */
+  readonly reason: string | null;
+  /** How much has been copied, where that is under way. */
+  readonly rebuiltBytes: number | null;
+  readonly device: BlockDevice | null;
+}
+
+/** What a mirror is made with; see `MirrorOptions`. */
+interface MirrorSettings extends BlockDeviceOptions {
+  autoRebuild?: boolean;
+  closeChildren?: boolean;
+  requestsMax?: number;
+}
+
+/** A mirror: its block device, and what its owner does with the halves. Made by `openMirror`. */
+export class MirrorDevice {
+  /** What reads and writes go to. */
+  readonly device: BlockDevice;
+  readonly #set: MirrorSet;
+  readonly #driver: MirrorDriver;
+  readonly #repair: MirrorRepair;
+  readonly #rebuilds: (MirrorRebuild | null)[] = [];
+  readonly #timers: BlockTimers;
+  readonly #options: MirrorSettings;
+  readonly #events = new EventEmitter();
+  #deviceEvents: DriverEvents | null = null;
+
+  /** @internal */
+  constructor(halves: MirrorHalf[], identity: MirrorIdentity, options: MirrorSettings) {
+    const devices = halves.map(({ device }) => device).filter((device) => device !== null);
+    const capabilities = commonCapabilities(devices);
+    const labels = identity.labels && !capabilities.readOnly;
+    this.#options = options;
+    this.#timers = options.timers ?? threadTimers;
+    this.#set = new MirrorSet(halves, { ...identity, labels }, () => this.#changed());
+    const driver = new MirrorDriver({
+      set: this.#set,
+      limits: limitsOf(devices, identity.dataBytes, options.requestsMax ?? 1024),
+      capabilities,
+      timers: this.#timers,
+      repair: (half, offset, lengthBytes) => {
+        if (capabilities.readOnly !== true) this.#repair.add(half, offset, lengthBytes);
+      },
+      repairNow: () => this.#repair.runNow(),
+      ...this.#cold(),
+    });
+    this.#driver = driver;
+    this.#repair = new MirrorRepair(driver, this.#set);
+    this.device = new BlockDevice(driver, options);
+    for (const half of halves) this.#watch(half);
+  }
+
+  /** Writes the labels of the opening, and begins what is to be copied. @internal */
+  async begin(): Promise<void> {
+    if (!this.#set.identity.labels) return;
+    this.#set.change();
+    const error = await new Promise<number>((resolve) => this.#set.whenSaved(resolve));
+    if (error !== 0) {
+      for (const half of this.#set.halves) half.unwatch();
+      throw new SystemError(error, 'mirror', undefined, 'the labels could not be written');
+    }
+    if (this.#options.autoRebuild === false) return;
+    for (const { state, index } of this.#set.halves) {
+      // What it comes to is in halves().
+      if (state === 'syncing' || state === 'rebuilding') this.rebuild(index).catch(() => {});
+    }
+  }
+
+  /** The state of each half. */
+  halves(): HalfStatus[] {
+    return this.#set.halves.map(({ state, reason, device, index }) => {
+      return { state, reason, device, rebuiltBytes: this.#rebuilds[index]?.doneBytes ?? null };
+    });
+  }
+
+  /** Whether a half is not good. */
+  get degraded(): boolean {
+    return this.#set.halves.some(({ state }) => state !== 'good');
+  }
+
+  /** How many places have been written back that a half could not read. */
+  get repaired(): number {
+    return this.#repair.repaired;
+  }
+
+  /**
+   * Takes a half out, as if it had failed. Requests to it that are under way go on, and do not matter.
+   *
+   * @throws SystemError EBUSY for the last half that has all of the data
+   */
+  fail(index: number): void {
+    const half = this.#half(index);
+    if (this.#set.takeOut(half, 'taken out')) return;
+    throw new SystemError(EBUSY, 'fail', undefined, 'it is the last half with all of the data: close the mirror instead');
+  }
+
+  /**
+   * Puts a device in the place of a half, and copies everything to it, while the mirror is in use. What was on the device is lost. The old
+   * half's device is closed when nothing is under way there any more (`closeChildren`).
+   *
+   * @returns a promise that ends with the copying, as {@link rebuild}'s does
+   * @throws SystemError EBUSY (as a rejection) for the last half that has all of the data, EINVAL for a device that is too small, EBUSY for
+   * one that somebody has claimed
+   */
+  async replace(index: number, device: BlockDevice, options: RebuildOptions = {}): Promise<void> {
+    const old = this.#half(index);
+    this.#checkNew(device);
+    const claim = device.claim('read-many-write-one');
+    this.#rebuilds[index]?.cancel();
+    if (!this.#set.takeOut(old, 'replaced')) {
+      claim.release();
+      throw new SystemError(EBUSY, 'replace', undefined, 'it is the last half with all of the data: rebuild another one first');
+    }
+    old.unwatch();
+    const half = new MirrorHalf(index, device, claim, 'rebuilding', null);
+    this.#set.replace(half);
+    this.#watch(half);
+    old.claim?.release();
+    // A disk that answers no more is not waited for before the copying begins.
+    const closed = this.#options.closeChildren === false ? undefined : old.device?.close();
+    await Promise.all([this.rebuild(index, options), closed]);
+  }
+
+  /**
+   * Copies everything from the good halves to this one, while the mirror is in use: for one that has failed, or whose rebuild was cancelled.
+   * Writes go to it from now on, reads when it is done.
+   *
+   * @returns a promise for the end: it is rejected with SystemError ECANCELED if that was cancelled, or with the error that ended it
+   * @throws SystemError (as a rejection) EALREADY if the half is good or is being rebuilt, ENODEV if it is missing
+   */
+  async rebuild(index: number, options: RebuildOptions = {}): Promise<void> {
+    const half = this.#half(index);
+    if (half.device === null) throw new SystemError(ENODEV, 'rebuild', undefined, 'the half is missing: replace it');
+    if (half.state === 'good') throw new SystemError(EALREADY, 'rebuild', undefined, 'the half is good');
+    if (this.#rebuilds[index]) throw new SystemError(EALREADY, 'rebuild', undefined, 'the half is being rebuilt');
+    const rebuild = new MirrorRebuild(this.#driver, this.#set, half, this.#timers, options);
+    this.#rebuilds[index] = rebuild;
+    if (half.state === 'failed') {
+      half.state = 'rebuilding';
+      half.reason = null;
+      this.#set.change();
+    }
+    try {
+      await rebuild.promise;
+    } finally {
+      if (this.#rebuilds[index] === rebuild) this.#rebuilds[index] = null;
+    }
+  }
+
+  /** Calls back whenever the state of a half has changed, in a microtask. */
+  on(name: 'change', listener: (halves: HalfStatus[]) => void): this {
+    this.#events.on(name, listener);
+    return this;
+  }
+
+  /** Ends one {@link on}. */
+  off(name: 'change', listener: (halves: HalfStatus[]) => void): this {
+    this.#events.off(name, listener);
+    return this;
+  }
+
+  /** Promises when no repair is under way, and the labels say how things are (or cannot be written). */
+  async settled(): Promise<void> {
+    await new Promise<void>((resolve) => this.#repair.whenIdle(resolve));
+    await new Promise((resolve) => this.#set.whenSaved(resolve));
+  }
+
+  /** Closes the device: what is being rebuilt is so again after the next opening. */
+  close(): Promise<void> {
+    return this.device.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #half(index: number): MirrorHalf {
+    const half = this.#set.halves[checkInteger('index', index, 0, this.#set.halves.length - 1)] as MirrorHalf;
+    return half;
+  }
+
+  #checkNew(device: BlockDevice): void {
+    const { dataBytes, labels } = this.#set.identity;
+    const size = sizeOfChild(device, 'replace');
+    const room = labels ? labelOffset(size) : size;
+    const { blockSizeBytes } = this.#driver.limits;
+    if (room < dataBytes) throw invalid(`the device has room for ${Math.max(0, room)} bytes, the mirror has ${dataBytes}`);
+    if (device.capabilities.readOnly) throw invalid('the device cannot be written');
+    if (blockSizeBytes % device.limits.blockSizeBytes !== 0) {
+      throw invalid(`its blocks of ${device.limits.blockSizeBytes} bytes do not go into the mirror's of ${blockSizeBytes}`);
+    }
+  }
+
+  #changed(): void {
+    queueMicrotask(() => this.#events.emit('change', this.halves()));
+  }
+
+  /** Takes a half out whose device goes, or becomes smaller than the mirror. */
+  #watch(half: MirrorHalf): void {
+    const { device } = half;
+    if (device === null) return;
+    const lost = (): void => {
+      if (!this.#set.takeOut(half, 'its device is gone')) this.#deviceEvents?.removed();
+    };
+    const resized = (sizeBytes: number): void => {
+      if (sizeBytes < this.#set.identity.dataBytes) lost();
+    };
+    device.on('remove', lost).on('resize', resized);
+    half.unwatch = () => void device.off('remove', lost).off('resize', resized);
+  }
+
+  /** What the driver leaves to the mirror. */
+  #cold(): Pick<BlockDriver, 'describe' | 'config' | 'handle'> & {
+    attached: (events: DriverEvents) => void;
+    close: () => Promise<void>;
+  } {
+    const { identity } = this.#set;
+    return {
+      describe: () => ({
+        sizeBytes: identity.dataBytes,
+        uuid: identity.uuid,
+        degraded: this.degraded,
+        repaired: this.repaired,
+        halves: this.halves().map(({ device, ...status }) => ({ ...status, device: device?.describe() ?? null })),
+      }),
+      config: () => ({
+        driver: 'mirror',
+        labels: identity.uuid !== '',
+        devices: this.#set.halves.map(({ device }) => device?.config() ?? null),
+      }),
+      handle: () => {
+        throw new SystemError(
+          ENOTSUP,
+          'handle',
+          undefined,
+          'one thread alone can use a mirror: it decides which halves are good',
+        );
+      },
+      attached: (events) => {
+        this.#deviceEvents = events;
+      },
+      close: () => this.#close(),
+    };
+  }
+
+  async #close(): Promise<void> {
+    const rebuilds = this.#rebuilds.filter((rebuild) => rebuild !== null);
+    for (const rebuild of rebuilds) rebuild.cancel();
+    await Promise.allSettled(rebuilds.map(({ promise }) => promise));
+    await this.settled();
+    if (this.#set.identity.labels) await this.#writeLastLabels();
+    const devices = this.#set.halves.map(({ device }) => device).filter((device) => device !== null);
+    for (const half of this.#set.halves) {
+      half.unwatch();
+      half.claim?.release();
+    }
+    if (this.#options.closeChildren !== false) await closeAll(devices);
+  }
+
+  /** The halves are equal, and said to be so, only when everything is stable. */
+  async #writeLastLabels(): Promise<void> {
+    await Promise.all(
+      this.#set.halves.map(async (half) => {
+        const error = await flushHalf(half);
+        if (error !== 0) this.#set.takeOut(half, `the last flush failed: errno ${error}`);
+      }),
+    );
+    this.#set.dirty = false;
+    this.#set.change();
+    await this.settled();
+  }
+}
+
+function limitsOf(devices: readonly BlockDevice[], dataBytes: number, requestsMax: number): BlockLimits {
+  const transfers = devices.map(({ limits }) => limits.maxTransferBytes);
+  const limits = commonLimits(devices);
+  const largest = Math.min(...transfers);
+  return {
+    ...limits,
+    sizeBytes: dataBytes,
+    // Cut once here instead of once for each half.
+    maxTransferBytes: Math.max(limits.blockSizeBytes, largest - (largest % limits.blockSizeBytes)),
+    maxInFlight: checkInteger('requestsMax', requestsMax, 1, 65536),
+  };
+}
+
+function flushHalf(half: MirrorHalf): Promise<number> {
+  const { device } = half;
+  if (device === null || !half.inUse) return Promise.resolve(0);
+  const io = new BlockIo();
+  io.operation = BLOCK_FLUSH;
+  io.claim = half.claim;
+  return new Promise((resolve) => {
+    io.iodone = () => resolve(io.error);
+    device.strategy(io);
+  });
+}
+
+function invalid(message: string): SystemError {
+  return new SystemError(EINVAL, 'replace', undefined, message);
+}

@@ -1,0 +1,98 @@
+import type { BlockDevice } from '../block-device.js';
+import type { DeviceHandle } from '../driver.js';
+import { checkInteger, outOfRange } from '../errors.js';
+import type { Layout } from '../nested-io.js';
+import {
+  type Claiming,
+  checkDevices,
+  claimToWrite,
+  closeAll,
+  commonCapabilities,
+  commonLimits,
+  floorTo,
+  StackChildren,
+  sizeOfChild,
+} from '../stack-children.js';
+import { openStack, type StackOptions } from '../stack-driver.js';
+
+/** Options of {@link openStripe}. */
+export interface StripeOptions extends StackOptions {
+  /** How much lies on one device before the next one follows: a multiple of the largest block size. @default 65536 */
+  stripeBytes?: number;
+}
+
+/**
+ * Devices side by side, as one: BSD's ccd(4) with an interleave, RAID level 0. The first `stripeBytes` lie on the first device, the next on
+ * the second, and so on in turn. Of each, as many whole stripes are used as the smallest device has. The devices are claimed.
+ *
+ * It keeps its size: if a device goes or becomes too small, it is removed. There is no redundancy.
+ *
+ * @throws TypeError ERR_INVALID_ARG_VALUE for no devices, or the same one twice; RangeError ERR_OUT_OF_RANGE for `stripeBytes`; SystemError
+ * EINVAL for a device that grows, EBUSY if somebody has claimed one of them
+ */
+export function openStripe(devices: readonly BlockDevice[], options: StripeOptions = {}): BlockDevice {
+  checkDevices(devices, 1, 'stripe');
+  const { blockSizeBytes } = commonLimits(devices);
+  const stripeBytes = checkInteger('stripeBytes', options.stripeBytes ?? Math.max(65536, blockSizeBytes), 1, 2 ** 30);
+  if (stripeBytes % blockSizeBytes !== 0) {
+    throw outOfRange('stripeBytes', `a multiple of the block size, ${blockSizeBytes} bytes`, stripeBytes);
+  }
+  const smallest = Math.min(...devices.map((device) => sizeOfChild(device, 'stripe')));
+  return open(devices, stripeBytes, floorTo(smallest, stripeBytes), claimToWrite, options);
+}
+
+/** The devices of a handle, in another thread. */
+export function attachStripe(handle: DeviceHandle, attach: (handle: DeviceHandle) => BlockDevice): BlockDevice {
+  const devices = (handle['devices'] as DeviceHandle[]).map(attach);
+  return open(devices, handle['stripeBytes'] as number, handle['usedBytes'] as number, null, {}, handle);
+}
+
+function open(
+  devices: readonly BlockDevice[],
+  stripeBytes: number,
+  usedBytes: number,
+  claiming: Claiming | null,
+  options: StackOptions,
+  handle?: DeviceHandle,
+): BlockDevice {
+  const { closeChildren = true } = options;
+  return openStack(
+    {
+      name: 'stripe',
+      children: new StackChildren(devices, claiming),
+      layout: new StripeLayout(devices.length, stripeBytes),
+      limits: { ...commonLimits(devices), sizeBytes: usedBytes * devices.length },
+      capabilities: commonCapabilities(devices),
+      usedBytes: () => usedBytes,
+      properties: { stripeBytes },
+      handed: { stripeBytes, usedBytes },
+      close: () => closeAll(closeChildren ? devices : []),
+    },
+    options,
+    handle,
+  );
+}
+
+class StripeLayout implements Layout {
+  index = 0;
+  offset = 0;
+  lengthBytes = 0;
+  readonly #count: number;
+  readonly #stripeBytes: number;
+
+  constructor(count: number, stripeBytes: number) {
+    this.#count = count;
+    this.#stripeBytes = stripeBytes;
+  }
+
+  locate(offset: number): void {
+    const stripeBytes = this.#stripeBytes;
+    // Exact below 2^53, and much faster than a remainder of numbers that are no 32-bit integers.
+    const stripe = Math.floor(offset / stripeBytes);
+    const within = offset - stripe * stripeBytes;
+    const row = Math.floor(stripe / this.#count);
+    this.index = stripe - row * this.#count;
+    this.offset = row * stripeBytes + within;
+    this.lengthBytes = stripeBytes - within;
+  }
+}

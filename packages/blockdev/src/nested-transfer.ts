@@ -1,0 +1,213 @@
+import type { TailQueueEntry } from '@biodone/sync';
+import { ECANCELED } from '@biodone/uring';
+import { beginSubmit, endSubmit } from './biodone.js';
+import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from './block-io.js';
+import { ExtentList } from './extent-list.js';
+import { aim, type Layout, type NestedIo, type NestedPool, startChild } from './nested-io.js';
+import type { StackChildren } from './stack-children.js';
+
+/** How many child requests of one request are under way at a time. */
+const CHILDREN_AT_ONCE = 8;
+
+/** How many devices' answers one BLOCK_EXTENTS is put together from at most: who asks goes on where the answer ends. */
+const ANSWERS_MAX = 1024;
+
+/** What a {@link NestedTransfer} needs of the device that it works for. */
+export interface TransferParts {
+  readonly children: StackChildren;
+  readonly layout: Layout;
+  readonly pool: NestedPool;
+  /** The request is done; `error` and `transferredBytes` are for it. */
+  readonly done: (transfer: NestedTransfer, error: number) => void;
+}
+
+/**
+ * The work on a request that takes several child requests. A range goes to the devices in its order, some parts at a time; a flush goes to
+ * all of them.
+ *
+ * If several children fail, the request has the error of the one at the lowest position, and what was moved before it (rule 12). A read that
+ * is short ends the transfer there.
+ */
+export class NestedTransfer implements TailQueueEntry {
+  parent: BlockIo | null = null;
+  queue: object | null = null;
+  queueNext: TailQueueEntry | null = null;
+  queuePrevious: TailQueueEntry | null = null;
+  readonly #parts: TransferParts;
+  /** Up to where the range has been handed out: in bytes, of a flush in devices. */
+  #position = 0;
+  #end = 0;
+  #outstanding = 0;
+  #error = 0;
+  #errorPosition = 0;
+  #answers = 0;
+  #extents: ExtentList | null = null;
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
+  }
+
+  /** Starts the work. It completes by `parts.done`, perhaps before this returns. */
+  begin(parent: BlockIo): void {
+    this.#set(parent);
+    this.resume();
+  }
+
+  /** Goes on, at the beginning or after it has stood in line. */
+  resume(): void {
+    if (this.#issue()) this.#finish();
+  }
+
+  /** Does all of the work in the calling thread, and returns the error. */
+  runSync(parent: BlockIo): number {
+    const { pool } = this.#parts;
+    this.#set(parent);
+    const io = pool.takeSync();
+    while (this.#hasMore()) {
+      this.#cut(io);
+      io.child?.strategySync(io);
+      this.#absorb(io);
+    }
+    pool.giveBackSync(io);
+    return this.#result();
+  }
+
+  /** Takes a child request that is done. */
+  advance(io: NestedIo): void {
+    const { pool } = this.#parts;
+    this.#outstanding -= 1;
+    this.#absorb(io);
+    pool.giveBack(io);
+    // Those in line come first, or one long request could keep all child requests to itself.
+    pool.serve();
+    this.resume();
+  }
+
+  /** Hands nothing more out; what is under way is asked to end. */
+  abort(): AbortVerdict {
+    this.#fail(this.#position, ECANCELED);
+    if (this.#parts.pool.leave(this)) {
+      this.#finish();
+      return 'cancelled';
+    }
+    const { parent } = this;
+    beginSubmit();
+    try {
+      if (parent !== null) this.#parts.pool.eachOf(parent, (io) => io.child?.abort(io));
+    } finally {
+      endSubmit();
+    }
+    return 'in-progress';
+  }
+
+  #set(parent: BlockIo): void {
+    this.parent = parent;
+    this.#position = 0;
+    this.#end = parent.operation === BLOCK_FLUSH ? this.#parts.children.count : parent.lengthBytes;
+    this.#outstanding = 0;
+    this.#error = 0;
+    this.#errorPosition = Number.POSITIVE_INFINITY;
+    this.#answers = 0;
+    if (parent.operation !== BLOCK_EXTENTS) return;
+    parent.extents?.clear();
+    this.#extents ??= new ExtentList();
+  }
+
+  #hasMore(): boolean {
+    if (this.#position >= this.#end) return false;
+    // A flush goes to all, whatever becomes of some.
+    return this.#error === 0 || this.parent?.operation === BLOCK_FLUSH;
+  }
+
+  /** Hands parts out, as many as may be. True if the request is done. */
+  #issue(): boolean {
+    const { pool } = this.#parts;
+    // Where an answer ends says where the next question begins.
+    const most = this.parent?.operation === BLOCK_EXTENTS ? 1 : CHILDREN_AT_ONCE;
+    while (this.#outstanding < most && this.#hasMore()) {
+      const io = pool.take();
+      if (io === null) {
+        if (this.#outstanding > 0) return false;
+        pool.await(this);
+        return false;
+      }
+      io.transfer = this;
+      this.#cut(io);
+      if (startChild(io, io.child as NonNullable<typeof io.child>)) {
+        this.#absorb(io);
+        pool.giveBack(io);
+      } else {
+        this.#outstanding += 1;
+      }
+    }
+    return this.#outstanding === 0;
+  }
+
+  #cut(io: NestedIo): void {
+    const parent = this.parent as BlockIo;
+    const { children, layout } = this.#parts;
+    if (parent.operation === BLOCK_FLUSH) {
+      aim(io, parent, children.device(this.#position), children.claim(this.#position), 0, this.#position, 0);
+      this.#position += 1;
+      return;
+    }
+    layout.locate(parent.offset + this.#position);
+    const { index } = layout;
+    const length = Math.min(layout.lengthBytes, this.#end - this.#position);
+    aim(io, parent, children.device(index), children.claim(index), layout.offset, this.#position, length);
+    if (parent.operation === BLOCK_EXTENTS) io.extents = this.#extents;
+    else this.#position += length;
+  }
+
+  /** Takes what has become of a part. */
+  #absorb(io: NestedIo): void {
+    const { operation, error, position, transferredBytes } = io;
+    if (error !== 0) {
+      this.#fail(operation === BLOCK_FLUSH ? position : position + transferredBytes, error);
+    } else if (operation === BLOCK_EXTENTS) {
+      this.#join(io);
+    } else if ((operation === BLOCK_READ || operation === BLOCK_WRITE) && transferredBytes < io.lengthBytes) {
+      this.#end = Math.min(this.#end, position + transferredBytes);
+    }
+  }
+
+  /** Adds a device's extents to the request's, at their places in the whole. */
+  #join(io: NestedIo): void {
+    const parent = this.parent as BlockIo;
+    const answer = this.#extents as ExtentList;
+    const shift = parent.offset + io.position - io.offset;
+    const begin = this.#position;
+    const length = Math.min(io.transferredBytes, io.lengthBytes);
+    for (let index = 0; index < answer.count; index++) {
+      const from = Math.max(answer.offset(index), io.offset);
+      const to = Math.min(answer.offset(index) + answer.lengthBytes(index), io.offset + length);
+      if (to <= from) continue;
+      if (parent.extents?.add(from + shift, to - from, answer.kind(index)) !== true) {
+        this.#end = this.#position;
+        return;
+      }
+      this.#position += to - from;
+    }
+    this.#answers += 1;
+    if (this.#position === begin || this.#answers === ANSWERS_MAX) this.#end = this.#position;
+  }
+
+  #fail(position: number, error: number): void {
+    if (position >= this.#errorPosition) return;
+    this.#error = error;
+    this.#errorPosition = position;
+  }
+
+  #finish(): void {
+    this.#parts.done(this, this.#result());
+  }
+
+  /** The error, with what was moved before it. What lies behind the end of a short read does not count. */
+  #result(): number {
+    const parent = this.parent as BlockIo;
+    const error = this.#errorPosition < this.#end ? this.#error : 0;
+    const moved = Math.min(this.#end, this.#errorPosition);
+    parent.transferredBytes = parent.operation === BLOCK_FLUSH ? 0 : moved;
+    return error;
+  }
+}
