@@ -2,18 +2,18 @@ import { TailQueue, type TailQueueEntry } from '@biodone/sync';
 import { IoBuffer } from '@biodone/uring';
 import { BlockIo } from './block-io.js';
 
-/** What works on a request by pieces, and stands in line for them. */
-export interface PieceUser extends TailQueueEntry {
-  /** A piece has come back from the driver. */
+/** What pieces are parts of, and who stands in line for them. */
+export interface PieceOwner extends TailQueueEntry {
+  /** The driver has done what it was asked for a piece. */
   advance(piece: Piece): void;
-  /** It is its turn. */
+  /** There is a piece to be had. */
   resume(): void;
 }
 
 /** A part of a request on its way to the driver: a nestiobuf(9). It has memory of its own, for what cannot go to the driver as it is. */
 export class Piece extends BlockIo {
   /** What it is a part of. */
-  layered: PieceUser | null = null;
+  layered: PieceOwner | null = null;
   /** Where in the parent's range this part begins, and how long it is. */
   position = 0;
   partBytes = 0;
@@ -38,7 +38,7 @@ export class PiecePool {
   readonly #max: number;
   readonly #free = new TailQueue<Piece>();
   readonly #freeSync = new TailQueue<Piece>();
-  readonly #waiting = new TailQueue<PieceUser>();
+  readonly #waiting = new TailQueue<PieceOwner>();
   #made = 0;
 
   constructor(max: number) {
@@ -69,19 +69,19 @@ export class PiecePool {
   }
 
   /** Puts a request in line that has no piece. */
-  await(layered: PieceUser): void {
+  await(layered: PieceOwner): void {
     this.#waiting.insertTail(layered);
   }
 
   /** Takes it out again. False if it is not in line. */
-  leave(layered: PieceUser): boolean {
+  leave(layered: PieceOwner): boolean {
     if (layered.queue !== this.#waiting) return false;
     this.#waiting.remove(layered);
     return true;
   }
 
   /** The next in line, if a piece is free for it. */
-  next(): PieceUser | null {
+  next(): PieceOwner | null {
     return this.#free.isEmpty ? null : this.#waiting.removeFirst();
   }
 }

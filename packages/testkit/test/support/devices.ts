@@ -13,6 +13,7 @@ import {
 } from '@biodone/testkit';
 import { probe } from '@biodone/uring';
 import { afterAll } from 'vitest';
+import { stackedDrivers } from './stacked-drivers.js';
 
 /** How large the devices at the bottom are. */
 export const SIZE_BYTES: number = 2 ** 20;
@@ -100,8 +101,7 @@ export const filters: readonly Filter[] = [
     open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }),
     caches: true,
   },
-  // To come: { name: 'slice', open: (child, options) => openSlice(child(), { … }, options) },
-  // { name: 'concat', … [child(), child()] … }, stripe, mirror, crypt and throttle alike.
+  ...stackedDrivers.map((filter) => ({ ...filter, redundant: filter.name === 'mirror' })),
 ];
 
 /** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */
