@@ -15,7 +15,8 @@ const devices = { null: openNull(4096), mem: openMem(4096), fs: fs() };
 // Those that wait in line for a child request are served before the callback of the one that gave it back.
 devices.stripe = openStripe([fs(), openMem(4096)], { stripeBytes: 16, childrenMax: 1 });
 devices.mirror = (await openMirror([fs(), fs()], { labels: false })).device;
-if (probe().available) Object.assign(devices, { uring: openFile(path, { engine: 'uring', lock: false }), wrapped: wrapDescriptor(fd) });
+if (probe().available)
+  Object.assign(devices, { uring: openFile(path, { engine: 'uring', lock: false }), wrapped: wrapDescriptor(fd) });
 
 let uncaught = 0;
 process.on('uncaughtException', (error) => {
