@@ -22,7 +22,10 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
 }
 
 /** The drivers of blockdev that work on other devices, as {@link Filter} has them. */
-export const stackedDrivers = [
+export const stackedDrivers: readonly {
+  readonly name: string;
+  open(child: Child, options: Options): BlockDevice | Promise<BlockDevice>;
+}[] = [
   { name: 'slice', open: (child: Child, options: Options) => openSlice(child(), { offsetBytes: 65_536, ...options }) },
   { name: 'concat', open: (child: Child, options: Options) => openConcat([child(), child()], options) },
   { name: 'stripe', open: (child: Child, options: Options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }) },
