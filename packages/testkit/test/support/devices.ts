@@ -68,7 +68,7 @@ const TIGHT = {
 /** One line a driver: whoever writes one adds it here. */
 export const leaves: readonly Leaf[] = [
   { name: 'null', open: (options) => openNull(SIZE_BYTES, options), keepsData: false },
-  { name: 'mem', open: () => openMem(SIZE_BYTES) },
+  { name: 'mem', open: (options) => openMem(SIZE_BYTES, options) },
   { name: 'manual', open: (options) => openBackwards({ ...options }), remove: takeAway, resize: changeSize },
   {
     name: 'manual of 512-byte blocks',
@@ -78,11 +78,18 @@ export const leaves: readonly Leaf[] = [
     name: 'manual with every limit',
     open: (options) => openBackwards({ limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
   },
-  { name: 'file by fs', open: () => openFile(newFile(), { engine: 'fs' }) },
+  { name: 'file by blocking calls', open: (options) => openFile(newFile(), { engine: 'sync', ...options }) },
+  { name: 'file by fs', open: (options) => openFile(newFile(), { engine: 'fs', ...options }) },
   ...(available
     ? [
-        { name: 'file by io_uring', open: () => openFile(newFile(), { engine: 'uring' }) },
-        { name: 'file by io_uring, O_DIRECT', open: () => openFile(newFile(), { engine: 'uring', direct: true }) },
+        {
+          name: 'file by io_uring',
+          open: (options?: BlockDeviceOptions) => openFile(newFile(), { engine: 'uring', ...options }),
+        },
+        {
+          name: 'file by io_uring, O_DIRECT',
+          open: (options?: BlockDeviceOptions) => openFile(newFile(), { engine: 'uring', direct: true, ...options }),
+        },
       ]
     : []),
 ];
