@@ -136,6 +136,8 @@ export class DriverPort implements BlockIoOwner {
   remove(io: BlockIo): boolean {
     if (io.queue !== this.#waiting) return false;
     this.#waiting.remove(io);
+    // A timer that nobody needs any more would keep the process alive.
+    if (this.#waiting.isEmpty) this.#endPause();
     return true;
   }
 

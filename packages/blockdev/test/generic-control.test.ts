@@ -57,6 +57,18 @@ describe('requests that the driver has no room for', () => {
     expect(timers.now()).toBe(30);
   });
 
+  it('leave no timer behind when they are aborted', async () => {
+    const timers = new VirtualTime();
+    const script = new Scripted({ options: { timers } });
+    const io = makeIo({ operation: BLOCK_WRITE });
+    const ended = start(script.device, io);
+    script.end(script.started[0], EAGAIN);
+    expect(timers.pending).toBe(1);
+    expect(script.device.abort(io)).toBe('cancelled');
+    expect((await ended).error).toBe(ECANCELED);
+    expect(timers.pending).toBe(0);
+  });
+
   it('end with EAGAIN where the device says that it does not try again', async () => {
     const script = new Scripted({ capabilities: { retry: false }, answer: () => EAGAIN });
     expect((await write(script.device, 'x', 0)).error).toBe(EAGAIN);

@@ -26,11 +26,3 @@ export function putBytes(io: BlockIo, source: Uint8Array): void {
     if (position < source.length) bytes.set(source.subarray(position, position + bytes.length));
   });
 }
-
-/** The first position at which two pieces of memory differ, or -1. */
-export function firstDifference(left: Uint8Array, right: Uint8Array): number {
-  if (Buffer.compare(left, right) === 0) return -1;
-  const length = Math.min(left.length, right.length);
-  for (let index = 0; index < length; index++) if (left[index] !== right[index]) return index;
-  return length;
-}

@@ -130,7 +130,9 @@ class VerifyDriver extends FilterDriver {
     if (error === EILSEQ && io.operation === BLOCK_COMPARE_AND_WRITE) return;
     this.#state.fill(error !== 0 ? LEARN : io.operation === BLOCK_DISCARD ? UNDEFINED : KNOWN, begin, end);
     if (io.operation === BLOCK_WRITE_ZEROES) this.#model.fill(0, begin, end);
-    else if (io.operation !== BLOCK_DISCARD) this.#model.set(bytesOf(io), begin);
+    // What lies behind the size that the device had at its opening is not checked.
+    else if (io.operation !== BLOCK_DISCARD)
+      this.#model.set(bytesOf(io).subarray(0, Math.max(0, this.#model.length - begin)), Math.min(begin, this.#model.length));
     for (const range of contested) this.#state.fill(LEARN, Math.max(begin, range.begin), Math.min(end, range.end));
   }
 

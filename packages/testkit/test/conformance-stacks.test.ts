@@ -1,4 +1,4 @@
-import { type BlockDevice, openMem } from '@biodone/blockdev';
+import { type BlockDevice, type BlockDeviceOptions, openMem } from '@biodone/blockdev';
 import { blockDeviceConformance } from '@biodone/testkit';
 import { describe, it } from 'vitest';
 import { filters, type Leaf, leaves, SIZE_BYTES } from './support/devices.js';
@@ -11,12 +11,18 @@ const mem: Leaf = { name: 'mem', open: () => openMem(SIZE_BYTES) };
 for (const filter of filters) {
   for (const leaf of leaves) {
     if (leaf.keepsData === false) continue;
-    const child = (): BlockDevice => leaf.open();
-    blockDeviceConformance(runner, {
-      name: `${filter.name} over ${leaf.name}`,
-      rounds,
-      open: (options) => filter.open(child, options),
-    });
+    const opened: BlockDevice[] = [];
+    const child = (): BlockDevice => {
+      const device = leaf.open();
+      opened.push(device);
+      return device;
+    };
+    const takeAway = (): void => {
+      for (const device of opened) if (!device.closed) leaf.remove?.(device);
+    };
+    const open = (options?: BlockDeviceOptions) => filter.open(child, options);
+    const target = { name: `${filter.name} over ${leaf.name}`, rounds, open };
+    blockDeviceConformance(runner, leaf.remove === undefined ? target : { ...target, remove: takeAway });
   }
   for (const below of filters) {
     blockDeviceConformance(runner, {

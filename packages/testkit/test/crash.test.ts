@@ -14,6 +14,7 @@ import {
   writeRequest,
 } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { Expected } from './support/expected-after-crash.js';
 
 const { EIO, ENOSPC } = constants.errno;
 const BLOCK = 512;
@@ -31,26 +32,6 @@ function bytesOf({ buffer, lengthBytes }: BlockIo): Uint8Array {
   return Uint8Array.from(buffer?.bytes.subarray(0, lengthBytes) ?? []);
 }
 
-/** What a block may hold after a crash: the last stable tag, or any tag that was written since. */
-class Expected {
-  readonly stable = new Uint8Array(BLOCKS);
-  readonly since: Set<number>[] = Array.from({ length: BLOCKS }, () => new Set());
-
-  written(index: number, tag: number): void {
-    this.since[index]?.add(tag);
-  }
-
-  /** Whatever was written to it before must not come back. */
-  flushed(index: number, tag: number): void {
-    this.stable[index] = tag;
-    this.since[index]?.clear();
-  }
-
-  allows(index: number, tags: readonly number[]): boolean {
-    return tags.every((tag) => tag === this.stable[index] || this.since[index]?.has(tag));
-  }
-}
-
 describe.each(['native', 'emulate'] as const)('a device with a volatile cache, BLOCK_FUA %s', (fua) => {
   it('never loses what was flushed or written with BLOCK_FUA', async () => {
     console.log(`crashes: BIODONE_SEED=${seed}`);
@@ -58,7 +39,7 @@ describe.each(['native', 'emulate'] as const)('a device with a volatile cache, B
     for (let schedule = 0; schedule < SCHEDULES; schedule++) {
       const random = new SeededRandom(seed + schedule);
       const device = openCrash(openMem(BLOCK * BLOCKS), { fua });
-      const expected = new Expected();
+      const expected = new Expected(BLOCKS);
       const latest = new Uint8Array(BLOCKS);
       for (let step = 1 + random.below(20), tag = 1; step > 0; step--, tag++) {
         const first = random.below(BLOCKS);
@@ -164,20 +145,6 @@ describe('a log of writes', () => {
 });
 
 describe('each n-th I/O that fails', () => {
-  it.each(['fault', 'crash', 'log-writes'])(
-    'under %s is reported, and no wrong data is',
-    async (name) => {
-      const wrap = { fault: openFault, crash: openCrash, 'log-writes': openLogWrites }[name] as (
-        child: BlockDevice,
-      ) => BlockDevice;
-      const { childRequests, runs, errors } = await failEveryNth({ build: (fault) => wrap(fault(openMem(65536))), seed });
-      expect(childRequests).toBeGreaterThan(10);
-      expect(runs).toBe(2 * childRequests + 1);
-      expect(errors).toBeGreaterThanOrEqual(childRequests);
-    },
-    60_000,
-  );
-
   it('is found if somebody lies about it', async () => {
     // The canary: reads that failed are reported as good.
     const lying = (child: BlockDevice): BlockDevice => {

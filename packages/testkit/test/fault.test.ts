@@ -116,8 +116,8 @@ describe('a fault', () => {
     expect(runSync(device, write).error).toBe(0);
     expect(write.buffer?.bytes[0]).toBe(97);
     expect(await text(device, 6)).toBe('`bcdef');
-    device.addFault({ operations: [BLOCK_READ], skip: 1, action: { kind: 'corrupt', mask: 1 } });
-    // The layer gives the device below one part at a time: the second one is a request of its own.
+    // Whether the device below takes both parts at once or one after the other, each byte is within the first six.
+    device.addFault({ operations: [BLOCK_READ], times: 2, action: { kind: 'corrupt', lengthBytes: 6, mask: 1 } });
     const parts = [readRequest(0, 1), readRequest(0, 5)].map(({ buffer, lengthBytes }) => ({ memory: buffer, lengthBytes }));
     const io = Object.assign(readRequest(0, 6), {
       buffer: null,

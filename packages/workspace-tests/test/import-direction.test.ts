@@ -19,7 +19,7 @@ async function violationsOf(sources: Record<string, string>): Promise<string[]> 
   const folder = mkdtempSync(join(parent, 'case-'));
   copyFileSync(join(root, 'tsconfig.base.json'), join(folder, 'tsconfig.base.json'));
   mkdirSync(join(folder, 'node_modules/@biodone'), { recursive: true });
-  for (const layer of ['packages/sync', 'packages/uring', 'packages/aio', 'apps/bench']) {
+  for (const layer of ['packages/sync', 'packages/uring', 'packages/aio', 'packages/testkit', 'apps/bench']) {
     const name = `@biodone/${layer.split('/')[1]}`;
     write(folder, `${layer}/package.json`, JSON.stringify({ name, type: 'module', exports: './dist/index.js' }));
     write(folder, `${layer}/dist/index.js`, 'export const built = 1;');
@@ -55,6 +55,14 @@ describe('the rules for imports', () => {
       'packages/sync/test/a.test.ts': "import { built } from '@biodone/sync';\nconsole.log(built);",
     };
     expect(await violationsOf(sources)).toEqual([]);
+  }, 60_000);
+
+  it('find an import of testkit, also in the tests of what it stands on', async () => {
+    const sources = {
+      'packages/testkit/src/index.ts': "import { built } from '@biodone/uring';\nconsole.log(built);",
+      'packages/uring/test/a.test.ts': "import { built } from '@biodone/testkit';\nconsole.log(built);",
+    };
+    expect(await violationsOf(sources)).toEqual(['only-leaf-tests-use-testkit: packages/uring/test/a.test.ts']);
   }, 60_000);
 
   it('find an import of a layer above, be it of a type only', async () => {

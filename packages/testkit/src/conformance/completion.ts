@@ -58,7 +58,7 @@ async function testBiowait(bench: Bench): Promise<void> {
   const requests = places(bench, 8, bench.block).map((offset) => writeRequest(offset, bench.bytes(bench.block)));
   for (const io of requests) bench.device.strategy(io);
   for (const io of [...requests].reverse()) {
-    biowait(io, 10_000);
+    biowait(io, bench.suite.target.watchdogMs ?? 10_000);
     assert.equal(io.error, 0);
   }
   assert.equal(bench.device.inFlight, 0);

@@ -110,7 +110,7 @@ async function testSmallest(bench: Bench): Promise<void> {
       }
     }
   }
-  const base = bench.bytes(Math.max(bench.length(16384), 16 * block));
+  const base = bench.bytes(Math.max(bench.length(16_384), 16 * block));
   await bench.write(0, base);
   for (const [at, count] of [
     [0, 1],

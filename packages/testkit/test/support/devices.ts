@@ -31,6 +31,10 @@ export interface Leaf {
 export interface Filter {
   readonly name: string;
   open(child: () => BlockDevice, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
+  /** Whether it makes up for what fails below, as a mirror does. @default false */
+  readonly redundant?: boolean;
+  /** Whether it keeps the data, or a picture of it, where a crash below does not reach. @default false */
+  readonly caches?: boolean;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'biodone-testkit-'));
@@ -63,8 +67,8 @@ const TIGHT = {
 
 /** One line a driver: whoever writes one adds it here. */
 export const leaves: readonly Leaf[] = [
-  { name: 'null', open: () => openNull(SIZE_BYTES), keepsData: false },
-  { name: 'mem', open: () => openMem(SIZE_BYTES) },
+  { name: 'null', open: (options) => openNull(SIZE_BYTES, options), keepsData: false },
+  { name: 'mem', open: (options) => openMem(SIZE_BYTES, options) },
   { name: 'manual', open: (options) => openBackwards({ ...options }), remove: takeAway, resize: changeSize },
   {
     name: 'manual of 512-byte blocks',
@@ -74,24 +78,37 @@ export const leaves: readonly Leaf[] = [
     name: 'manual with every limit',
     open: (options) => openBackwards({ limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
   },
-  { name: 'file by fs', open: () => openFile(newFile(), { engine: 'fs' }) },
-  { name: 'file, blocking', open: () => openFile(newFile(), { engine: 'sync' }) },
+  { name: 'file by blocking calls', open: (options) => openFile(newFile(), { engine: 'sync', ...options }) },
+  { name: 'file by fs', open: (options) => openFile(newFile(), { engine: 'fs', ...options }) },
   ...(available
     ? [
-        { name: 'file by io_uring', open: () => openFile(newFile(), { engine: 'uring' }) },
-        { name: 'file by io_uring, O_DIRECT', open: () => openFile(newFile(), { engine: 'uring', direct: true }) },
+        {
+          name: 'file by io_uring',
+          open: (options?: BlockDeviceOptions) => openFile(newFile(), { engine: 'uring', ...options }),
+        },
+        {
+          name: 'file by io_uring, O_DIRECT',
+          open: (options?: BlockDeviceOptions) => openFile(newFile(), { engine: 'uring', direct: true, ...options }),
+        },
       ]
     : []),
 ];
 
-/** One line a driver, here too: it is tested over each leaf, and over each filter over mem. */
+/**
+ * One line a driver, here too: it is tested over each leaf and over each filter over mem, with each n-th I/O below failing, and for what a
+ * crash below leaves.
+ */
 export const filters: readonly Filter[] = [
   { name: 'fault', open: (child, options) => openFault(child(), options) },
-  { name: 'verify', open: (child, options) => openVerify(child(), options) },
+  { name: 'verify', open: (child, options) => openVerify(child(), options), caches: true },
   { name: 'log-writes', open: (child, options) => openLogWrites(child(), options) },
-  { name: 'crash', open: (child, options) => openCrash(child(), options) },
-  { name: 'crash, BLOCK_FUA emulated', open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }) },
-  ...stackedDrivers,
+  { name: 'crash', open: (child, options) => openCrash(child(), options), caches: true },
+  {
+    name: 'crash, BLOCK_FUA emulated',
+    open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }),
+    caches: true,
+  },
+  ...stackedDrivers.map((filter) => ({ ...filter, redundant: filter.name === 'mirror' })),
 ];
 
 /** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */
