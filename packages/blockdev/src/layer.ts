@@ -46,6 +46,8 @@ export class Layer {
   #boundary = 0;
   /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
   #plain = true;
+  /** Whether in addition any byte is one that a transfer can begin and end with. */
+  #anyhow = true;
   /** Whether a range is locked, or somebody waits for one. */
   guarded = false;
   /** Whether those that wait for a range are being looked at, and whether something has ended meanwhile. */
@@ -139,6 +141,15 @@ export class Layer {
     if (io.queue !== this.#ranges.blocked) return false;
     this.#ranges.blocked.remove(io);
     return true;
+  }
+
+  /** Whether the driver can have a transfer of one part of memory as it is. */
+  takes({ offset, lengthBytes }: BlockIo, address: number): boolean {
+    if (lengthBytes > this.#maxTransfer) return false;
+    if (this.#anyhow) return true;
+    const unit = this.#unit;
+    if (offset % unit !== 0 || lengthBytes % unit !== 0 || address % this.#memoryAlignment !== 0) return false;
+    return this.#boundary === 0 || (offset % this.#boundary) + lengthBytes <= this.#boundary;
   }
 
   /** Whether the driver can have the request as it is. */
@@ -262,6 +273,7 @@ export class Layer {
     this.#unit = limits.transferUnitBytes;
     this.#boundary = limits.boundaryBytes;
     this.#plain = this.#unit === limits.blockSizeBytes && this.#boundary === 0;
+    this.#anyhow = this.#plain && this.#unit === 1 && this.#memoryAlignment === 1;
     const wanted = Math.max(this.#unit, Math.min(BOUNCE_BYTES, this.#maxTransfer));
     const bounceBytes = wanted - (wanted % this.#unit);
     return {
