@@ -38,7 +38,7 @@ export class Layer {
   readonly #ranges: RangeLock;
   readonly #free = new TailQueue<LayeredIo>();
   #limits: Required<BlockLimits>;
-  #parts: LayerParts;
+  readonly #parts: LayerParts;
   /** The limits that every request is held against, where they are in reach of the hot path. */
   #maxTransfer = 0;
   #memoryAlignment = 1;
@@ -69,12 +69,14 @@ export class Layer {
     this.#live = live;
     this.#pool = new PiecePool(piecesMax);
     this.#ranges = new RangeLock(() => this.#limits);
-    this.#parts = this.#setLimits(limits);
+    this.#setLimits(limits);
+    this.#parts = this.#makeParts(limits);
   }
 
   /** Takes new limits: the size has changed. */
   setLimits(limits: Required<BlockLimits>): void {
-    this.#parts = this.#setLimits(limits);
+    this.#setLimits(limits);
+    this.#parts.limits = limits;
   }
 
   /** Starts a request that has been checked. */
@@ -266,7 +268,7 @@ export class Layer {
     return this.#live.some((other) => this.#ranges.isTouchedBy(other, io));
   }
 
-  #setLimits(limits: Required<BlockLimits>): LayerParts {
+  #setLimits(limits: Required<BlockLimits>): void {
     this.#limits = limits;
     this.#maxTransfer = limits.maxTransferBytes;
     this.#memoryAlignment = limits.memoryAlignmentBytes;
@@ -274,6 +276,9 @@ export class Layer {
     this.#boundary = limits.boundaryBytes;
     this.#plain = this.#unit === limits.blockSizeBytes && this.#boundary === 0;
     this.#anyhow = this.#plain && this.#unit === 1 && this.#memoryAlignment === 1;
+  }
+
+  #makeParts(limits: Required<BlockLimits>): LayerParts {
     const wanted = Math.max(this.#unit, Math.min(BOUNCE_BYTES, this.#maxTransfer));
     const bounceBytes = wanted - (wanted % this.#unit);
     return {
