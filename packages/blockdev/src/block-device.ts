@@ -157,6 +157,11 @@ export class BlockDevice implements BlockIoOwner {
     return this.#live.count;
   }
 
+  /** Whether this is a channel of a device that another thread has opened: it cannot be claimed, and works by the right of its handle. */
+  get attached(): boolean {
+    return this.#attached;
+  }
+
   /** Whether {@link close} has been called: no request is let in any more. */
   get closed(): boolean {
     return this.#closing !== null;

@@ -47,7 +47,8 @@ const slices = new WeakMap<BlockDevice, Set<Range>>();
  */
 export function openSlice(device: BlockDevice, options: SliceOptions = {}): BlockDevice {
   const range = checkRange(device, options);
-  const claims = device.capabilities.readOnly ? null : (): ReturnType<BlockDevice['claim']> => claimShared(device);
+  const claims =
+    device.capabilities.readOnly || device.attached ? null : (): ReturnType<BlockDevice['claim']> => claimShared(device);
   const others = slices.get(device) ?? new Set<Range>();
   for (const other of others) if (overlap(range, other)) throw overlapping(other);
   const children = new StackChildren([device], claims);

@@ -176,7 +176,8 @@ export class ThrottleDriver implements BlockDriver {
   }
 
   handle(): DeviceHandle {
-    const advice = 'the limits of a throttle count one thread; throttle in each of them, or put it on top of the pool';
+    const advice =
+      'the limits of a throttle count one thread; open one in each of them, on attachDevice() of the device below, or on top of the pool';
     throw new SystemError(ENOTSUP, 'handle', undefined, advice);
   }
 
