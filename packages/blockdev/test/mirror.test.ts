@@ -91,10 +91,10 @@ describe('a mirror', () => {
   it.each(children)('on %s holds what an array holds', async (name, child) => {
     const random = seededRandom(name);
     for (const count of [2, 3]) {
-      for (const requestsMax of [1, 3, 1024]) {
+      for (const childrenMax of [1, 3, 1024]) {
         for (const depth of [0, 1, 16]) {
           const devices = Array.from({ length: count }, child);
-          const mirror = await openMirror(devices, { ...equal, requestsMax });
+          const mirror = await openMirror(devices, { ...equal, childrenMax });
           expect(mirror.device.limits.sizeBytes).toBe(DATA);
           const model = new Model(Buffer.alloc(DATA));
           await runWorkload({ device: mirror.device, model, random, operations: 60, depth });

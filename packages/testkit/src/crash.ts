@@ -9,10 +9,12 @@ import {
   type BlockDeviceOptions,
   type BlockIo,
   biodone,
+  type DeviceSpec,
 } from '@biodone/blockdev';
 import { ECANCELED, EIO } from '@biodone/uring';
+import { wrong } from './check-fault.js';
 import { FilterDriver } from './filter-driver.js';
-import type { SeededRandom } from './random.js';
+import { SeededRandom } from './random.js';
 import { bytesOf, putBytes } from './request-memory.js';
 import { flushRequest, readRequest, runSync, writeRequest } from './requests.js';
 
@@ -62,6 +64,8 @@ export class CrashDevice extends BlockDevice {
   /**
    * The power fails and comes back: what was not flushed is gone, but for what `losses` lets survive, and requests in flight complete with
    * EIO; a write among them may have been done in part. The device can be used at once.
+   *
+   * @throws TypeError ERR_INVALID_ARG_VALUE
    */
   crash(losses: CrashLosses = {}): void {
     this.#driver.crash(losses);
@@ -102,6 +106,7 @@ class CrashDriver extends FilterDriver {
   cache: CachedWrite[] = [];
   readonly waiting: BlockIo[] = [];
   readonly #stepped: boolean;
+  readonly #fua: 'native' | 'emulate';
 
   constructor(child: BlockDevice, { fua = 'native', stepped = false }: CrashOptions) {
     super('crash', child, {
@@ -114,6 +119,7 @@ class CrashDriver extends FilterDriver {
       compareAndWrite: false,
     });
     this.#stepped = stepped;
+    this.#fua = fua;
   }
 
   override start(io: BlockIo): void {
@@ -149,6 +155,11 @@ class CrashDriver extends FilterDriver {
   }
 
   crash({ survive = 0, random, sectorBytes = 512 }: CrashLosses): void {
+    if (typeof survive !== 'number' || !(survive >= 0 && survive <= 1)) throw wrong('survive', 'a number from 0 to 1', survive);
+    if (survive > 0 && !(random instanceof SeededRandom)) {
+      throw wrong('random', 'a SeededRandom, which decides what survives', random);
+    }
+    if (!Number.isSafeInteger(sectorBytes) || sectorBytes < 1) throw wrong('sectorBytes', 'an integer >= 1', sectorBytes);
     const inFlight = this.waiting.splice(0);
     const started = inFlight.filter(({ operation }) => operation === BLOCK_WRITE);
     const lost = [...this.cache, ...started.map((io) => ({ offset: io.offset, bytes: bytesOf(io) }))];
@@ -159,6 +170,10 @@ class CrashDriver extends FilterDriver {
       }
     }
     for (const io of inFlight) biodone(io, EIO);
+  }
+
+  override config(): DeviceSpec {
+    return { ...super.config(), fua: this.#fua, stepped: this.#stepped };
   }
 
   override describe(): Record<string, unknown> {
