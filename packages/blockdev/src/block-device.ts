@@ -13,12 +13,12 @@ import {
   IO_DONE,
   IO_STARTED,
 } from './block-io.js';
-import { checkRequest } from './check-request.js';
+import { canBeAborted, checkRequest } from './check-request.js';
 import { type BlockClaim, type ClaimKind, Claims, isAllowed } from './claims.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
 import { DriverPort } from './driver-port.js';
 import { ENODEV } from './errno.js';
-import { checkInteger } from './errors.js';
+import { checkInteger, invalidType, invalidValue, outOfRange } from './errors.js';
 import { Layer } from './layer.js';
 import type { LayeredIo } from './layered-io.js';
 import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
@@ -124,7 +124,13 @@ export class BlockDevice implements BlockIoOwner {
    * @throws RangeError ERR_OUT_OF_RANGE for limits that contradict each other, and for options out of range
    */
   constructor(driver: BlockDriver, options: BlockDeviceOptions = {}, handle?: DeviceHandle) {
-    const { timers = threadTimers, retryDelayMs = 10, piecesMax = 64 } = options;
+    const { timers = threadTimers, retryDelayMs = 10, piecesMax = 64, timeoutMs = Number.POSITIVE_INFINITY } = options;
+    // A driver's own options are for its factory to check: what is not known here may be one of those.
+    if (typeof timeoutMs !== 'number') throw invalidType('options.timeoutMs', 'of type number', timeoutMs);
+    if (!(timeoutMs > 0)) throw outOfRange('options.timeoutMs', '> 0, or Infinity', timeoutMs);
+    if (options.onTimeout !== undefined && typeof options.onTimeout !== 'function') {
+      throw invalidType('options.onTimeout', 'a function', options.onTimeout);
+    }
     checkInteger('retryDelayMs', retryDelayMs, 1, 60_000);
     checkInteger('piecesMax', piecesMax, 1, 65536);
     this.#driver = driver;
@@ -139,7 +145,7 @@ export class BlockDevice implements BlockIoOwner {
     const { maxInFlight } = this.#limits;
     this.#port = new DriverPort(driver, this.capabilities, maxInFlight, retryDelayMs, this.state, timers, this.#clock);
     this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax);
-    this.#timeouts = new RequestTimeouts(this.#live, timers, this.#clock, options.timeoutMs, (io, ageMs) => {
+    this.#timeouts = new RequestTimeouts(this.#live, timers, this.#clock, timeoutMs, (io, ageMs) => {
       this.#counters.timeouts += 1;
       options.onTimeout?.(io, ageMs);
     });
@@ -218,9 +224,15 @@ export class BlockDevice implements BlockIoOwner {
   /**
    * Asks for the end of a request that was started on this device (rule 10). It completes in any case, through its own callback: with
    * ECANCELED if the verdict is `'cancelled'`, or if it was in progress and could be stopped.
+   *
+   * @throws TypeError ERR_INVALID_ARG_VALUE for a request that is in flight on another device, or was never started. A BLOCK_ABORT for one
+   * completes with EINVAL
    */
   abort(io: BlockIo): AbortVerdict {
-    if (io.state !== IO_STARTED || io.device !== this) return 'done';
+    if (io.state !== IO_STARTED || io.device !== this) {
+      if (canBeAborted(io, this)) return 'done';
+      throw invalidValue('io', 'a request that was started on this device', io);
+    }
     if (io.queue === this.#held) {
       this.#held.remove(io);
       this.#complete(io, ECANCELED);
@@ -263,8 +275,11 @@ export class BlockDevice implements BlockIoOwner {
   /**
    * Holds back what is started from now on, and promises when nothing is with the driver any more. It can be nested: requests go on after as
    * many calls of {@link resume}. Parts of requests that had started do not count as started now.
+   *
+   * @throws SystemError EBADF (as a rejection) once the device is closed
    */
   quiesce(): Promise<void> {
+    if (this.#closing !== null) return Promise.reject(closedError('quiesce'));
     this.#quiesced += 1;
     this.#mark();
     if (this.#live.count === this.#held.length) return Promise.resolve();
@@ -296,9 +311,11 @@ export class BlockDevice implements BlockIoOwner {
    * others (EPERM). Put it into `io.claim`.
    *
    * @param key for `'read-many-write-shared'`: who claims with the same one shares the right
-   * @throws SystemError EBUSY if it is claimed in a way that does not go with this; ENOTSUP on a channel in another thread
+   * @throws SystemError EBUSY if it is claimed in a way that does not go with this; EBADF once the device is closed; ENOTSUP on a channel in
+   * another thread; TypeError ERR_INVALID_ARG_VALUE for a kind that there is not, or without the key
    */
   claim(kind: ClaimKind, key?: string): BlockClaim {
+    if (this.#closing !== null) throw closedError('claim');
     if (this.#attached) throw notHere('claim');
     this.#refresh();
     return this.#claims.claim(kind, this.#driver.name, key);
@@ -323,7 +340,7 @@ export class BlockDevice implements BlockIoOwner {
    * @throws SystemError EBADF once the device is closed; what the driver gives if it cannot look
    */
   refresh(): void {
-    if (this.#closing !== null) throw new SystemError(EBADF, 'refresh', undefined, 'the device is closed');
+    if (this.#closing !== null) throw closedError('refresh');
     this.#driver.refresh?.();
   }
 
@@ -364,13 +381,16 @@ export class BlockDevice implements BlockIoOwner {
    * @throws SystemError EBADF if that has happened; ENOTSUP for a device that one thread alone can use
    */
   handle(claim: BlockClaim | null = null): DeviceHandle {
-    if (this.#closing !== null) throw new SystemError(EBADF, 'handle', undefined, 'the device is closed');
+    if (this.#closing !== null || this.state.closedNow) throw closedError('handle');
     return { ...this.#driver.handle(), shared: this.state.share(), claimId: claim?.id ?? this.ownClaimId };
   }
 
   /**
    * Lets no more requests in, waits for those in flight, then lets go of the device (rule 13). What a quiesced device holds back completes
    * with ECANCELED. Idempotent.
+   *
+   * Channels in other threads are to be closed before. Those that are not get EBADF for what they start from now on, and nothing of theirs
+   * reaches another file that gets the same descriptor. What they have started before is not waited for.
    */
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing;
@@ -382,12 +402,21 @@ export class BlockDevice implements BlockIoOwner {
     this.#closing = drained.then(() => {
       this.#timeouts.close();
       if (this.#attached) this.state.countChannel(-1);
+      else return this.#closeForAll();
       return this.#driver.close();
     });
     this.#mark();
     this.#cancelHeld();
     this.#tellDrained();
     return this.#closing;
+  }
+
+  /** Lets go of the device for all channels, of which none is to use the descriptor when it is closed. */
+  async #closeForAll(): Promise<void> {
+    this.state.setClosed();
+    // A thread may have looked at the state a moment ago, and be about to start what it has found right: it has a turn's time.
+    if (this.state.channels > 0) await new Promise((resolve) => setImmediate(resolve));
+    await this.#driver.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -401,7 +430,7 @@ export class BlockDevice implements BlockIoOwner {
    * @throws SystemError EBADF once the device is closed
    */
   hold(): void {
-    if (this.#closing !== null) throw new SystemError(EBADF, 'hold', undefined, 'the device is closed');
+    if (this.#closing !== null) throw closedError('hold');
     this.#holders += 1;
   }
 
@@ -446,7 +475,7 @@ export class BlockDevice implements BlockIoOwner {
    */
   #isPlain(io: BlockIo): boolean {
     const { operation, offset, lengthBytes, buffer } = io;
-    if (this.#special || io.flags !== 0 || io.vector !== null || buffer === null || this.#layer.guarded) return false;
+    if (this.#special || io.flags !== 0 || io.vector !== null || !buffer || this.#layer.guarded) return false;
     if (operation === BLOCK_READ) {
       if (!(offset <= this.readEnd - lengthBytes)) return false;
     } else if (operation !== BLOCK_WRITE || this.capabilities.readOnly || !(offset <= this.writeEnd - lengthBytes)) {
@@ -573,6 +602,10 @@ export class BlockDevice implements BlockIoOwner {
     if (io.queue === this.#held) this.#held.remove(io);
     this.#complete(io, ENODEV);
   }
+}
+
+function closedError(call: string): SystemError {
+  return new SystemError(EBADF, call, undefined, 'the device is closed');
 }
 
 function notHere(call: string): SystemError {

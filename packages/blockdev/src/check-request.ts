@@ -1,4 +1,4 @@
-import { EBADF, EINVAL, ENOTSUP, EPERM, EROFS, type IoBuffer, type IoVector } from '@biodone/uring';
+import { EBADF, EINVAL, ENOTSUP, EPERM, EROFS, type IoBuffer, IoVector } from '@biodone/uring';
 import {
   BLOCK_ABORT,
   BLOCK_COMPARE_AND_WRITE,
@@ -12,10 +12,12 @@ import {
   BLOCK_RESET,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
-  type BlockIo,
+  BlockIo,
+  IO_STARTED,
 } from './block-io.js';
 import { isAllowed } from './claims.js';
 import { ENODEV } from './errno.js';
+import { ExtentList } from './extent-list.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
 import type { SharedState } from './shared-state.js';
 
@@ -39,7 +41,7 @@ const KNOWN_FLAGS = BLOCK_FUA | BLOCK_NO_UNMAP | BLOCK_FAST_ONLY;
 export function checkRequest(io: BlockIo, device: CheckedDevice): number {
   if (device.closed) return EBADF;
   const { state } = device;
-  if (state.removed) return ENODEV;
+  if (state.removed) return state.closed ? EBADF : ENODEV;
   const { operation } = io;
   if (state.claimId !== 0 && operation !== BLOCK_ABORT && !isAllowed(io, state, device.ownClaimId)) return EPERM;
   if (operation === BLOCK_READ)
@@ -62,7 +64,7 @@ function checkRare(io: BlockIo, device: CheckedDevice): number {
       if ((io.flags & BLOCK_FAST_ONLY) !== 0 && capabilities.zeroes !== 'fast') return ENOTSUP;
       return checkWrite(io, device) || checkRange(io, device, device.writeEnd);
     case BLOCK_EXTENTS:
-      return io.extents === null ? EINVAL : checkRange(io, device, device.readEnd);
+      return !(io.extents instanceof ExtentList) ? EINVAL : checkRange(io, device, device.readEnd);
     case BLOCK_COMPARE_AND_WRITE:
       return (
         checkWrite(io, device) ||
@@ -71,7 +73,7 @@ function checkRare(io: BlockIo, device: CheckedDevice): number {
         (isPart(io.compare, io.compareOffset, io.lengthBytes) ? 0 : EINVAL)
       );
     case BLOCK_ABORT:
-      return io.target === null || io.target === io ? EINVAL : 0;
+      return io.target !== io && canBeAborted(io.target, device) ? 0 : EINVAL;
     case BLOCK_RESET:
       return 0;
     default:
@@ -99,7 +101,15 @@ function checkRange(io: BlockIo, { limits }: CheckedDevice, end: number): number
 function checkMemory(io: BlockIo): number {
   const { vector } = io;
   if (vector === null) return isPart(io.buffer, io.bufferOffset, io.lengthBytes) ? 0 : EINVAL;
+  // The types as they are declared are not what a caller without a compiler has to keep to.
+  if (!(vector instanceof IoVector)) return EINVAL;
   return io.buffer === null && vector.lengthBytes === io.lengthBytes && isThere(vector) ? 0 : EINVAL;
+}
+
+/** Whether a request is one that this device can be asked about: one that it has started, or that is done. */
+export function canBeAborted(io: BlockIo | null, device: unknown): boolean {
+  if (!(io instanceof BlockIo)) return false;
+  return io.device === device || (io.device !== null && io.state !== IO_STARTED);
 }
 
 /** Whether no part of a vector has been transferred away, as trusted memory can be. */
@@ -113,8 +123,9 @@ function isThere(vector: IoVector): boolean {
 }
 
 function isPart(buffer: IoBuffer | null, offset: number, length: number): boolean {
-  // What is trusted can have been transferred away, and has no bytes then.
-  return buffer !== null && isRange(offset, length, buffer.bytes.length);
+  // What is trusted can have been transferred away, and has no bytes then. What is no IoBuffer, as a Buffer, has no such member.
+  const bytes = (buffer as Partial<IoBuffer> | null | undefined)?.bytes;
+  return bytes !== undefined && isRange(offset, length, bytes.length);
 }
 
 /** Whether `length` bytes from `offset` lie within `size`. The subtraction cannot overflow, where an addition could. */

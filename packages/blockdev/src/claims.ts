@@ -18,6 +18,7 @@ const EXCLUSIVE = 3;
 
 /** A right to a device, given by {@link BlockDevice.claim}: requests that carry it in `claim` may do what it reserves. */
 export class BlockClaim implements ClaimToken {
+  /** 0 once it has been released: then it gives no right, also if others hold the claim on. */
   readonly id: number;
   readonly kind: ClaimKind;
   readonly #release: () => void;
@@ -34,6 +35,7 @@ export class BlockClaim implements ClaimToken {
   release(): void {
     if (!this.#held) return;
     this.#held = false;
+    (this as { id: number }).id = 0;
     this.#release();
   }
 }
@@ -52,15 +54,23 @@ export class Claims {
   claim(kind: ClaimKind, device: string, key?: string): BlockClaim {
     const number = KINDS.indexOf(kind);
     if (number < 0) throw invalid(`a claim's kind is one of ${KINDS.join(', ')}. Received '${kind}'`);
-    if ((kind === 'read-many-write-shared') !== (key !== undefined)) {
-      throw invalid(`a key belongs to a claim 'read-many-write-shared', and to no other`);
+    if (kind === 'read-many-write-shared' && typeof key !== 'string') {
+      throw invalid(`a claim 'read-many-write-shared' needs a key, a string that all who share it have: claim(kind, key)`);
+    }
+    if (kind !== 'read-many-write-shared' && key !== undefined) {
+      throw invalid(`a claim '${kind}' has no key: a key belongs to 'read-many-write-shared'`);
     }
     const state = this.#state;
     if (state.claimId !== 0) {
       const joins = number === state.claimKind && (number === WRITE_NONE || number === SHARED) && key === this.#key;
       if (!joins || this.#holders === 0) {
         const held = KINDS[state.claimKind] as ClaimKind;
-        throw new SystemError(EBUSY, 'claim', device, `somebody has claimed it as '${held}'; close that one first`);
+        throw new SystemError(
+          EBUSY,
+          'claim',
+          device,
+          `somebody has claimed it as '${held}': release() that claim, or close the device that holds it, first`,
+        );
       }
     } else {
       state.claim(number);

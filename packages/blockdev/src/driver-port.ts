@@ -1,5 +1,5 @@
 import { TailQueue } from '@biodone/sync';
-import { EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, ENOTSUP, EROFS } from '@biodone/uring';
+import { EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, EIO, ENOTSUP, EROFS } from '@biodone/uring';
 import type { BatchClock, BlockTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from './biodone.js';
 import {
@@ -19,6 +19,9 @@ import type { SharedState } from './shared-state.js';
 
 /** What a driver answers without having written anything back. */
 const REFUSALS: readonly number[] = [EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, ENOTSUP, EROFS];
+/** How often a request is tried again in the calling thread, and for how long, before it ends with EAGAIN after all. */
+const SYNC_RETRIES_MAX = 1000;
+const SYNC_RETRIES_MAX_MS = 60_000;
 
 /**
  * The lower end of the generic layer: what reaches the driver passes here. It holds back what the driver has no room for, and tries again,
@@ -79,14 +82,16 @@ export class DriverPort implements BlockIoOwner {
   /** Starts a part of a request: `io` belongs to this port until it completes. */
   strategy(io: BlockIo): void {
     this.#own(io);
-    if (this.#state.removed) this.#end(io, ENODEV);
+    const { removed, closedNow } = this.#state;
+    if (removed || closedNow) this.#end(io, closedNow ? EBADF : ENODEV);
     else this.start(io);
   }
 
   /** Runs a part of a request in the calling thread. */
   strategySync(io: BlockIo): void {
     this.#own(io);
-    this.startSync(io);
+    if (this.#state.closedNow) io.error = EBADF;
+    else this.startSync(io);
     io.state = IO_DONE;
   }
 
@@ -96,7 +101,7 @@ export class DriverPort implements BlockIoOwner {
     io.sequence = this.#sequence;
     if (this.#inFlight < this.#limit && this.#waiting.isEmpty && !this.#frozen) {
       this.#inFlight += 1;
-      this.#driver.start(io);
+      this.#startDriver(io);
     } else {
       this.queued += 1;
       this.#waiting.insertTail(io);
@@ -105,13 +110,15 @@ export class DriverPort implements BlockIoOwner {
 
   /** In the calling thread: no queue and no limit (rule 3). */
   startSync(io: BlockIo): void {
-    this.#driver.startSync(io);
-    while (io.error === EAGAIN && this.capabilities.retry) {
+    this.#startDriverSync(io);
+    let left = Math.min(SYNC_RETRIES_MAX, Math.ceil(SYNC_RETRIES_MAX_MS / this.#retryDelayMs));
+    while (io.error === EAGAIN && this.capabilities.retry && left > 0) {
+      left -= 1;
       this.retries += 1;
       this.#timers.sleep(this.#retryDelayMs);
       io.error = 0;
       io.transferredBytes = 0;
-      this.#driver.startSync(io);
+      this.#startDriverSync(io);
     }
     if (io.operation === BLOCK_FLUSH) io.error = this.#flushed(io.error);
     else if (io.error !== 0 && io.flags !== 0) this.#failed(io, io.error);
@@ -176,12 +183,13 @@ export class DriverPort implements BlockIoOwner {
       while (this.#inFlight < this.#limit && this.#retryAtMs === 0) {
         const io = this.#waiting.removeFirst();
         if (io === null) break;
-        if (this.#state.removed) {
-          this.#end(io, ENODEV);
+        const { removed, closedNow } = this.#state;
+        if (removed || closedNow) {
+          this.#end(io, closedNow ? EBADF : ENODEV);
           continue;
         }
         this.#inFlight += 1;
-        this.#driver.start(io);
+        this.#startDriver(io);
       }
     } finally {
       endSubmit();
@@ -204,6 +212,27 @@ export class DriverPort implements BlockIoOwner {
     if (ended === 'EINTR' || left === timeoutMs) return ended;
     this.startWaiting();
     return ended === 'ETIME' ? 0 : ended;
+  }
+
+  /** A driver must not throw. If one does, its request ends all the same, and nobody overlooks the exception. */
+  #startDriver(io: BlockIo): void {
+    try {
+      this.#driver.start(io);
+    } catch (error) {
+      // It has completed it, and once more: that is for the caller to hear.
+      if (io.state !== IO_STARTED) throw error;
+      surface(error);
+      biodone(io, EIO);
+    }
+  }
+
+  #startDriverSync(io: BlockIo): void {
+    try {
+      this.#driver.startSync(io);
+    } catch (error) {
+      surface(error);
+      io.error = EIO;
+    }
   }
 
   /** Completes a request that the driver has not seen. */
@@ -262,4 +291,11 @@ export class DriverPort implements BlockIoOwner {
     this.#cancelTimer?.();
     this.#cancelTimer = null;
   }
+}
+
+/** Makes an exception an uncaught one, when what runs now has come to its end. */
+function surface(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }

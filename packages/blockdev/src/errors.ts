@@ -15,3 +15,15 @@ export function checkInteger(name: string, value: unknown, least: number, most: 
     value,
   );
 }
+
+/** A value that is not what an argument or an option can be, as Node's own errors say it. */
+export function invalidValue(name: string, expected: string, value: unknown): TypeError {
+  const message = `The value of "${name}" is invalid. It must be ${expected}. Received ${inspect(value, { depth: -1 })}`;
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
+}
+
+/** A value of another type than an argument or an option has, as Node's own errors say it. */
+export function invalidType(name: string, expected: string, value: unknown): TypeError {
+  const message = `The type of "${name}" is wrong. It must be ${expected}. Received ${inspect(value, { depth: -1 })}`;
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_TYPE' });
+}

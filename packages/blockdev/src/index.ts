@@ -65,7 +65,7 @@ export { type FileEngineName, type FileOptions, openFile, wrapDescriptor } from 
 export { type MemOptions, openMem } from './drivers/mem.js';
 export { type MirrorOptions, openMirror } from './drivers/mirror.js';
 export type { HalfState } from './drivers/mirror-assembly.js';
-export { type HalfStatus, MirrorDevice } from './drivers/mirror-device.js';
+export { type HalfStatus, MirrorDevice, mirrorOf } from './drivers/mirror-device.js';
 export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';

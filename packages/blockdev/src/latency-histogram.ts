@@ -1,3 +1,5 @@
+import { outOfRange } from './errors.js';
+
 /** Buckets for each power of two: a value is at most 1/16 away from the middle of its bucket. */
 const BUCKETS_PER_OCTAVE = 8;
 const FRACTION_BITS = 3;
@@ -30,8 +32,14 @@ export class LatencyHistogram {
     if (tookUs > this.maxUs) this.maxUs = tookUs;
   }
 
-  /** The latency that this share of all did not exceed, in microseconds; 0 if there are none. */
+  /**
+   * The latency that this share of all did not exceed, in microseconds; 0 if there are none.
+   *
+   * @param share from 0 to 1: 0.99 for the 99th percentile
+   * @throws RangeError ERR_OUT_OF_RANGE
+   */
   percentileUs(share: number): number {
+    if (!(share >= 0 && share <= 1)) throw outOfRange('share', '>= 0 && <= 1, as 0.99', share);
     let left = Math.ceil(this.count * share);
     if (left === 0) return 0;
     for (let index = 0; index < HISTOGRAM_BUCKETS; index++) {

@@ -248,8 +248,9 @@ export class Layer {
   }
 
   #refuse(io: BlockIo): number {
-    // Other channels write as they like, so what this one has compared may have changed when it writes.
-    if (io.operation === BLOCK_COMPARE_AND_WRITE) return this.#state.channels > 0 ? ENOTSUP : 0;
+    // Other channels write as they like, so what this one has compared, or read of a unit to change a part, may have changed when it writes.
+    if (this.#isExclusive(io) && this.#state.channels > 0) return ENOTSUP;
+    if (io.operation === BLOCK_COMPARE_AND_WRITE) return 0;
     // Part of a unit is zeroed by writing it, which is not fast.
     const isFast = io.operation === BLOCK_WRITE_ZEROES && (io.flags & BLOCK_FAST_ONLY) !== 0;
     return isFast && (io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0) ? ENOTSUP : 0;

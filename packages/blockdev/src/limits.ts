@@ -14,7 +14,8 @@ export interface BlockLimits {
   readonly memoryAlignmentBytes: number;
   /**
    * Offsets and lengths that the driver sees are multiples of it. If it is larger than `blockSizeBytes`, the layer reads more than it was
-   * asked for, and writes part of a unit by reading, changing and writing the whole of it.
+   * asked for, and writes part of a unit by reading, changing and writing the whole of it: ENOTSUP while other threads have channels. The
+   * size is then a multiple of it too.
    * @default `blockSizeBytes`
    */
   readonly transferUnitBytes?: number;
@@ -103,6 +104,10 @@ function checkLimits(limits: Required<BlockLimits>): void {
   if (!(blockSizeBytes >= 1)) throw wrong(`blockSizeBytes is ${blockSizeBytes}`);
   if (transferUnitBytes % blockSizeBytes !== 0) {
     throw wrong(`transferUnitBytes ${transferUnitBytes} is no multiple of blockSizeBytes ${blockSizeBytes}`);
+  }
+  // A part of the last unit is written by writing all of it, which must not reach beyond the end.
+  if (sizeBytes !== null && transferUnitBytes > blockSizeBytes && sizeBytes % transferUnitBytes !== 0) {
+    throw wrong(`sizeBytes ${sizeBytes} is no multiple of transferUnitBytes ${transferUnitBytes}`);
   }
   if (maxTransferBytes < transferUnitBytes) throw wrong(`maxTransferBytes is less than one unit of ${transferUnitBytes} bytes`);
   if (boundaryBytes % transferUnitBytes !== 0) {

@@ -1,5 +1,7 @@
-import type { BlockDevice, BlockDeviceOptions } from './block-device.js';
-import type { DriverOptions, OpenContext, OptionValues } from './driver-definition.js';
+import { BlockDevice, type BlockDeviceOptions } from './block-device.js';
+import { checkOptions, DEVICE_OPTIONS } from './check-options.js';
+import type { DriverDefinition, DriverOptions, OpenContext, OptionValues } from './driver-definition.js';
+import { invalidType } from './errors.js';
 import type { DeviceSpec } from './spec.js';
 import { checkSpec, type DevicePlan, pointerTo } from './spec-check.js';
 import { objectSource, type SpecSource } from './spec-error.js';
@@ -28,6 +30,7 @@ import { parseText } from './spec-parser.js';
  * @throws SpecError for a spec that is wrong; otherwise what the drivers throw at opening, such as the errors of open(2)
  */
 export async function openDevice(spec: string | DeviceSpec, options: BlockDeviceOptions = {}): Promise<BlockDevice> {
+  checkOptions('openDevice', options, DEVICE_OPTIONS);
   if (typeof spec !== 'string') return openPlan(checkSpec(spec, objectSource), objectSource, options);
   const { spec: parsed, source } = parseText(spec);
   return openPlan(checkSpec(parsed, source), source, options);
@@ -50,11 +53,17 @@ async function openPlan(plan: DevicePlan, source: SpecSource, options: BlockDevi
   try {
     for (const [name, child] of plan.devices)
       values[name] = 'length' in child ? await openAll(child, openBelow) : await openBelow(child);
-    return await plan.definition.open(values as OptionValues<DriverOptions>, context);
+    return checkOpened(await plan.definition.open(values as OptionValues<DriverOptions>, context), plan.definition);
   } catch (error) {
     await closeAll(opened);
     throw error;
   }
+}
+
+/** Whoever writes JavaScript can forget to return what was opened. */
+function checkOpened(device: unknown, { name }: DriverDefinition): BlockDevice {
+  if (device instanceof BlockDevice) return device;
+  throw invalidType(`what open() of the driver '${name}' returned`, 'a BlockDevice', device);
 }
 
 /** One after the other, so that what is opened first does not depend on chance. */

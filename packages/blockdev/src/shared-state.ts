@@ -7,13 +7,15 @@ const CLAIM_KIND = 4;
 const LAST_CLAIM_ID = 5;
 const CHANNELS = 6;
 const RESIZED = 7;
-const WORDS = 8;
+const CLOSED = 8;
+/** An even number, so that the size after them is aligned. */
+const WORDS = 10;
 /** After the words: the size, as a number of 64 bits. */
 const BYTES = WORDS * 4 + 8;
 
 /**
  * What all channels of an open device have in common, whatever thread they are in (one opening, several channels): whether a flush has
- * failed, whether the device is gone, who has claimed it, and how large it is.
+ * failed, whether the device is gone or closed, who has claimed it, and how large it is.
  *
  * Every change counts one word up. A channel looks at that word with each request, and reads the others when it has changed.
  */
@@ -21,7 +23,10 @@ export class SharedState {
   readonly memory: SharedArrayBuffer;
   /** The errno of the first flush that failed, or 0 (rule 8). */
   poison = 0;
+  /** Whether nothing can be started any more: the device is gone, or {@link closed}. */
   removed = false;
+  /** Whether the channel that opened the device has closed it. Its descriptor may be another file's by now. */
+  closed = false;
   /** Of the claim that is held; 0 if none is. */
   claimId = 0;
   claimKind = 0;
@@ -61,7 +66,8 @@ export class SharedState {
     // Pairs with the add in #changed(), before which the other words were written.
     this.#seen = Atomics.load(words, CHANGES);
     this.poison = Atomics.load(words, POISON);
-    this.removed = Atomics.load(words, REMOVED) !== 0;
+    this.closed = Atomics.load(words, CLOSED) !== 0;
+    this.removed = this.closed || Atomics.load(words, REMOVED) !== 0;
     this.claimId = Atomics.load(words, CLAIM_ID);
     this.claimKind = Atomics.load(words, CLAIM_KIND);
     this.sizeBytes = Atomics.load(words, RESIZED) === 0 ? undefined : this.#size[0];
@@ -76,6 +82,17 @@ export class SharedState {
   /** A flush has failed. The first failure is the one that is remembered. */
   setPoison(errno: number): void {
     Atomics.compareExchange(this.#words, POISON, 0, errno);
+    this.#changed();
+  }
+
+  /** {@link closed}, as another thread may have made it a moment ago. As plain a load as that of {@link stale}. */
+  get closedNow(): boolean {
+    return this.#isShared && this.#words[CLOSED] !== 0;
+  }
+
+  /** The device is closed, for all channels. */
+  setClosed(): void {
+    Atomics.store(this.#words, CLOSED, 1);
     this.#changed();
   }
 

@@ -1,6 +1,7 @@
 import { EINVAL, SystemError } from '@biodone/uring';
 import type { BlockTimers } from './batch-clock.js';
 import type { BlockDevice } from './block-device.js';
+import { checkDeviceList } from './check-options.js';
 import type { BlockClaim } from './claims.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
 
@@ -150,8 +151,9 @@ export function sizeOfChild(device: BlockDevice, what: string): number {
   );
 }
 
-/** @throws TypeError ERR_INVALID_ARG_VALUE if these are not so many devices, each once */
+/** @throws TypeError ERR_INVALID_ARG_VALUE if these are not so many devices, each once, ERR_INVALID_ARG_TYPE for others; SystemError EBADF */
 export function checkDevices(devices: readonly BlockDevice[], least: number, what: string): void {
+  checkDeviceList(devices, what);
   const wrong = (message: string): TypeError => Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
   if (devices.length < least) throw wrong(`a ${what} needs at least ${least} devices. Received ${devices.length}`);
   if (new Set(devices).size < devices.length) throw wrong(`a ${what} cannot have the same device twice`);

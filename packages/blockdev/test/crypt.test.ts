@@ -412,7 +412,7 @@ describe('as a device', () => {
   ])('has what an array has after random operations: %s', { timeout: 60_000 }, async (name, sectorBytes, blockSizeBytes) => {
     const random = seededRandom(`crypt, ${name}`);
     const { disk, device } = await openFormatted(
-      { blockSizeBytes, childRequestsMax: 1 + random(3), piecesMax: 1 + random(3), closeChildren: false },
+      { blockSizeBytes, childrenMax: 1 + random(3), piecesMax: 1 + random(3), closeChildren: false },
       { sectorBytes },
     );
     const size = Number(device.limits.sizeBytes);
@@ -487,7 +487,7 @@ describe('as a device', () => {
 
   it('passes an abort on', async () => {
     const { device: below, started } = openManual();
-    const device = await openCrypt(below, { headerless: true, key: keyOf(1), childRequestsMax: 1 });
+    const device = await openCrypt(below, { headerless: true, key: keyOf(1), childrenMax: 1 });
     const ios = [0, 1].map((index) => makeIo({ offset: index * SECTOR }));
     const outcomes = ios.map((io) => start(device, io));
     expect(started.length).toBe(1);
@@ -505,7 +505,7 @@ describe('as a device', () => {
       requests.add(io);
       buffers.add(io.buffer);
     });
-    const device = await openCrypt(below, { headerless: true, key: keyOf(5), childRequestsMax: 2 });
+    const device = await openCrypt(below, { headerless: true, key: keyOf(5), childrenMax: 2 });
     for (let round = 0; round < 20; round++) {
       await Promise.all([0, 1, 2, 3].map((index) => write(device, Buffer.alloc(SECTOR), index * SECTOR)));
       runSync(device, makeIo({ operation: BLOCK_WRITE, buffer: bufferOf(Buffer.alloc(SECTOR)) }));
@@ -541,7 +541,7 @@ async function failAt(failing: number, forEver: boolean): Promise<void> {
     headerless: true,
     key: keyOf(2),
     blockSizeBytes: 512,
-    childRequestsMax: 2,
+    childrenMax: 2,
     piecesMax: 2,
   });
   const size = Number(device.limits.sizeBytes);

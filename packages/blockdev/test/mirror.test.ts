@@ -91,10 +91,10 @@ describe('a mirror', () => {
   it.each(children)('on %s holds what an array holds', async (name, child) => {
     const random = seededRandom(name);
     for (const count of [2, 3]) {
-      for (const requestsMax of [1, 3, 1024]) {
+      for (const childrenMax of [1, 3, 1024]) {
         for (const depth of [0, 1, 16]) {
           const devices = Array.from({ length: count }, child);
-          const mirror = await openMirror(devices, { ...equal, requestsMax });
+          const mirror = await openMirror(devices, { ...equal, childrenMax });
           expect(mirror.device.limits.sizeBytes).toBe(DATA);
           const model = new Model(Buffer.alloc(DATA));
           await runWorkload({ device: mirror.device, model, random, operations: 60, depth });
@@ -474,11 +474,50 @@ describe('a mirror that lost a half', () => {
     expect(states(mirror)).toEqual(['good', 'rebuilding']);
     delays.length = 0;
     const rebuilt = mirror.rebuild(1, { pieceBytes: LABEL, bytesPerSecond: LABEL * 10 });
-    await expect(mirror.rebuild(1)).rejects.toThrow(code('EALREADY'));
-    await rebuilt;
+    // The same one.
+    await Promise.all([mirror.rebuild(1), rebuilt, mirror.rebuilt()]);
     await expect(mirror.rebuild(1)).rejects.toThrow(code('EALREADY'));
     expect(delays).toEqual([0, ...Array.from({ length: DATA / LABEL }, () => 100)]);
     expect(states(mirror)).toEqual(['good', 'good']);
+    await mirror.close();
+  });
+
+  it('rebuilds a half that was taken out while it was being rebuilt', async () => {
+    const faulty = halves(2);
+    const mirror = await mirrorOf(faulty, equal);
+    for (const settle of [false, true]) {
+      mirror.fail(1);
+      const pieces: number[] = [];
+      const first = mirror.rebuild(1, { pieceBytes: LABEL, onProgress: (doneBytes) => pieces.push(doneBytes) });
+      const ended = expect(first).rejects.toThrow(code('ECANCELED'));
+      while (pieces.length < 2) await turn();
+      mirror.fail(1);
+      if (settle) await mirror.settled();
+      const second = mirror.rebuild(1);
+      await ended;
+      expect(pieces.length).toBeLessThan(4);
+      await second;
+      expect(states(mirror)).toEqual(['good', 'good']);
+    }
+    await mirror.rebuilt();
+    await mirror.close();
+    await expect(mirror.rebuild(0)).rejects.toThrow(code('EBADF'));
+    expectEqual(faulty[0] as FaultDevice, faulty[1] as FaultDevice);
+  });
+
+  it('promises the end of all rebuilds, also of those that fail', async () => {
+    const faulty = halves(3);
+    const mirror = await mirrorOf(faulty, { create: true });
+    expect(states(mirror)).toEqual(['good', 'rebuilding', 'rebuilding']);
+    await mirror.rebuilt();
+    expect(states(mirror)).toEqual(['good', 'good', 'good']);
+    mirror.fail(2);
+    const rebuilt = mirror.rebuild(2, { pieceBytes: LABEL });
+    const ended = expect(rebuilt).rejects.toThrow(code('ECANCELED'));
+    mirror.fail(2);
+    await mirror.rebuilt();
+    expect(states(mirror)).toEqual(['good', 'good', 'failed']);
+    await ended;
     await mirror.close();
   });
 

@@ -12,11 +12,13 @@ import {
   type BlockIo,
   type BlockOperation,
   biodone,
+  type DeviceSpec,
 } from '@biodone/blockdev';
 import { ECANCELED, EIO } from '@biodone/uring';
+import { wrong } from './check-fault.js';
 import { type CachedChange, destage, sectorsOf, VolatileCache } from './crash-cache.js';
 import { FilterDriver } from './filter-driver.js';
-import type { SeededRandom } from './random.js';
+import { SeededRandom } from './random.js';
 import { bytesOf, putBytes } from './request-memory.js';
 import { flushRequest, readRequest, runSync } from './requests.js';
 
@@ -69,6 +71,8 @@ export class CrashDevice extends BlockDevice {
   /**
    * The power fails and comes back: what was not flushed is gone, but for what `losses` lets survive, and requests in flight complete with
    * EIO; a write, zeros or a discard among them may have been done in part. The device can be used at once.
+   *
+   * @throws TypeError ERR_INVALID_ARG_VALUE
    */
   crash(losses: CrashLosses = {}): void {
     this.#driver.crash(losses);
@@ -104,6 +108,7 @@ class CrashDriver extends FilterDriver {
   readonly cache: VolatileCache = new VolatileCache();
   readonly waiting: BlockIo[] = [];
   readonly #stepped: boolean;
+  readonly #fua: 'native' | 'emulate';
 
   constructor(child: BlockDevice, { fua = 'native', stepped = false }: CrashOptions) {
     super('crash', child, {
@@ -116,6 +121,7 @@ class CrashDriver extends FilterDriver {
       compareAndWrite: false,
     });
     this.#stepped = stepped;
+    this.#fua = fua;
   }
 
   override start(io: BlockIo): void {
@@ -151,6 +157,11 @@ class CrashDriver extends FilterDriver {
   }
 
   crash({ survive = 0, random, sectorBytes = 512 }: CrashLosses): void {
+    if (typeof survive !== 'number' || !(survive >= 0 && survive <= 1)) throw wrong('survive', 'a number from 0 to 1', survive);
+    if (survive > 0 && !(random instanceof SeededRandom)) {
+      throw wrong('random', 'a SeededRandom, which decides what survives', random);
+    }
+    if (!Number.isSafeInteger(sectorBytes) || sectorBytes < 1) throw wrong('sectorBytes', 'an integer >= 1', sectorBytes);
     const inFlight = this.waiting.splice(0);
     const lost = [...this.cache.changes, ...inFlight.filter(({ operation }) => CHANGING.has(operation)).map(changeOf)];
     this.cache.clear();
@@ -160,6 +171,10 @@ class CrashDriver extends FilterDriver {
       }
     }
     for (const io of inFlight) biodone(io, EIO);
+  }
+
+  override config(): DeviceSpec {
+    return { ...super.config(), fua: this.#fua, stepped: this.#stepped };
   }
 
   override describe(): Record<string, unknown> {

@@ -8,9 +8,11 @@ import {
   type BlockIo,
   type BlockTimers,
   biodone,
+  type DeviceSpec,
   threadTimers,
 } from '@biodone/blockdev';
 import { ECANCELED, EDEADLK, ETIMEDOUT, SystemError } from '@biodone/uring';
+import { checkRule } from './check-fault.js';
 import { ActiveFault, type FaultAction, type FaultRule } from './fault-rule.js';
 import { FilterDriver } from './filter-driver.js';
 import { SeededRandom } from './random.js';
@@ -49,7 +51,11 @@ export class FaultDevice extends BlockDevice {
     return this.#driver.stuck.size;
   }
 
-  /** Puts a rule in force, behind the others: to each request happens what the first rule says that strikes. */
+  /**
+   * Puts a rule in force, behind the others: to each request happens what the first rule says that strikes.
+   *
+   * @throws TypeError ERR_INVALID_ARG_VALUE for a rule that could never be meant
+   */
   addFault(rule: FaultRule): ActiveFault {
     return this.#driver.add(rule);
   }
@@ -94,6 +100,7 @@ class FaultDriver extends FilterDriver {
   readonly faults: ActiveFault[] = [];
   readonly stuck: Set<BlockIo> = new Set();
   seen = 0;
+  readonly #seed: number;
   readonly #random: SeededRandom;
   readonly #timers: BlockTimers;
   readonly #delayed = new Map<BlockIo, Delayed>();
@@ -103,17 +110,23 @@ class FaultDriver extends FilterDriver {
   constructor(child: BlockDevice, seed: number, timers: BlockTimers) {
     // A request that waits here moves on by the timer, in the thread's turn or by wait().
     super('fault', child);
+    this.#seed = seed;
     this.#random = new SeededRandom(seed);
     this.#timers = timers;
   }
 
   add(rule: FaultRule): ActiveFault {
+    checkRule(rule);
     const fault = new ActiveFault(rule, () => {
       const index = this.faults.indexOf(fault);
       if (index >= 0) this.faults.splice(index, 1);
     });
     this.faults.push(fault);
     return fault;
+  }
+
+  override config(): DeviceSpec {
+    return { ...super.config(), seed: this.#seed };
   }
 
   override start(io: BlockIo): void {

@@ -16,6 +16,7 @@ export { type ManualDevice, type ManualOptions, openManual } from './manual.js';
 export { checkPattern, fillPattern, openPattern, type PatternOptions } from './pattern.js';
 export { withProgress } from './progress-watchdog.js';
 export { SeededRandom } from './random.js';
+export { registerTestDrivers } from './register.js';
 export {
   compareRequest,
   flushRequest,

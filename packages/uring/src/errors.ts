@@ -24,7 +24,7 @@ export class SystemError extends Error {
    * @param cause the error that led to this one
    */
   constructor(errno: number, syscall: string, path?: string, advice?: string, cause?: unknown) {
-    const [code, text] = getSystemErrorMap().get(-errno) ?? describe(errno);
+    const [code, text] = describe(errno);
     const where = path === undefined ? '' : ` '${path}'`;
     const message = `${code}: ${text}, ${syscall}${where}${advice === undefined ? '' : `: ${advice}`}`;
     super(message, cause === undefined ? undefined : { cause });
@@ -35,15 +35,23 @@ export class SystemError extends Error {
   }
 }
 
-/** libuv, whose names Node's own errors have, knows only the errors of its own calls. */
+/** libuv, whose names Node's own errors have, knows only the errors of its own calls, and some texts of its are about sockets alone. */
 function describe(errno: number): [code: string, text: string] {
-  const code = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `E${errno}`;
-  return [code, TEXTS[code] ?? 'unknown error'];
+  const [name, message] = getSystemErrorMap().get(-errno) ?? [];
+  const code = name ?? Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? `E${errno}`;
+  return [code, TEXTS[code] ?? message ?? 'unknown error'];
 }
 
+/** What is said differently from libuv, or not at all there. */
 const TEXTS: Readonly<Record<string, string>> = {
+  EALREADY: 'already in progress, or done before',
+  EBADF: 'closed, or no open descriptor',
   EDEADLK: 'resource deadlock avoided',
   EDQUOT: 'disk quota exceeded',
+  EILSEQ: 'the data is not what it should be',
+  ENOBUFS: 'no room left',
+  ENOTSUP: 'operation not supported',
+  EOPNOTSUPP: 'operation not supported',
   ESTALE: 'stale file handle',
   ETIME: 'timer expired',
 };

@@ -120,7 +120,7 @@ describeRing('reads and writes', () => {
       .run((request) => prepareRead(request, writeOnly, memory, 0, 1, 0))
       .catch((reason) => reason)) as Error;
     expect(error).toMatchObject({ name: 'SystemError', code: 'EBADF', errno: -9, syscall: 'read', path });
-    expect(error.message).toBe(`EBADF: bad file descriptor, read '${path}'`);
+    expect(error.message).toBe(`EBADF: closed, or no open descriptor, read '${path}'`);
     const expected = [
       [(request: Probe) => prepareWrite(request, readOnly, memory, 0, 1, 0), failure('EBADF', 'write', path)],
       [(request: Probe) => prepareReadv(request, writeOnly, vector, 0), failure('EBADF', 'readv', path)],

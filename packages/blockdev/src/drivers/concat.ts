@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../block-device.js';
+import { checkOptions, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
 import type { Layout } from '../nested-io.js';
 import {
@@ -25,6 +26,7 @@ import { openStack, type StackOptions } from '../stack-driver.js';
  */
 export function openConcat(devices: readonly BlockDevice[], options: StackOptions = {}): BlockDevice {
   checkDevices(devices, 1, 'concat');
+  checkOptions('openConcat', options, STACK_OPTIONS);
   const sizes = devices.map((device) => sizeOfChild(device, 'concat'));
   return open(devices, sizes, claimToWrite, options);
 }

@@ -21,7 +21,7 @@ export interface CryptVolume {
   readonly headerless: boolean;
   readonly readOnly: boolean;
   readonly allowDiscards: boolean;
-  readonly childRequestsMax: number;
+  readonly childrenMax: number;
 }
 
 /** What another thread gets. The key is in it: it stays within the process. */
@@ -68,7 +68,7 @@ export class CryptDriver implements BlockDriver {
       transferUnitBytes: volume.sectorBytes,
       physicalBlockSizeBytes: Math.max(volume.sectorBytes, device.limits.physicalBlockSizeBytes),
       maxTransferBytes: TRANSFER_MAX_BYTES,
-      maxInFlight: volume.childRequestsMax,
+      maxInFlight: volume.childrenMax,
     };
     // Zeros are written by the layer: those of the device below would read as noise here. So would its holes.
     this.capabilities = {

@@ -1,6 +1,7 @@
 import { EACCES, EEXIST, EINVAL, EIO, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BlockIo } from '../block-io.js';
+import { checkDevice, checkOptions } from '../check-options.js';
 import type { BlockClaim } from '../claims.js';
 import { runIo, sizeOfDevice } from './child-device.js';
 import { SECTOR_MAX_BYTES, SECTOR_MIN_BYTES } from './crypt-cipher.js';
@@ -49,6 +50,15 @@ const DEFAULT_COST: ScryptCost = { N: 2 ** 17, r: 8, p: 1 };
  * too small, or a block size that does not go with `sectorBytes`; what its reads and writes end with; TypeError ERR_INVALID_ARG_VALUE
  */
 export async function formatCrypt(device: BlockDevice, options: FormatCryptOptions): Promise<void> {
+  checkDevice('device', device, 'formatCrypt');
+  checkOptions('formatCrypt', options, {
+    passphrase: 'any',
+    key: 'any',
+    sectorBytes: 'number',
+    dataOffsetBytes: 'number',
+    scrypt: 'object',
+    force: 'boolean',
+  });
   const { sectorBytes = 4096, dataOffsetBytes = 2 ** 20, scrypt = DEFAULT_COST, force = false } = options;
   checkSecret(options);
   checkCost(scrypt, 'formatCrypt');
@@ -89,6 +99,8 @@ export async function changePassphrase(
   newSecret: CryptSecret,
   options: { scrypt?: ScryptCost } = {},
 ): Promise<void> {
+  checkDevice('device', device, 'changePassphrase');
+  checkOptions('changePassphrase', options, { scrypt: 'object' });
   const { scrypt: cost = DEFAULT_COST } = options;
   checkSecret(newSecret);
   checkCost(cost, 'changePassphrase');

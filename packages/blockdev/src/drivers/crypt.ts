@@ -1,5 +1,6 @@
 import { EACCES, SystemError } from '@biodone/uring';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
 import { checkInteger } from '../errors.js';
 import { ChildDevice } from './child-device.js';
@@ -38,7 +39,7 @@ export interface CryptOptions extends BlockDeviceOptions, CryptSecret {
    * How many requests are with the device below at a time: each write holds 128 KiB of memory. The others wait, in order.
    * @default 64
    */
-  childRequestsMax?: number;
+  childrenMax?: number;
   /**
    * Closes the device below with this one.
    * @default true
@@ -75,8 +76,10 @@ export interface CryptOptions extends BlockDeviceOptions, CryptSecret {
  * ```
  */
 export async function openCrypt(device: BlockDevice, options: CryptOptions): Promise<BlockDevice> {
-  const { headerless = false, allowDiscards = false, childRequestsMax = 64, closeChildren = true } = options;
-  checkInteger('childRequestsMax', childRequestsMax, 1, 4096);
+  checkDevice('device', device, 'openCrypt');
+  checkOptions('openCrypt', options, CRYPT_OPTIONS);
+  const { headerless = false, allowDiscards = false, childrenMax = 64, closeChildren = true } = options;
+  checkInteger('childrenMax', childrenMax, 1, 4096);
   const readOnly = (options.readOnly ?? false) || device.capabilities.readOnly;
   const child = new ChildDevice<CryptIo>(device, () => new CryptIo(), { readOnly, closes: closeChildren });
   try {
@@ -89,7 +92,7 @@ export async function openCrypt(device: BlockDevice, options: CryptOptions): Pro
       headerless,
       readOnly,
       allowDiscards,
-      childRequestsMax,
+      childrenMax,
     };
     // Without what opens it: a device keeps its options for as long as it lives.
     const { passphrase: _, key: __, ...layerOptions } = options;
@@ -99,6 +102,18 @@ export async function openCrypt(device: BlockDevice, options: CryptOptions): Pro
     throw error;
   }
 }
+
+const CRYPT_OPTIONS: OptionKinds = {
+  ...STACK_OPTIONS,
+  // What opens it is looked at by itself, and no message shows it.
+  passphrase: 'any',
+  key: 'any',
+  headerless: 'boolean',
+  sectorBytes: 'number',
+  blockSizeBytes: 'number',
+  readOnly: 'boolean',
+  allowDiscards: 'boolean',
+};
 
 /** The channel of a handle, in another thread. */
 export function attachCrypt(handle: DeviceHandle, attach: (handle: DeviceHandle) => BlockDevice): BlockDevice {

@@ -2,7 +2,9 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { ENOSYS, probe, RingFile, SystemError, threadRing } from '@biodone/uring';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import { checkOptions, DEVICE_OPTIONS, type OptionKinds } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
+import { invalidType } from '../errors.js';
 import { createFileDriver, type FileHandle, type FileOpening } from './file-driver.js';
 import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { createFsEngine } from './file-fs.js';
@@ -68,9 +70,11 @@ export interface FileOptions extends BlockDeviceOptions {
  *
  * @throws the errors of open(2) and fstat(2), as node:fs gives them; SystemError ENOSYS with `engine: 'uring'` where there is no io_uring;
  * SystemError EISDIR for a directory, EINVAL for what is neither a file nor a block device, EROFS for a device that refuses writes, EBUSY for
- * a file that another writer has locked
+ * a file that another writer has locked; TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for options that there are not
  */
 export function openFile(path: string, options: FileOptions = {}): BlockDevice {
+  if (typeof path !== 'string') throw invalidType('path', 'a string; fileURLToPath() makes one of a URL', path);
+  checkOptions('openFile', options, FILE_OPTIONS);
   const { readOnly = false, create = false, direct = false, engine: name = 'auto' } = options;
   const flags =
     (readOnly ? constants.O_RDONLY : constants.O_RDWR) | (create ? constants.O_CREAT : 0) | (direct ? constants.O_DIRECT : 0);
@@ -78,6 +82,16 @@ export function openFile(path: string, options: FileOptions = {}): BlockDevice {
   const fd = openSync(path, flags, 0o666);
   return open(examine(fd, path, options), kind, options, true);
 }
+
+const FILE_OPTIONS: OptionKinds = {
+  ...DEVICE_OPTIONS,
+  readOnly: 'boolean',
+  create: 'boolean',
+  growable: 'boolean',
+  direct: 'boolean',
+  engine: ['auto', 'uring', 'fs', 'sync'],
+  lock: 'boolean',
+};
 
 /** Looks at what has been opened, and locks it. Closes it again if that is nothing for a device. */
 function examine(fd: number, path: string, options: FileOptions): FileOpening {

@@ -13,6 +13,7 @@ import {
   BLOCK_WRITE_ZEROES,
   type BlockIo,
 } from '../block-io.js';
+import { checkOptions, DEVICE_OPTIONS } from '../check-options.js';
 import type { BlockDriver, DeviceHandle } from '../driver.js';
 import { checkInteger, outOfRange } from '../errors.js';
 import { CHUNK_BYTES, MemChunks } from './mem-chunks.js';
@@ -38,6 +39,7 @@ export interface MemOptions extends BlockDeviceOptions {
  * @throws RangeError ERR_OUT_OF_RANGE; SystemError ENOMEM if the system does not let the process have so much
  */
 export function openMem(sizeBytes: number, options: MemOptions = {}): BlockDevice {
+  checkOptions('openMem', options, { ...DEVICE_OPTIONS, blockSizeBytes: 'number', readOnly: 'boolean' });
   const { blockSizeBytes = 1, readOnly = false } = options;
   checkInteger('sizeBytes', sizeBytes, 1);
   checkInteger('blockSizeBytes', blockSizeBytes, 1, 2 ** 30);

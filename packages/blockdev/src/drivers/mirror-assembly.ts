@@ -41,7 +41,10 @@ export function assemble(found: readonly FoundLabel[], degraded: boolean): Assem
   const halves = states.map((listed, index) => judge(listed, devices[index] ?? null, found, generation));
   const missing = states.findIndex((listed, index) => listed === LABEL_GOOD && !isLabel(found[devices[index] ?? -1]));
   if (missing >= 0 && !degraded) {
-    throw wrong(ENODEV, `half ${missing} is missing, and may have newer data: add it, or say degraded: true to go on without it`);
+    throw wrong(
+      ENODEV,
+      `half ${missing} is missing, and may have newer data: add it, or say degraded: true to go on without it. To look first, open the devices with readOnly: true: that changes no label`,
+    );
   }
   const first = halves.findIndex(({ state }) => state === 'good');
   if (first < 0) throw wrong(ENODEV, 'no half with all of the data is there');

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
-import { EALREADY, EBUSY, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
+import { EALREADY, EBADF, EBUSY, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import { type BlockTimers, threadTimers } from '../batch-clock.js';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { BLOCK_FLUSH, BlockIo } from '../block-io.js';
+import { checkDevice } from '../check-options.js';
 import type { BlockDriver, DriverEvents } from '../driver.js';
 import { ENODEV } from '../errno.js';
 import { checkInteger } from '../errors.js';
@@ -31,7 +32,18 @@ export interface HalfStatus {
 interface MirrorSettings extends BlockDeviceOptions {
   autoRebuild?: boolean;
   closeChildren?: boolean;
-  requestsMax?: number;
+  childrenMax?: number;
+}
+
+/** The mirrors of their block devices. */
+const mirrors = new WeakMap<BlockDevice, MirrorDevice>();
+
+/**
+ * The mirror whose block device this is, as `openDevice('mirror(...)')` returns it; null for any other device, also for one that lies on a
+ * mirror.
+ */
+export function mirrorOf(device: BlockDevice): MirrorDevice | null {
+  return mirrors.get(device) ?? null;
 }
 
 /** A mirror: its block device, and what its owner does with the halves. Made by `openMirror`. */
@@ -57,7 +69,7 @@ export class MirrorDevice {
     this.#set = new MirrorSet(halves, { ...identity, labels }, () => this.#changed());
     const driver = new MirrorDriver({
       set: this.#set,
-      limits: limitsOf(devices, identity.dataBytes, options.requestsMax ?? 1024),
+      limits: limitsOf(devices, identity.dataBytes, options.childrenMax ?? 1024),
       capabilities,
       timers: this.#timers,
       repair: (half, offset, lengthBytes) => {
@@ -69,6 +81,7 @@ export class MirrorDevice {
     this.#driver = driver;
     this.#repair = new MirrorRepair(driver, this.#set);
     this.device = new BlockDevice(driver, options);
+    mirrors.set(this.device, this);
     for (const half of halves) this.#watch(half);
   }
 
@@ -106,13 +119,17 @@ export class MirrorDevice {
   }
 
   /**
-   * Takes a half out, as if it had failed. Requests to it that are under way go on, and do not matter.
+   * Takes a half out, as if it had failed. Requests to it that are under way go on, and do not matter. If it is being rebuilt, that ends with
+   * ECANCELED.
    *
    * @throws SystemError EBUSY for the last half that has all of the data
    */
   fail(index: number): void {
     const half = this.#half(index);
-    if (this.#set.takeOut(half, 'taken out')) return;
+    if (this.#set.takeOut(half, 'taken out')) {
+      this.#rebuilds[index]?.cancel();
+      return;
+    }
     throw new SystemError(EBUSY, 'fail', undefined, 'it is the last half with all of the data: close the mirror instead');
   }
 
@@ -126,6 +143,7 @@ export class MirrorDevice {
    */
   async replace(index: number, device: BlockDevice, options: RebuildOptions = {}): Promise<void> {
     const old = this.#half(index);
+    checkDevice('device', device, 'replace');
     this.#checkNew(device);
     const claim = device.claim('read-many-write-one');
     this.#rebuilds[index]?.cancel();
@@ -145,16 +163,24 @@ export class MirrorDevice {
 
   /**
    * Copies everything from the good halves to this one, while the mirror is in use: for one that has failed, or whose rebuild was cancelled.
-   * Writes go to it from now on, reads when it is done.
+   * Writes go to it from now on, reads when it is done. If that is under way already, this is a promise for its end, and `options` do not matter;
+   * one that is being cancelled ends first.
    *
    * @returns a promise for the end: it is rejected with SystemError ECANCELED if that was cancelled, or with the error that ended it
-   * @throws SystemError (as a rejection) EALREADY if the half is good or is being rebuilt, ENODEV if it is missing
+   * @throws SystemError (as a rejection) EALREADY if the half is good, ENODEV if it is missing
    */
   async rebuild(index: number, options: RebuildOptions = {}): Promise<void> {
+    this.#half(index);
+    for (let running = this.#rebuilds[index]; running; running = this.#rebuilds[index]) {
+      if (!running.cancelled && running.half === this.#set.halves[index]) return running.promise;
+      // Its last piece is under way, and must not be mistaken for one of the next rebuild.
+      await running.promise.catch(() => {});
+      if (this.#rebuilds[index] === running) this.#rebuilds[index] = null;
+    }
     const half = this.#half(index);
+    if (this.device.closed) throw new SystemError(EBADF, 'rebuild', undefined, 'the mirror is closed');
     if (half.device === null) throw new SystemError(ENODEV, 'rebuild', undefined, 'the half is missing: replace it');
     if (half.state === 'good') throw new SystemError(EALREADY, 'rebuild', undefined, 'the half is good');
-    if (this.#rebuilds[index]) throw new SystemError(EALREADY, 'rebuild', undefined, 'the half is being rebuilt');
     const rebuild = new MirrorRebuild(this.#driver, this.#set, half, this.#timers, options);
     this.#rebuilds[index] = rebuild;
     if (half.state === 'failed') {
@@ -181,8 +207,19 @@ export class MirrorDevice {
     return this;
   }
 
-  /** Promises when no repair is under way, and the labels say how things are (or cannot be written). */
+  /** Promises when no half is being rebuilt, well or not: {@link halves} tells. */
+  async rebuilt(): Promise<void> {
+    for (let running = this.#running(); running.length > 0; running = this.#running()) {
+      await Promise.allSettled(running.map(({ promise }) => promise));
+    }
+  }
+
+  /**
+   * Promises when no repair is under way, no rebuild that has been cancelled still has a piece on its way, and the labels say how things are (or
+   * cannot be written). For rebuilds that go on see {@link rebuilt}.
+   */
   async settled(): Promise<void> {
+    await Promise.allSettled(this.#running().flatMap(({ cancelled, promise }) => (cancelled ? [promise] : [])));
     await new Promise<void>((resolve) => this.#repair.whenIdle(resolve));
     await new Promise((resolve) => this.#set.whenSaved(resolve));
   }
@@ -194,6 +231,10 @@ export class MirrorDevice {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #running(): MirrorRebuild[] {
+    return this.#rebuilds.filter((rebuild) => rebuild !== null && rebuild !== undefined);
   }
 
   #half(index: number): MirrorHalf {
@@ -266,7 +307,7 @@ export class MirrorDevice {
   }
 
   async #close(): Promise<void> {
-    const rebuilds = this.#rebuilds.filter((rebuild) => rebuild !== null);
+    const rebuilds = this.#running();
     for (const rebuild of rebuilds) rebuild.cancel();
     await Promise.allSettled(rebuilds.map(({ promise }) => promise));
     await this.settled();
@@ -293,7 +334,7 @@ export class MirrorDevice {
   }
 }
 
-function limitsOf(devices: readonly BlockDevice[], dataBytes: number, requestsMax: number): BlockLimits {
+function limitsOf(devices: readonly BlockDevice[], dataBytes: number, childrenMax: number): BlockLimits {
   const transfers = devices.map(({ limits }) => limits.maxTransferBytes);
   const limits = commonLimits(devices);
   const largest = Math.min(...transfers);
@@ -302,7 +343,7 @@ function limitsOf(devices: readonly BlockDevice[], dataBytes: number, requestsMa
     sizeBytes: dataBytes,
     // Cut once here instead of once for each half.
     maxTransferBytes: Math.max(limits.blockSizeBytes, largest - (largest % limits.blockSizeBytes)),
-    maxInFlight: checkInteger('requestsMax', requestsMax, 1, 65536),
+    maxInFlight: checkInteger('childrenMax', childrenMax, 1, 65536),
   };
 }
 

@@ -57,6 +57,11 @@ export class MirrorRebuild {
     this.#later(0);
   }
 
+  /** Whether it is to end early, or has. */
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
   /** Ends it, after the piece that is on its way. */
   cancel(): void {
     this.#cancelled = true;
@@ -114,7 +119,8 @@ export class MirrorRebuild {
     this.#set.change();
     this.#set.whenSaved((error) => {
       this.#copying = false;
-      this.#end(error === 0 ? null : new SystemError(error, 'rebuild', undefined, 'the labels could not be written'));
+      if (error !== 0) this.#end(new SystemError(error, 'rebuild', undefined, 'the labels could not be written'));
+      else this.#end(this.half.inUse ? null : cancelled());
     });
   }
 

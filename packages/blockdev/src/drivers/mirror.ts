@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { EINVAL, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
 import { BlockIo } from '../block-io.js';
+import { checkDeviceList, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import type { BlockClaim } from '../claims.js';
 import { checkDevices, commonLimits, floorTo, sizeOfChild } from '../stack-children.js';
 import { type Assembly, assemble, checkUnlabelled, type FoundLabel } from './mirror-assembly.js';
@@ -40,7 +41,7 @@ export interface MirrorOptions extends BlockDeviceOptions {
   /** Whether closing the mirror closes the halves. @default true */
   closeChildren?: boolean;
   /** How many requests are under way at a time; the others wait in line. @default 1024 */
-  requestsMax?: number;
+  childrenMax?: number;
 }
 
 /**
@@ -69,6 +70,8 @@ export interface MirrorOptions extends BlockDeviceOptions {
  * ```
  */
 export async function openMirror(devices: readonly (BlockDevice | null)[], options: MirrorOptions = {}): Promise<MirrorDevice> {
+  checkDeviceList(devices, 'mirror', true);
+  checkOptions('openMirror', options, MIRROR_OPTIONS);
   const present = devices.filter((device) => device !== null);
   checkDevices(present, 0, 'mirror');
   if (present.length === 0) throw wrongCount('at least one half that is there');
@@ -100,6 +103,15 @@ export async function openMirror(devices: readonly (BlockDevice | null)[], optio
     throw error;
   }
 }
+
+const MIRROR_OPTIONS: OptionKinds = {
+  ...STACK_OPTIONS,
+  create: 'boolean',
+  halvesAreEqual: 'boolean',
+  labels: 'boolean',
+  degraded: 'boolean',
+  autoRebuild: 'boolean',
+};
 
 async function assembleLabelled(
   devices: readonly (BlockDevice | null)[],

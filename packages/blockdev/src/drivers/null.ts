@@ -1,7 +1,9 @@
 import { biodone } from '../biodone.js';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { BLOCK_FLUSH, type BlockIo } from '../block-io.js';
+import { checkOptions, DEVICE_OPTIONS } from '../check-options.js';
 import type { BlockDriver } from '../driver.js';
+import { checkInteger } from '../errors.js';
 
 /**
  * A device that does nothing, at once: writes vanish, reads leave the buffer as it is. It measures what the stack itself costs, and is
@@ -10,6 +12,8 @@ import type { BlockDriver } from '../driver.js';
  * @param sizeBytes how large it claims to be
  */
 export function openNull(sizeBytes: number = 2 ** 40, options: BlockDeviceOptions = {}): BlockDevice {
+  checkInteger('sizeBytes', sizeBytes, 0);
+  checkOptions('openNull', options, DEVICE_OPTIONS);
   return new BlockDevice(createNullDriver(sizeBytes), options);
 }
 

@@ -1,5 +1,6 @@
 import { EBUSY, SystemError } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
+import { checkDevice, checkOptions, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
 import { checkInteger, outOfRange } from '../errors.js';
 import type { Layout } from '../nested-io.js';
@@ -46,6 +47,8 @@ const slices = new WeakMap<BlockDevice, Set<Range>>();
  * ```
  */
 export function openSlice(device: BlockDevice, options: SliceOptions = {}): BlockDevice {
+  checkDevice('device', device, 'slice');
+  checkOptions('openSlice', options, { ...STACK_OPTIONS, offsetBytes: 'number', lengthBytes: 'number' });
   const range = checkRange(device, options);
   const claims =
     device.capabilities.readOnly || device.attached ? null : (): ReturnType<BlockDevice['claim']> => claimShared(device);

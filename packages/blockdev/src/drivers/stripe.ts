@@ -1,4 +1,5 @@
 import type { BlockDevice } from '../block-device.js';
+import { checkOptions, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
 import { checkInteger, outOfRange } from '../errors.js';
 import type { Layout } from '../nested-io.js';
@@ -32,6 +33,7 @@ export interface StripeOptions extends StackOptions {
  */
 export function openStripe(devices: readonly BlockDevice[], options: StripeOptions = {}): BlockDevice {
   checkDevices(devices, 1, 'stripe');
+  checkOptions('openStripe', options, { ...STACK_OPTIONS, stripeBytes: 'number' });
   const { blockSizeBytes } = commonLimits(devices);
   const stripeBytes = checkInteger('stripeBytes', options.stripeBytes ?? Math.max(65536, blockSizeBytes), 1, 2 ** 30);
   if (stripeBytes % blockSizeBytes !== 0) {

@@ -1,4 +1,5 @@
-import { outOfRange } from '../errors.js';
+import { invalidType, outOfRange } from '../errors.js';
+import { nearestName } from '../nearest-name.js';
 import { TokenBucket } from './token-bucket.js';
 
 /** How much a throttled device lets through in a second. What is not set, or null, is not limited. */
@@ -57,8 +58,13 @@ export class ThrottleBuckets {
 
   /** Changes the limits that are named; null lifts one. @throws RangeError ERR_OUT_OF_RANGE, and nothing is changed then */
   setLimits(limits: ThrottleLimits, nowMs: number): void {
+    if (typeof limits !== 'object' || limits === null) throw invalidType('limits', 'an object of limits', limits);
     for (const name of Object.keys(limits)) {
-      if (!(NAMES as readonly string[]).includes(name)) throw outOfRange('limits', `made of ${NAMES.join(', ')}`, name);
+      if (!(NAMES as readonly string[]).includes(name)) {
+        const nearest = nearestName(name, NAMES);
+        const advice = nearest === null ? '' : `, such as ${nearest}`;
+        throw outOfRange('limits', `made of ${NAMES.join(', ')}${advice}`, name);
+      }
     }
     for (const name of NAMES) {
       const rate = limits[name];

@@ -1,5 +1,6 @@
 import { threadTimers } from '../batch-clock.js';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import { checkDevice, checkOptions, DEVICE_OPTIONS } from '../check-options.js';
 import { checkInteger } from '../errors.js';
 import { ChildDevice } from './child-device.js';
 import { ThrottleDriver, ThrottleIo } from './throttle-driver.js';
@@ -70,6 +71,8 @@ export class ThrottleDevice extends BlockDevice {
  * ```
  */
 export function openThrottle(device: BlockDevice, limits: ThrottleLimits, options: ThrottleOptions = {}): ThrottleDevice {
+  checkDevice('device', device, 'throttle');
+  checkOptions('openThrottle', options, { ...DEVICE_OPTIONS, burstMs: 'number', closeChildren: 'boolean' });
   const { burstMs = 100, closeChildren = true, timers = threadTimers } = options;
   checkInteger('burstMs', burstMs, 1, 60_000);
   const buckets = new ThrottleBuckets(burstMs);

@@ -7,6 +7,7 @@ import {
   type BlockCapabilities,
   BlockDevice,
   type BlockDeviceOptions,
+  type BlockDriver,
   type BlockIo,
   type BlockLimits,
   biodone,
@@ -28,6 +29,7 @@ export interface Script {
 /** A device over memory whose driver does what the test says, and writes down what it is asked for. */
 export class Scripted {
   readonly device: BlockDevice;
+  readonly driver: BlockDriver;
   readonly memory: IoBuffer;
   /** With the driver, in the order in which they came. */
   readonly started: BlockIo[] = [];
@@ -40,30 +42,28 @@ export class Scripted {
     const sizeBytes = limits.sizeBytes ?? 65536;
     this.answer = answer;
     this.memory = IoBuffer.allocate(sizeBytes);
-    this.device = new BlockDevice(
-      {
-        name: 'scripted',
-        limits: { blockSizeBytes: 1, memoryAlignmentBytes: 1, ...limits, sizeBytes },
-        capabilities: { readOnly: false, progress: 'any', ...capabilities },
-        start: (io) => this.#start(io),
-        startSync: (io) => {
-          this.#note(io);
-          io.error = this.answer?.(io) ?? 0;
-          if (io.error === 0) this.#transfer(io);
-        },
-        ...(abortable ? { abort: (io: BlockIo) => this.#abort(io) } : {}),
-        poll: () => 0,
-        wait: () => 0,
-        describe: () => ({}),
-        config: () => ({ driver: 'scripted' }),
-        handle: () => ({ driver: 'null', sizeBytes }),
-        attached: (events) => {
-          this.events = events;
-        },
-        close: () => {},
+    this.driver = {
+      name: 'scripted',
+      limits: { blockSizeBytes: 1, memoryAlignmentBytes: 1, ...limits, sizeBytes },
+      capabilities: { readOnly: false, progress: 'any', ...capabilities },
+      start: (io) => this.#start(io),
+      startSync: (io) => {
+        this.#note(io);
+        io.error = this.answer?.(io) ?? 0;
+        if (io.error === 0) this.#transfer(io);
       },
-      options,
-    );
+      ...(abortable ? { abort: (io: BlockIo) => this.#abort(io) } : {}),
+      poll: () => 0,
+      wait: () => 0,
+      describe: () => ({}),
+      config: () => ({ driver: 'scripted' }),
+      handle: () => ({ driver: 'null', sizeBytes }),
+      attached: (events) => {
+        this.events = events;
+      },
+      close: () => {},
+    };
+    this.device = new BlockDevice(this.driver, options);
   }
 
   /** Ends one of those that are started; without an error its bytes are moved. */

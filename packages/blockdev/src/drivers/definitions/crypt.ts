@@ -17,7 +17,7 @@ export const cryptDefinition: DriverDefinition = defineDriver({
     blockSizeBytes: { type: 'size', summary: 'a divisor of the sector, for smaller writes', minimum: 1 },
     readOnly: { type: 'boolean', summary: 'refuses writes', default: false },
     allowDiscards: { type: 'boolean', summary: 'passes discards on, which shows what is in use', default: false },
-    childRequestsMax: { type: 'integer', summary: 'requests below at a time', minimum: 1, maximum: 4096 },
+    childrenMax: { type: 'integer', summary: 'requests below at a time', minimum: 1, maximum: 4096 },
   },
   open: ({ device, keyFile, passphraseFile, key, passphrase, ...cryptOptions }, { options, refuse }) => {
     const given = [keyFile, passphraseFile, key, passphrase].filter((value) => value !== undefined);

@@ -17,6 +17,7 @@ export const mirrorDefinition: DriverDefinition = defineDriver({
     labels: { type: 'boolean', summary: 'keeps which halves are good at their ends', default: true },
     degraded: { type: 'boolean', summary: 'goes on without a half that was good', default: false },
     autoRebuild: { type: 'boolean', summary: 'copies to halves that are behind', default: true },
+    childrenMax: { type: 'integer', summary: 'requests below at a time', minimum: 1, maximum: 65536 },
   },
   open: async ({ devices, ...mirror }, { options }) => (await openMirror(devices, { ...options, ...mirror })).device,
 });
