@@ -223,7 +223,7 @@ describeRing.each([BLOCK_DISCARD, BLOCK_WRITE_ZEROES])('operation %d with BLOCK_
     const ring = threadRing();
     const started = vi.spyOn(ring, 'start').mockImplementationOnce((request) => {
       // What the kernel would say to the fallocate, and then to what follows it.
-      setImmediate(() => request.complete(0));
+      setImmediate(() => request.complete(0, 0));
     });
     started.mockImplementationOnce((request) => {
       setImmediate(() => request.complete(result));

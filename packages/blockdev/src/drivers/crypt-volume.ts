@@ -90,8 +90,8 @@ export async function formatCrypt(device: BlockDevice, options: FormatCryptOptio
  * encrypted one. If it is interrupted, the old secret or the new one opens the device, or both. It also repairs a damaged copy of the header.
  *
  * @param options.scrypt what a guess of the new passphrase costs, as for {@link formatCrypt}
- * @throws SystemError EACCES if the old secret is wrong, EINVAL if there is no header, EBUSY if somebody has claimed the device; what its
- * reads and writes end with; TypeError ERR_INVALID_ARG_VALUE
+ * @throws SystemError EACCES if the old secret is wrong, EINVAL if there is no header, EBUSY if somebody has claimed the device, EIO if a
+ * copy of the header reads otherwise than it was written; what its reads and writes end with; TypeError ERR_INVALID_ARG_VALUE
  */
 export async function changePassphrase(
   device: BlockDevice,
