@@ -625,10 +625,21 @@ describe('the labels of a mirror', () => {
     expect(states(alone)).toEqual(['good', 'failed']);
     await write(alone.device, 'one', 0);
     await alone.close();
-    const apart = await openMirror([other.device], { degraded: true });
+    const before = Buffer.from(other.memory);
+    const look = await openMirror([other.device], { degraded: true });
+    expect((await contents(look.device)).subarray(0, 3)).toEqual(Buffer.alloc(3));
+    expect((await flush(look.device)).error).toBe(0);
+    await look.close();
+    expect(other.memory.equals(before)).toBe(true);
+    const joined = await mirrorOf(again([one, other]));
+    expect(joined.halves()).toMatchObject([{ state: 'good' }, { state: 'failed', reason: 'it had failed' }]);
+    await joined.close();
+    const [astray] = again([other]) as [FaultDevice];
+    const apart = await openMirror([astray.device], { degraded: true });
+    await write(apart.device, 'other', 0);
     await apart.close();
     // Both have been written to, each without the other.
-    await expect(mirrorOf(again([one, other]))).rejects.toThrow(code('EBUSY'));
+    await expect(mirrorOf(again([one, astray]))).rejects.toThrow(code('EBUSY'));
     // One that knows that the other is out needs nobody's word.
     const [knows] = again([one]) as [FaultDevice];
     const last = await openMirror([knows.device]);
@@ -638,6 +649,58 @@ describe('the labels of a mirror', () => {
     const both = await mirrorOf(again([knows, fresh]));
     expect(states(both)).toEqual(['good', 'good']);
     await both.close();
+  });
+
+  it.each(['strategy', 'strategySync'])('are written before the first write to a half that is alone, by %s', async (way) => {
+    const faulty = halves(2);
+    await (await mirrorOf(faulty, equal)).close();
+    const [one] = again(faulty) as [FaultDevice];
+    const mirror = await openMirror([one.device], { degraded: true });
+    const written: number[] = [];
+    let failing = true;
+    one.fail = ({ operation, offset }) => {
+      if (operation !== BLOCK_WRITE) return 0;
+      written.push(offset);
+      return failing ? EIO : 0;
+    };
+    const put = async (offset: number): Promise<number> => {
+      const io = makeIo({ operation: BLOCK_WRITE, buffer: IoBuffer.allocate(3), offset });
+      return (way === 'strategy' ? await start(mirror.device, io) : runSync(mirror.device, io)).error;
+    };
+    expect(await put(0)).toBe(EIO);
+    expect(written).toEqual([DATA]);
+    failing = false;
+    written.length = 0;
+    if (way === 'strategy') {
+      expect(await Promise.all([put(0), put(512), put(1024)])).toEqual([0, 0, 0]);
+      const aborted = makeIo({ operation: BLOCK_WRITE, lengthBytes: 3 });
+      const [other] = again(faulty) as [FaultDevice];
+      const second = await openMirror([other.device], { degraded: true });
+      const ended = start(second.device, aborted);
+      expect(second.device.abort(aborted)).toBe('cancelled');
+      expect((await ended).error).toBe(ECANCELED);
+      await second.close();
+    } else {
+      expect([await put(0), await put(512), await put(1024)]).toEqual([0, 0, 0]);
+    }
+    expect(written[0]).toBe(DATA);
+    expect(written.slice(1).sort((left, right) => left - right)).toEqual([0, 512, 1024]);
+    await mirror.close();
+  });
+
+  it('say what was done to a half that is alone, before anything is written', async () => {
+    const faulty = halves(2);
+    await (await mirrorOf(faulty, equal)).close();
+    const [one] = again(faulty) as [FaultDevice];
+    const mirror = await openMirror([one.device], { degraded: true });
+    const fresh = half(Buffer.alloc(SIZE));
+    await mirror.replace(1, fresh.device);
+    await write(mirror.device, 'both', 0);
+    await mirror.close();
+    const both = await mirrorOf(again([one, fresh]));
+    expect(states(both)).toEqual(['good', 'good']);
+    await both.close();
+    expectEqual(one, fresh);
   });
 
   it('show that the system went down, and the halves are made equal before both are read', async () => {

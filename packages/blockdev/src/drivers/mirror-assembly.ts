@@ -43,7 +43,7 @@ export function assemble(found: readonly FoundLabel[], degraded: boolean): Assem
   if (missing >= 0 && !degraded) {
     throw wrong(
       ENODEV,
-      `half ${missing} is missing, and may have newer data: add it, or say degraded: true to go on without it. To look first, open the devices with readOnly: true: that changes no label`,
+      `half ${missing} is missing, and may have newer data: add it, or say degraded: true to go on without it (no label changes before the first write, so you can look first)`,
     );
   }
   const first = halves.findIndex(({ state }) => state === 'good');

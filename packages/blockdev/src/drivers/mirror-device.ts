@@ -73,7 +73,7 @@ export class MirrorDevice {
       capabilities,
       timers: this.#timers,
       repair: (half, offset, lengthBytes) => {
-        if (capabilities.readOnly !== true) this.#repair.add(half, offset, lengthBytes);
+        if (capabilities.readOnly !== true && !this.#set.untouched) this.#repair.add(half, offset, lengthBytes);
       },
       repairNow: () => this.#repair.runNow(),
       ...this.#cold(),
@@ -85,9 +85,15 @@ export class MirrorDevice {
     for (const half of halves) this.#watch(half);
   }
 
-  /** Writes the labels of the opening, and begins what is to be copied. @internal */
+  /** Writes the labels of the opening, if nobody may only want to look, and begins what is to be copied. @internal */
   async begin(): Promise<void> {
     if (!this.#set.identity.labels) return;
+    const copies = this.#options.autoRebuild !== false && this.#set.halves.some(({ inUse, state }) => inUse && state !== 'good');
+    if (!copies && this.#set.halves.some(({ state }) => state === 'failed')) {
+      this.#set.untouched = true;
+      this.#driver.waitForFirstWrite();
+      return;
+    }
     this.#set.change();
     const error = await new Promise<number>((resolve) => this.#set.whenSaved(resolve));
     if (error !== 0) {
@@ -126,6 +132,7 @@ export class MirrorDevice {
    */
   fail(index: number): void {
     const half = this.#half(index);
+    this.#set.touch();
     if (this.#set.takeOut(half, 'taken out')) {
       this.#rebuilds[index]?.cancel();
       return;
@@ -147,6 +154,7 @@ export class MirrorDevice {
     this.#checkNew(device);
     const claim = device.claim('read-many-write-one');
     this.#rebuilds[index]?.cancel();
+    this.#set.touch();
     if (!this.#set.takeOut(old, 'replaced')) {
       claim.release();
       throw new SystemError(EBUSY, 'replace', undefined, 'it is the last half with all of the data: rebuild another one first');
@@ -171,6 +179,10 @@ export class MirrorDevice {
    */
   async rebuild(index: number, options: RebuildOptions = {}): Promise<void> {
     this.#half(index);
+    if (this.#set.untouched) {
+      this.#set.touch();
+      await new Promise((resolve) => this.#set.whenSaved(resolve));
+    }
     for (let running = this.#rebuilds[index]; running; running = this.#rebuilds[index]) {
       if (!running.cancelled && running.half === this.#set.halves[index]) return running.promise;
       // Its last piece is under way, and must not be mistaken for one of the next rebuild.
@@ -311,7 +323,7 @@ export class MirrorDevice {
     for (const rebuild of rebuilds) rebuild.cancel();
     await Promise.allSettled(rebuilds.map(({ promise }) => promise));
     await this.settled();
-    if (this.#set.identity.labels) await this.#writeLastLabels();
+    if (this.#set.identity.labels && !this.#set.untouched) await this.#writeLastLabels();
     const devices = this.#set.halves.map(({ device }) => device).filter((device) => device !== null);
     for (const half of this.#set.halves) {
       half.unwatch();

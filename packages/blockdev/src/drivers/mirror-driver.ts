@@ -1,6 +1,6 @@
-import { ENOTSUP } from '@biodone/uring';
+import { EBUSY, ECANCELED, ENOTSUP } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
-import { biodone } from '../biodone.js';
+import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import {
   type AbortVerdict,
@@ -59,6 +59,8 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   readonly #writes: MirrorWrites;
   readonly #timers: BlockTimers;
   readonly #repairNow: () => void;
+  /** What waits for the labels of the first write; null once they are written. */
+  #first: BlockIo[] | null = null;
 
   constructor(parts: MirrorDriverParts) {
     const { set, limits, capabilities, repair } = parts;
@@ -81,8 +83,9 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   start(io: BlockIo): void {
     const { operation } = io;
     if (operation === BLOCK_READ || operation === BLOCK_EXTENTS) this.reads.start(io, 0);
-    else if (isForAll(operation)) this.#writes.start(io);
-    else biodone(io, ENOTSUP);
+    else if (!isForAll(operation)) biodone(io, ENOTSUP);
+    else if (this.#first !== null && operation !== BLOCK_FLUSH) this.#startFirst(io, this.#first);
+    else this.#writes.start(io);
   }
 
   startSync(io: BlockIo): void {
@@ -93,7 +96,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
         this.#repairNow();
       });
     } else {
-      io.error = isForAll(operation) ? this.#writes.run(io) : ENOTSUP;
+      io.error = isForAll(operation) ? this.#touchInThread(operation) || this.#writes.run(io) : ENOTSUP;
     }
   }
 
@@ -106,6 +109,12 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   }
 
   abort(io: BlockIo): AbortVerdict {
+    const waiting = this.#first?.indexOf(io) ?? -1;
+    if (waiting >= 0) {
+      this.#first?.splice(waiting, 1);
+      biodone(io, ECANCELED);
+      return 'cancelled';
+    }
     return this.#writes.abort(io) ?? this.reads.abort(io);
   }
 
@@ -115,6 +124,43 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     return waitForAny(this.#devices(), timeoutMs, this.#timers);
+  }
+
+  /** Lets no write reach a half before the labels say that the mirror is in use. */
+  waitForFirstWrite(): void {
+    this.#first = [];
+  }
+
+  #startFirst(io: BlockIo, waiting: BlockIo[]): void {
+    waiting.push(io);
+    if (waiting.length > 1) return;
+    this.#set.touch();
+    this.#set.whenSaved((error) => this.#startAllFirst(error));
+  }
+
+  #startAllFirst(error: number): void {
+    const waiting = this.#first ?? [];
+    // If the labels cannot be written, the next write tries it again.
+    this.#first = error === 0 ? null : [];
+    // By the queue of done requests: none may keep the others from being started.
+    beginSubmit();
+    try {
+      for (const io of waiting) {
+        if (error === 0) this.#writes.start(io);
+        else biodone(io, error);
+      }
+    } finally {
+      endSubmit();
+    }
+  }
+
+  /** Writes the labels of the first write in the calling thread. Returns the errno with which that failed. */
+  #touchInThread(operation: number): number {
+    if (this.#first === null || operation === BLOCK_FLUSH) return 0;
+    if (this.#set.isSaving) return EBUSY;
+    const error = this.#set.inThread(() => this.#set.touch());
+    if (error === 0) this.#first = null;
+    return error;
   }
 
   #devices(): BlockDevice[] {

@@ -31,6 +31,11 @@ export class MirrorSet {
   generation: number;
   /** Whether the labels say that the mirror is open. */
   dirty = true;
+  /**
+   * Whether the labels stay as they were found until something is written: who only looks at a half that may be old, without the others, must not
+   * make it look as if it had gone its own way.
+   */
+  untouched = false;
   readonly #changed: () => void;
   /** Requests that are done but for the labels. */
   readonly #held: BlockIo[] = [];
@@ -80,10 +85,21 @@ export class MirrorSet {
 
   /** A half is something else now: the labels are to say so. */
   change(): void {
+    if (this.untouched) {
+      this.#changed();
+      return;
+    }
     this.generation += 1;
     if (!this.identity.labels) this.#saved = this.generation;
     this.#changed();
     this.#save();
+  }
+
+  /** Something is to be written: the labels have to say so before. */
+  touch(): void {
+    if (!this.untouched) return;
+    this.untouched = false;
+    this.change();
   }
 
   /** Puts another half in the place of one. */

@@ -29,7 +29,8 @@ export interface MirrorOptions extends BlockDeviceOptions {
    */
   labels?: boolean;
   /**
-   * Goes on although a half is missing that was good when these were last written. It may have been used without these, and be newer.
+   * Goes on although a half is missing that was good when these were last written. It may have been used without these, and be newer. The labels
+   * stay as they are until the first write, so that looking does no harm.
    * @default false
    */
   degraded?: boolean;
