@@ -74,6 +74,17 @@ export class BatchClock {
   }
 }
 
+/** The clock that all devices with the same timers share: they are mostly used together, and read it once a batch for all of them. */
+export function clockOf(timers: BlockTimers): BatchClock {
+  let clock = clocks.get(timers);
+  if (clock === undefined) {
+    clock = new BatchClock(timers);
+    clocks.set(timers, clock);
+  }
+  return clock;
+}
+
+const clocks = new WeakMap<BlockTimers, BatchClock>();
 const resolved = Promise.resolve();
 const sleepWord = new Int32Array(new SharedArrayBuffer(4));
 

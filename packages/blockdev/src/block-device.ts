@@ -1,10 +1,20 @@
 import { EventEmitter } from 'node:events';
 import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
-import { BatchClock, type BlockTimers, threadTimers } from './batch-clock.js';
+import { type BatchClock, type BlockTimers, clockOf, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
-import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import {
+  type AbortVerdict,
+  BLOCK_ABORT,
+  BLOCK_READ,
+  BLOCK_RESET,
+  BLOCK_WRITE,
+  type BlockIo,
+  type BlockIoOwner,
+  IO_DONE,
+  IO_STARTED,
+} from './block-io.js';
 import { canBeAborted, checkRequest } from './check-request.js';
-import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
+import { type BlockClaim, type ClaimKind, Claims, isAllowed } from './claims.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
 import { DriverPort } from './driver-port.js';
 import { ENODEV } from './errno.js';
@@ -91,6 +101,8 @@ export class BlockDevice implements BlockIoOwner {
   /** Requests that came while the device was quiesced. */
   readonly #held = this.#live.held;
   readonly #resets: BlockIo[] = [];
+  /** Whether requests are not simply passed on: see {@link #mark}. */
+  #special = false;
   /** Whether somebody waits for requests to end: for a reset, for quiet or for the end. */
   #awaited = false;
   /** Who waits for the device to be quiet. */
@@ -129,7 +141,7 @@ export class BlockDevice implements BlockIoOwner {
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
     if (this.#attached) this.state.countChannel(1);
-    this.#clock = new BatchClock(timers);
+    this.#clock = clockOf(timers);
     const { maxInFlight } = this.#limits;
     this.#port = new DriverPort(driver, this.capabilities, maxInFlight, retryDelayMs, this.state, timers, this.#clock);
     this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax);
@@ -149,6 +161,11 @@ export class BlockDevice implements BlockIoOwner {
   /** How many requests have been started and not been told to be done: with a callback, until that is called. */
   get inFlight(): number {
     return this.#live.count;
+  }
+
+  /** Whether this is a channel of a device that another thread has opened: it cannot be claimed, and works by the right of its handle. */
+  get attached(): boolean {
+    return this.#attached;
   }
 
   /** Whether {@link close} has been called: no request is let in any more. */
@@ -176,13 +193,10 @@ export class BlockDevice implements BlockIoOwner {
     if (this.#live.count === 0) this.#counters.busy(io.startedAtUs);
     this.#live.add(io);
     if (this.#live.count > this.#counters.inFlightMax) this.#counters.inFlightMax = this.#live.count;
-    const error = this.#check(io);
     beginSubmit();
     try {
-      if (error !== 0) this.#complete(io, error);
-      else if (io.operation >= BLOCK_RESET) this.#manage(io);
-      else if (this.#quiesced > 0) this.#held.insertTail(io);
-      else this.#layer.start(io);
+      if (this.#isPlain(io)) this.#port.start(io);
+      else this.#startRare(io);
     } finally {
       endSubmit();
     }
@@ -267,6 +281,7 @@ export class BlockDevice implements BlockIoOwner {
   quiesce(): Promise<void> {
     if (this.#closing !== null) return Promise.reject(closedError('quiesce'));
     this.#quiesced += 1;
+    this.#mark();
     if (this.#live.count === this.#held.length) return Promise.resolve();
     this.#awaited = true;
     return new Promise((resolve) => this.#quiet.push(resolve));
@@ -276,6 +291,7 @@ export class BlockDevice implements BlockIoOwner {
   resume(): void {
     if (this.#quiesced === 0) throw new SystemError(EALREADY, 'resume', undefined, 'the device is not quiesced');
     this.#quiesced -= 1;
+    this.#mark();
     if (this.#quiesced > 0) return;
     beginSubmit();
     try {
@@ -389,6 +405,7 @@ export class BlockDevice implements BlockIoOwner {
       else return this.#closeForAll();
       return this.#driver.close();
     });
+    this.#mark();
     this.#cancelHeld();
     this.#tellDrained();
     return this.#closing;
@@ -452,6 +469,39 @@ export class BlockDevice implements BlockIoOwner {
     io.startedAtUs = this.#clock.nowUs;
   }
 
+  /**
+   * Whether a request is what most are: a read, or a write that need not be stable, of one part of memory, which the driver can have as it is,
+   * of a device in no special state. All that is looked at here is looked at by {@link #startRare} too, which tells what is wrong.
+   */
+  #isPlain(io: BlockIo): boolean {
+    const { operation, offset, lengthBytes, buffer } = io;
+    if (this.#special || io.flags !== 0 || io.vector !== null || !buffer || this.#layer.guarded) return false;
+    if (operation === BLOCK_READ) {
+      if (!(offset <= this.readEnd - lengthBytes)) return false;
+    } else if (operation !== BLOCK_WRITE || this.capabilities.readOnly || !(offset <= this.writeEnd - lengthBytes)) {
+      return false;
+    }
+    const { state } = this;
+    if (state.stale || state.removed || (state.claimId !== 0 && !isAllowed(io, state, this.ownClaimId))) return false;
+    if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(lengthBytes) || lengthBytes < 0) return false;
+    const { bufferOffset } = io;
+    if (!Number.isSafeInteger(bufferOffset) || bufferOffset < 0) return false;
+    return bufferOffset <= (buffer.bytes?.length as number) - lengthBytes && this.#layer.takes(io, buffer.address + bufferOffset);
+  }
+
+  #startRare(io: BlockIo): void {
+    const error = this.#check(io);
+    if (error !== 0) this.#complete(io, error);
+    else if (io.operation >= BLOCK_RESET) this.#manage(io);
+    else if (this.#quiesced > 0) this.#held.insertTail(io);
+    else this.#layer.start(io);
+  }
+
+  /** The device is closing, being reset or quiesced, or not any more. */
+  #mark(): void {
+    this.#special = this.#closing !== null || this.#resets.length > 0 || this.#quiesced > 0;
+  }
+
   #check(io: BlockIo): number {
     if (this.state.stale) this.#refresh();
     if (this.#resets.length > 0 && io.operation !== BLOCK_ABORT) return ECANCELED;
@@ -471,6 +521,7 @@ export class BlockDevice implements BlockIoOwner {
       return;
     }
     this.#resets.push(io);
+    this.#mark();
     this.#awaited = true;
     // What ends makes room, and nothing may start there that waits and has its turn only later in this loop.
     this.#port.freeze();
@@ -481,6 +532,7 @@ export class BlockDevice implements BlockIoOwner {
   #tellQuiet(): void {
     if (this.#resets.length > 0 && this.#live.count === this.#resets.length) {
       const reset = this.#resets.pop() as BlockIo;
+      this.#mark();
       this.#port.thaw();
       // This is before the callback of the last one that it has waited for: its own comes after that.
       beginSubmit();

@@ -1,13 +1,24 @@
 import { TailQueue } from '@biodone/sync';
-import { EAGAIN, EBADF, ECANCELED, EIO } from '@biodone/uring';
+import { EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, EIO, ENOTSUP, EROFS } from '@biodone/uring';
 import type { BatchClock, BlockTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from './biodone.js';
-import { type AbortVerdict, BLOCK_FLUSH, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED, NOT_DONE } from './block-io.js';
+import {
+  type AbortVerdict,
+  BLOCK_FLUSH,
+  BLOCK_FUA,
+  type BlockIo,
+  type BlockIoOwner,
+  IO_DONE,
+  IO_STARTED,
+  NOT_DONE,
+} from './block-io.js';
 import type { BlockDriver } from './driver.js';
 import { ENODEV } from './errno.js';
 import type { BlockCapabilities } from './limits.js';
 import type { SharedState } from './shared-state.js';
 
+/** What a driver answers without having written anything back. */
+const REFUSALS: readonly number[] = [EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, ENOTSUP, EROFS];
 /** How often a request is tried again in the calling thread, and for how long, before it ends with EAGAIN after all. */
 const SYNC_RETRIES_MAX = 1000;
 const SYNC_RETRIES_MAX_MS = 60_000;
@@ -110,6 +121,7 @@ export class DriverPort implements BlockIoOwner {
       this.#startDriverSync(io);
     }
     if (io.operation === BLOCK_FLUSH) io.error = this.#flushed(io.error);
+    else if (io.error !== 0 && io.flags !== 0) this.#failed(io, io.error);
   }
 
   /** For `biodone` alone. */
@@ -121,6 +133,7 @@ export class DriverPort implements BlockIoOwner {
       return NOT_DONE;
     }
     const final = io.operation === BLOCK_FLUSH ? this.#flushed(error) : error;
+    if (error !== 0 && io.flags !== 0) this.#failed(io, error);
     if (!this.#waiting.isEmpty) this.startWaiting();
     return final;
   }
@@ -237,6 +250,14 @@ export class DriverPort implements BlockIoOwner {
     if (error === ECANCELED) return error;
     if (error !== 0) this.#state.setPoison(error);
     return this.#state.poisonNow;
+  }
+
+  /**
+   * A write that was to be stable at once has failed. The kernel tells a descriptor once that something could not be written back, and this may
+   * have been the time: it may have been about other writes, of which the next flush would say nothing (rule 8).
+   */
+  #failed(io: BlockIo, error: number): void {
+    if ((io.flags & BLOCK_FUA) !== 0 && !REFUSALS.includes(error)) this.#state.setPoison(error);
   }
 
   #sleep(delayMs: number): 'ETIME' {

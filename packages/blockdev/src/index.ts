@@ -1,8 +1,17 @@
 /**
  * Block devices that are asynchronous from the bottom: `strategy(io)` starts a request, `biodone(io)` says that it is done.
  *
- * {@link BlockIo} is the request, {@link BlockDevice} the device with the generic layer, {@link BlockDriver} what a driver writes;
- * {@link openNull}, {@link openMem} and {@link openFile} open the drivers that exist, {@link openDevice} any stack by its name.
+ * - {@link BlockIo} is the request. {@link BlockDevice} is the device: the generic layer over a driver. It checks, splits and aligns requests,
+ *   does what the driver cannot, and counts. {@link biowait} and `BlockDevice.poll` are for threads that do not return to their event loop.
+ * - {@link openFile}, {@link openMem} and {@link openNull} open devices at the bottom of a stack; {@link openSlice}, {@link openConcat},
+ *   {@link openStripe}, {@link openMirror}, {@link openCrypt} and {@link openThrottle} put devices on others, which they claim and, unless told
+ *   otherwise, close with themselves.
+ * - {@link openDevice} opens any stack by its name, a text or JSON; {@link registerDriver} gives a driver of others a name.
+ * - {@link attachDevice} makes another thread's channel of an open device, from its `handle()`.
+ * - {@link BlockDriver} is what a driver writes, and {@link biodone} how it completes a request: once, with 0 or a positive errno.
+ *
+ * Failed I/O is an errno in the request, never an exception; mistakes of a programmer throw at once, with a `code`. A device object belongs to the
+ * thread that made it. Bytes are counted as numbers, and times in milliseconds or microseconds, as the names say.
  *
  * @packageDocumentation
  */

@@ -38,7 +38,7 @@ export class Layer {
   readonly #ranges: RangeLock;
   readonly #free = new TailQueue<LayeredIo>();
   #limits: Required<BlockLimits>;
-  #parts: LayerParts;
+  readonly #parts: LayerParts;
   /** The limits that every request is held against, where they are in reach of the hot path. */
   #maxTransfer = 0;
   #memoryAlignment = 1;
@@ -46,6 +46,8 @@ export class Layer {
   #boundary = 0;
   /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
   #plain = true;
+  /** Whether in addition any byte is one that a transfer can begin and end with. */
+  #anyhow = true;
   /** Whether a range is locked, or somebody waits for one. */
   guarded = false;
   /** Whether those that wait for a range are being looked at, and whether something has ended meanwhile. */
@@ -67,12 +69,14 @@ export class Layer {
     this.#live = live;
     this.#pool = new PiecePool(piecesMax);
     this.#ranges = new RangeLock(() => this.#limits);
-    this.#parts = this.#setLimits(limits);
+    this.#setLimits(limits);
+    this.#parts = this.#makeParts(limits);
   }
 
   /** Takes new limits: the size has changed. */
   setLimits(limits: Required<BlockLimits>): void {
-    this.#parts = this.#setLimits(limits);
+    this.#setLimits(limits);
+    this.#parts.limits = limits;
   }
 
   /** Starts a request that has been checked. */
@@ -139,6 +143,15 @@ export class Layer {
     if (io.queue !== this.#ranges.blocked) return false;
     this.#ranges.blocked.remove(io);
     return true;
+  }
+
+  /** Whether the driver can have a transfer of one part of memory as it is. */
+  takes({ offset, lengthBytes }: BlockIo, address: number): boolean {
+    if (lengthBytes > this.#maxTransfer) return false;
+    if (this.#anyhow) return true;
+    const unit = this.#unit;
+    if (offset % unit !== 0 || lengthBytes % unit !== 0 || address % this.#memoryAlignment !== 0) return false;
+    return this.#boundary === 0 || (offset % this.#boundary) + lengthBytes <= this.#boundary;
   }
 
   /** Whether the driver can have the request as it is. */
@@ -256,13 +269,17 @@ export class Layer {
     return this.#live.some((other) => this.#ranges.isTouchedBy(other, io));
   }
 
-  #setLimits(limits: Required<BlockLimits>): LayerParts {
+  #setLimits(limits: Required<BlockLimits>): void {
     this.#limits = limits;
     this.#maxTransfer = limits.maxTransferBytes;
     this.#memoryAlignment = limits.memoryAlignmentBytes;
     this.#unit = limits.transferUnitBytes;
     this.#boundary = limits.boundaryBytes;
     this.#plain = this.#unit === limits.blockSizeBytes && this.#boundary === 0;
+    this.#anyhow = this.#plain && this.#unit === 1 && this.#memoryAlignment === 1;
+  }
+
+  #makeParts(limits: Required<BlockLimits>): LayerParts {
     const wanted = Math.max(this.#unit, Math.min(BOUNCE_BYTES, this.#maxTransfer));
     const bounceBytes = wanted - (wanted % this.#unit);
     return {

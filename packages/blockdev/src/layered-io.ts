@@ -1,5 +1,5 @@
 import type { TailQueueEntry } from '@biodone/sync';
-import { ECANCELED, ENOTSUP, type IoBuffer } from '@biodone/uring';
+import { ECANCELED, EINVAL, ENOTSUP, type IoBuffer } from '@biodone/uring';
 import { beginSubmit, endSubmit } from './biodone.js';
 import {
   BLOCK_COMPARE_AND_WRITE,
@@ -35,7 +35,8 @@ const A_WRITE_OF_A_COPY = 4;
 export interface LayerParts {
   readonly port: DriverPort;
   readonly pool: PiecePool;
-  readonly limits: Required<BlockLimits>;
+  /** As they are now: the size can change. */
+  limits: Required<BlockLimits>;
   readonly capabilities: Required<BlockCapabilities>;
   /** How much a piece copies at a time, at most: a multiple of the driver's unit. */
   readonly bounceBytes: number;
@@ -92,7 +93,7 @@ export class LayeredIo implements PieceOwner {
     const piece = pool.takeSync();
     piece.layered = this;
     do {
-      while (this.#error === 0 && this.#position < this.#end) {
+      while (this.#error === 0 && this.#position < this.#end && this.#isWithin()) {
         this.#cut(piece);
         while (this.#prepare(piece)) {
           port.strategySync(piece);
@@ -182,7 +183,7 @@ export class LayeredIo implements PieceOwner {
   /** Hands pieces out, as many as may be; the last to come back ends the pass. */
   #issue(): void {
     const { pool } = this.#parts;
-    while (this.#error === 0 && this.#position < this.#end && this.#outstanding < PIECES_AT_ONCE) {
+    while (this.#error === 0 && this.#position < this.#end && this.#outstanding < PIECES_AT_ONCE && this.#isWithin()) {
       const piece = pool.take();
       if (piece === null) {
         if (this.#outstanding === 0) pool.await(this);
@@ -226,6 +227,15 @@ export class LayeredIo implements PieceOwner {
     if (position >= this.#errorPosition) return;
     this.#error = error;
     this.#errorPosition = position;
+  }
+
+  /** Whether the device has not become too small for what is left. If it has, the request fails as if it came only now. */
+  #isWithin(): boolean {
+    const { sizeBytes } = this.#parts.limits;
+    if (sizeBytes === null || this.#pass === 'flush') return true;
+    if ((this.parent as BlockIo).offset + this.#position < sizeBytes) return true;
+    this.#fail(this.#position, EINVAL);
+    return false;
   }
 
   /** Decides what the next piece is: it does not cross what the driver has for limits, and can be moved in one go. */

@@ -2,6 +2,7 @@ import { TailQueue } from '@biodone/sync';
 import {
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
+  BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockIo,
@@ -39,13 +40,17 @@ export class RangeLock {
 
   /** Whether a request has to wait for one that has locked its range, or waits for a lock of it. */
   mustWait(io: BlockIo): boolean {
-    return isModification(io.operation) && (this.#locked.some((other) => this.#overlap(io, other)) || this.#hasOlder(io));
+    for (const other of this.#locked) if (this.#conflict(io, other)) return true;
+    for (let other = this.#blocked.first; other !== null && other !== io; other = this.#blocked.next(other)) {
+      // One that has waited longer.
+      if (this.#conflict(io, other)) return true;
+    }
+    return false;
   }
 
-  /** Whether another request is a write to the range that `io` wants for itself. Those that wait here are none, nor those that are done. */
+  /** Whether another request is under way in the range that `io` wants for itself. Those that wait here are not, nor those that are done. */
   isTouchedBy(other: BlockIo, io: BlockIo): boolean {
-    if (other === io || other.state !== IO_STARTED || other.queue === this.#blocked) return false;
-    return isModification(other.operation) && this.#overlap(io, other);
+    return other !== io && other.state === IO_STARTED && other.queue !== this.#blocked && this.#conflict(io, other);
   }
 
   lock(io: BlockIo): void {
@@ -56,12 +61,10 @@ export class RangeLock {
     this.#locked.splice(this.#locked.indexOf(io), 1);
   }
 
-  /** Whether a request that has waited longer wants the same range. */
-  #hasOlder(io: BlockIo): boolean {
-    for (let other = this.#blocked.first; other !== null && other !== io; other = this.#blocked.next(other)) {
-      if (this.#overlap(io, other)) return true;
-    }
-    return false;
+  /** Two writes, or a comparison with its write and a read, which must not see half of that. */
+  #conflict(one: BlockIo, other: BlockIo): boolean {
+    const writes = isModification(one.operation) && isModification(other.operation);
+    return (writes || isSeen(one, other) || isSeen(other, one)) && this.#overlap(one, other);
   }
 
   #overlap(one: BlockIo, other: BlockIo): boolean {
@@ -70,6 +73,10 @@ export class RangeLock {
     const end = (io: BlockIo): number => Math.ceil((io.offset + io.lengthBytes) / unit) * unit;
     return begin(one) < end(other) && begin(other) < end(one);
   }
+}
+
+function isSeen(one: BlockIo, other: BlockIo): boolean {
+  return one.operation === BLOCK_COMPARE_AND_WRITE && other.operation === BLOCK_READ;
 }
 
 function isModification(operation: BlockOperation): boolean {

@@ -67,12 +67,24 @@ export class RequestTimeouts {
     this.#cancelTimer = null;
     this.#clock.forget();
     const { nowUs } = this.#clock;
+    // Before the reports, of which one may throw.
+    if (this.#live.count > 0) this.watch();
     for (const io of this.#live.all()) {
       const ageMs = ((nowUs - io.startedAtUs) | 0) / 1000;
       if (ageMs < this.#timeoutMs || this.#reported.has(io)) continue;
       this.#reported.add(io);
-      this.#report(io, ageMs);
+      reportAloud(this.#report, io, ageMs);
     }
-    if (this.#live.count > 0) this.watch();
+  }
+}
+
+/** Reports a request; what the report throws surfaces, and keeps the others from nothing. */
+function reportAloud(report: (io: BlockIo, ageMs: number) => void, io: BlockIo, ageMs: number): void {
+  try {
+    report(io, ageMs);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }

@@ -11,8 +11,12 @@ const LOOK_EVERY_MS = 5;
 /** Makes the claim on a device; null where nothing is to be claimed. */
 export type Claiming = (device: BlockDevice, index: number) => BlockClaim | null;
 
-/** What a stack writes to is its own: others may read. A stack that cannot write, and a channel in another thread, claim nothing. */
-export const claimToWrite: Claiming = (device) => (device.capabilities.readOnly ? null : device.claim('read-many-write-one'));
+/**
+ * What a stack writes to is its own: others may read. A stack that cannot write, and a channel in another thread, claim nothing; nor does
+ * a stack on a channel, which works by the right of its handle.
+ */
+export const claimToWrite: Claiming = (device) =>
+  device.capabilities.readOnly || device.attached ? null : device.claim('read-many-write-one');
 
 /** The devices that another lies on: with the claims on them, and what they have in common. */
 export class StackChildren {

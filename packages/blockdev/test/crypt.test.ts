@@ -29,6 +29,7 @@ import { openManual } from './support/manual-device.js';
 import { seededRandom } from './support/random.js';
 import { openRecording } from './support/recording-device.js';
 import { bufferOf, flush, makeIo, type Outcome, read, runSync, start, write } from './support/requests.js';
+import { openTearing } from './support/tearing-device.js';
 
 const { ECANCELED, EINVAL, EIO, ENOTSUP, EPERM } = constants.errno;
 const DATA = 131072;
@@ -172,14 +173,67 @@ describe('what opens it', () => {
     const content = Buffer.alloc(DATA + MIB);
     const { device: disk, failure, count } = openFailing(content);
     await formatCrypt(disk, { ...secret, scrypt, dataOffsetBytes: DATA });
-    // The headers are read, the first copy is written and flushed, and then the power fails.
-    Object.assign(failure, { from: count() + 5, forEver: true });
+    // The headers are read, the first copy is written, flushed and looked at, and then the power fails.
+    Object.assign(failure, { from: count() + 6, forEver: true });
     await expect(changePassphrase(disk, secret, { passphrase: 'new' }, { scrypt })).rejects.toEqual(rejection('EIO'));
     failure.from = Number.POSITIVE_INFINITY;
     // The flush that has failed poisons that device: it is opened again.
     const openBy = (passphrase: string): Promise<BlockDevice> => openCrypt(openFailing(content).device, { passphrase });
     for (const passphrase of ['new', secret.passphrase]) await (await openBy(passphrase)).close();
     await expect(openBy('neither')).rejects.toEqual(rejection('EACCES'));
+  });
+});
+
+describe('a change of the passphrase whose write is torn', () => {
+  const copies = [0, 65536];
+  const byPassphrase = async (content: Buffer, passphrase: string): Promise<boolean> => {
+    const disk = openMem(content.length);
+    await write(disk, content, 0);
+    try {
+      await (await openCrypt(disk, { passphrase })).close();
+      return true;
+    } catch (error) {
+      expect(['EACCES', 'EINVAL']).toContain((error as NodeJS.ErrnoException).code);
+      return false;
+    }
+  };
+  const states: [state: string, change: (content: Buffer, interrupted: Buffer) => void, opens: string][] = [
+    ['both copies whole', () => {}, 'old'],
+    ['the first copy damaged', (content) => content.fill(0xff, 300, 308), 'old'],
+    ['the second copy damaged', (content) => content.fill(0xff, 65536 + 300, 65536 + 308), 'old'],
+    ['the first copy of a later secret', (content, later) => later.copy(content, 0, 0, 4096), 'old'],
+    ['the first copy of a later secret, which opens it', (content, later) => later.copy(content, 0, 0, 4096), 'later'],
+    ['the second copy of a later secret', (content, later) => later.copy(content, 65536, 65536, 65536 + 4096), 'old'],
+    ['the second copy of a later secret, which opens it', (content, later) => later.copy(content, 65536, 65536, 69632), 'later'],
+  ];
+  const cases = states.flatMap((state) => [1, 2].flatMap((torn) => [true, false].map((told) => [...state, torn, told] as const)));
+
+  it.each(cases)('leaves what opens: %s, %#', async (_, damage, opens, torn, told) => {
+    const content = Buffer.alloc(DATA + MIB);
+    const old = { passphrase: 'old' };
+    await formatCrypt(openTearing(content).device, { ...old, scrypt, dataOffsetBytes: DATA });
+    const later = Buffer.from(content);
+    await changePassphrase(openTearing(later).device, old, { passphrase: 'later' }, { scrypt });
+    damage(content, later);
+    const tearing = openTearing(content, torn, told);
+    // Who is not told of the tear finds it by reading back.
+    await expect(changePassphrase(tearing.device, { passphrase: opens }, { passphrase: 'new' }, { scrypt })).rejects.toEqual(
+      rejection('EIO'),
+    );
+    expect(tearing.writes.length).toBe(torn);
+    expect(await byPassphrase(content, torn === 1 ? opens : 'new')).toBe(true);
+  });
+
+  it('touches the copy that is needed last', async () => {
+    for (const damaged of copies) {
+      const content = Buffer.alloc(DATA + MIB);
+      const { device, writes } = openTearing(content);
+      await formatCrypt(device, { passphrase: 'old', scrypt, dataOffsetBytes: DATA });
+      content.fill(0xff, damaged + 300, damaged + 308);
+      writes.length = 0;
+      await changePassphrase(device, { passphrase: 'old' }, { passphrase: 'new' }, { scrypt });
+      expect(writes).toEqual([damaged, 65536 - damaged]);
+    }
   });
 });
 

@@ -12,8 +12,8 @@ import {
   BlockIo,
   openFile,
 } from '@biodone/blockdev';
-import { EFBIG, EINVAL, ENOSPC, IoBuffer } from '@biodone/uring';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { EBADF, EFBIG, EINVAL, EIO, ENOSPC, ENOTSUP, IoBuffer, threadRing } from '@biodone/uring';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { ask, modes } from './support/ask.js';
 import { describeRing, engines } from './support/available.js';
 import { programPath, run } from './support/child.js';
@@ -182,6 +182,80 @@ describe.skipIf(untraceable !== null)('a write with BLOCK_FUA', () => {
     const write = expect.stringMatching(/pwritev2\(.*RWF_DSYNC\)\s*= 4096$/);
     expect(seen).toEqual([write, write]);
     expect(readFileSync(path).length).toBe(8192);
+  });
+});
+
+describe.skipIf(untraceable !== null).each([
+  ['discard', BLOCK_DISCARD],
+  ['write of zeros', BLOCK_WRITE_ZEROES],
+])('a %s with BLOCK_FUA', (name, operation) => {
+  const stable = async (engine: string, inject: readonly string[]): Promise<{ answer: unknown; seen: string[] }> => {
+    const path = newFile(Buffer.alloc(65_536, 1));
+    const calls = join(folder, `calls-${engine}-${name}-${inject.length}`);
+    const program = [process.execPath, programPath('write-stable.mjs'), path, engine, `${operation}`];
+    const trace = ['-f', '-e', 'trace=fallocate,fdatasync,fsync', ...inject, '-o', calls];
+    const { status, stdout, stderr } = await run('strace', [...trace, ...program]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    return { answer: JSON.parse(stdout), seen: callsIn(calls).map((line) => /(\w+)\(/.exec(line)?.[1] ?? line) };
+  };
+
+  it('is followed by fdatasync in the calling thread', async () => {
+    const { answer, seen } = await stable('sync', []);
+    expect(answer).toEqual({ started: 0, error: 0 });
+    expect(seen).toEqual(['fallocate', 'fdatasync', 'fallocate', 'fdatasync']);
+  });
+
+  it('ends with the error of fdatasync', async () => {
+    const { answer } = await stable('sync', ['-e', 'inject=fdatasync:error=EIO']);
+    expect(answer).toEqual({ started: 0, error: EIO });
+  });
+
+  it.skipIf(!engines.includes('uring'))('is two requests to the ring', async () => {
+    const { answer, seen } = await stable('uring', []);
+    expect(answer).toEqual({ started: 4, error: 0 });
+    expect(seen).toEqual([]);
+  });
+});
+
+describeRing.each([BLOCK_DISCARD, BLOCK_WRITE_ZEROES])('operation %d with BLOCK_FUA through io_uring', (operation) => {
+  it.each([-EIO, -ENOTSUP, -EINVAL])('ends with the result of its fdatasync, %d', async (result) => {
+    const device = openFile(newFile(Buffer.alloc(65_536, 1)), { engine: 'uring' });
+    const ring = threadRing();
+    const started = vi.spyOn(ring, 'start').mockImplementationOnce((request) => {
+      // What the kernel would say to the fallocate, and then to what follows it.
+      setImmediate(() => request.complete(0, 0));
+    });
+    started.mockImplementationOnce((request) => {
+      setImmediate(() => request.complete(result));
+    });
+    const io = await ask(device, 'strategy', { operation, flags: BLOCK_FUA, lengthBytes: 4096 });
+    // Zeros that the kernel refuses the layer writes itself.
+    const written = operation === BLOCK_WRITE_ZEROES && result === -ENOTSUP;
+    expect([io.error, io.transferredBytes]).toEqual(written ? [0, 4096] : [-result, 0]);
+    started.mockRestore();
+    const next = await ask(device, 'strategy', { operation, flags: 0, lengthBytes: 4096 });
+    expect([next.error, next.transferredBytes]).toEqual([0, 4096]);
+    await device.close();
+  });
+});
+
+describeRing('a device whose ring somebody has closed', () => {
+  it('completes its requests with EBADF, and can be closed', async () => {
+    const device = openFile(newFile(Buffer.alloc(65_536, 1)), { engine: 'uring' });
+    await threadRing().close();
+    const buffer = IoBuffer.allocate(4096);
+    for (const operation of [BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD, BLOCK_WRITE_ZEROES] as const) {
+      const memory = operation === BLOCK_READ || operation === BLOCK_WRITE ? { buffer } : {};
+      const fields = operation === BLOCK_FLUSH ? {} : { lengthBytes: 4096 };
+      const io = await ask(device, 'strategy', { operation, ...fields, ...memory });
+      expect([operation, io.error, io.transferredBytes]).toEqual([operation, EBADF, 0]);
+    }
+    expect(device.inFlight).toBe(0);
+    await device.close();
+    // The thread gets a new ring for what is opened from now on.
+    const next = openFile(newFile(), { engine: 'uring' });
+    expect((await ask(next, 'strategy', { operation: BLOCK_READ, buffer, lengthBytes: 7 })).transferredBytes).toBe(7);
+    await next.close();
   });
 });
 

@@ -1,26 +1,33 @@
 import {
   type AbortVerdict,
   BLOCK_COMPARE_AND_WRITE,
+  BLOCK_DISCARD,
   BLOCK_FLUSH,
   BLOCK_FUA,
   BLOCK_READ,
   BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
   BlockDevice,
   type BlockDeviceOptions,
   type BlockIo,
+  type BlockOperation,
   biodone,
   type DeviceSpec,
 } from '@biodone/blockdev';
 import { ECANCELED, EIO } from '@biodone/uring';
 import { wrong } from './check-fault.js';
+import { type CachedChange, destage, sectorsOf, VolatileCache } from './crash-cache.js';
 import { FilterDriver } from './filter-driver.js';
 import { SeededRandom } from './random.js';
 import { bytesOf, putBytes } from './request-memory.js';
-import { flushRequest, readRequest, runSync, writeRequest } from './requests.js';
+import { flushRequest, readRequest, runSync } from './requests.js';
 
 /** Options of {@link openCrash}. */
 export interface CrashOptions extends BlockDeviceOptions {
-  /** Whether the device makes writes with BLOCK_FUA stable itself, or leaves it to the generic layer. @default 'native' */
+  /**
+   * Whether the device makes what has BLOCK_FUA stable itself, and that alone, or leaves it to the generic layer, which flushes.
+   * @default 'native'
+   */
   readonly fua?: 'native' | 'emulate';
   /** Keeps requests until {@link CrashDevice.step}, so that a crash finds some in flight. @default false */
   readonly stepped?: boolean;
@@ -46,7 +53,7 @@ export class CrashDevice extends BlockDevice {
     this.#driver = driver;
   }
 
-  /** How many writes are in the cache, and would be lost. */
+  /** How many changes are in the cache, and would be lost: writes, zeros and discards, or parts of them. */
   get unflushed(): number {
     return this.#driver.cache.length;
   }
@@ -63,7 +70,7 @@ export class CrashDevice extends BlockDevice {
 
   /**
    * The power fails and comes back: what was not flushed is gone, but for what `losses` lets survive, and requests in flight complete with
-   * EIO; a write among them may have been done in part. The device can be used at once.
+   * EIO; a write, zeros or a discard among them may have been done in part. The device can be used at once.
    *
    * @throws TypeError ERR_INVALID_ARG_VALUE
    */
@@ -73,8 +80,9 @@ export class CrashDevice extends BlockDevice {
 }
 
 /**
- * Puts a volatile write cache over a device: a write is done when it is in the cache, and stable only after a flush, or with BLOCK_FUA.
- * {@link CrashDevice.crash} loses the rest. The device below is used in the synchronous way: let it be one in memory, or a small file.
+ * Puts a volatile write cache over a device: a write is done when it is in the cache, and stable only after a flush, or with BLOCK_FUA, which
+ * makes nothing else stable. The same goes for zeros, and for discards, which read as zeros. {@link CrashDevice.crash} loses the rest. The
+ * device below is used in the synchronous way: let it be one in memory, or a small file.
  *
  * @example
  * ```js
@@ -96,14 +104,8 @@ export function openCrash(child: BlockDevice, options: CrashOptions = {}): Crash
   return new CrashDevice(new CrashDriver(child, options), options);
 }
 
-interface CachedWrite {
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
 class CrashDriver extends FilterDriver {
-  /** In the order in which they came. */
-  cache: CachedWrite[] = [];
+  readonly cache: VolatileCache = new VolatileCache();
   readonly waiting: BlockIo[] = [];
   readonly #stepped: boolean;
   readonly #fua: 'native' | 'emulate';
@@ -113,8 +115,8 @@ class CrashDriver extends FilterDriver {
       fua,
       progress: stepped ? 'any' : 'none',
       volatileCache: true,
-      zeroes: 'emulate',
-      discard: false,
+      zeroes: 'fast',
+      discard: true,
       extents: false,
       compareAndWrite: false,
     });
@@ -161,12 +163,11 @@ class CrashDriver extends FilterDriver {
     }
     if (!Number.isSafeInteger(sectorBytes) || sectorBytes < 1) throw wrong('sectorBytes', 'an integer >= 1', sectorBytes);
     const inFlight = this.waiting.splice(0);
-    const started = inFlight.filter(({ operation }) => operation === BLOCK_WRITE);
-    const lost = [...this.cache, ...started.map((io) => ({ offset: io.offset, bytes: bytesOf(io) }))];
-    this.cache = [];
+    const lost = [...this.cache.changes, ...inFlight.filter(({ operation }) => CHANGING.has(operation)).map(changeOf)];
+    this.cache.clear();
     if (random !== undefined && survive > 0) {
-      for (const sector of random.shuffled(lost.flatMap((write) => sectorsOf(write, sectorBytes)))) {
-        if (random.chance(survive)) this.#destage(sector);
+      for (const sector of random.shuffled(lost.flatMap((change) => sectorsOf(change, sectorBytes)))) {
+        if (random.chance(survive)) destage(this.child, sector);
       }
     }
     for (const io of inFlight) biodone(io, EIO);
@@ -183,11 +184,12 @@ class CrashDriver extends FilterDriver {
   #do(io: BlockIo): number {
     io.transferredBytes = io.operation === BLOCK_FLUSH ? 0 : io.lengthBytes;
     if (io.operation === BLOCK_READ) return this.#read(io);
-    if (io.operation === BLOCK_FLUSH) return this.#flush(this.cache.length);
+    if (io.operation === BLOCK_FLUSH) return this.#flush();
     if (io.operation === BLOCK_COMPARE_AND_WRITE) throw new Error('the generic layer does this by reading and writing');
-    this.cache.push({ offset: io.offset, bytes: bytesOf(io) });
-    // A cache may write down at any time what it likes, so with this one goes all that came before it, in order.
-    return (io.flags & BLOCK_FUA) === 0 ? 0 : this.#flush(this.cache.length);
+    const change = changeOf(io);
+    if ((io.flags & BLOCK_FUA) !== 0) return this.#writeThrough(change);
+    this.cache.add(change);
+    return 0;
   }
 
   #read(io: BlockIo): number {
@@ -195,40 +197,35 @@ class CrashDriver extends FilterDriver {
     const { error, transferredBytes } = runSync(this.child, below);
     if (error !== 0) return error;
     const bytes = (below.buffer?.bytes ?? new Uint8Array()).subarray(0, io.lengthBytes);
-    let reached = transferredBytes;
-    for (const { offset, bytes: cached } of this.cache) {
-      const begin = Math.max(offset, io.offset);
-      const end = Math.min(offset + cached.length, io.offset + io.lengthBytes);
-      if (begin >= end) continue;
-      bytes.set(cached.subarray(begin - offset, end - offset), begin - io.offset);
-      reached = Math.max(reached, end - io.offset);
-    }
+    const reached = this.cache.cover(bytes, io.offset, transferredBytes);
     io.transferredBytes = reached;
     putBytes(io, bytes.subarray(0, reached));
     return 0;
   }
 
-  #flush(count: number): number {
-    for (const write of this.cache.slice(0, count)) {
-      const error = this.#destage(write);
+  /** Makes all of the cache stable, in order. */
+  #flush(): number {
+    for (const change of this.cache.changes) {
+      const error = destage(this.child, change);
       if (error !== 0) return error;
     }
     const { error } = runSync(this.child, flushRequest());
-    if (error === 0) this.cache.splice(0, count);
+    if (error === 0) this.cache.clear();
     return error;
   }
 
-  #destage({ offset, bytes }: CachedWrite): number {
-    return runSync(this.child, writeRequest(offset, bytes)).error;
+  /** Makes this change stable and nothing else: what the cache has of its range is older, and must not come over it later. */
+  #writeThrough(change: CachedChange): number {
+    const error = destage(this.child, change) || runSync(this.child, flushRequest()).error;
+    if (error === 0) this.cache.drop(change.offset, change.lengthBytes);
+    return error;
   }
 }
 
-function sectorsOf({ offset, bytes }: CachedWrite, sectorBytes: number): CachedWrite[] {
-  const sectors: CachedWrite[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = Math.min(bytes.length - at, sectorBytes - ((offset + at) % sectorBytes));
-    sectors.push({ offset: offset + at, bytes: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return sectors;
+/** What a device may have done in part when the power fails. */
+const CHANGING: ReadonlySet<BlockOperation> = new Set([BLOCK_WRITE, BLOCK_WRITE_ZEROES, BLOCK_DISCARD]);
+
+function changeOf(io: BlockIo): CachedChange {
+  const { operation, offset, lengthBytes, flags } = io;
+  return { offset, lengthBytes, bytes: operation === BLOCK_WRITE ? bytesOf(io) : null, flags };
 }

@@ -1,5 +1,22 @@
-import { BLOCK_FUA, type BlockDevice, openMem } from '@biodone/blockdev';
-import { type CrashDevice, flushRequest, openCrash, readRequest, run, SeededRandom, writeRequest } from '@biodone/testkit';
+import {
+  BLOCK_DISCARD,
+  BLOCK_FUA,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type BlockOperation,
+  openMem,
+} from '@biodone/blockdev';
+import {
+  type CrashDevice,
+  flushRequest,
+  openCrash,
+  readRequest,
+  request,
+  run,
+  SeededRandom,
+  writeRequest,
+} from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
 import { filters, SIZE_BYTES } from './support/devices.js';
 import { Expected } from './support/expected-after-crash.js';
@@ -24,6 +41,8 @@ async function oneSchedule(stack: BlockDevice, below: readonly CrashDevice[], ra
   // A device that was never written need not read as zeros through every stack.
   for (let index = 0; index < BLOCKS; index++) await run(stack, writeRequest(index * DISTANCE, new Uint8Array(BLOCK)));
   expect((await run(stack, flushRequest())).error).toBe(0);
+  const operations: BlockOperation[] = [BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES];
+  if (stack.capabilities.discard) operations.push(BLOCK_DISCARD);
   for (let step = 1 + random.below(25), tag = 1; step > 0; step--, tag++) {
     if (random.chance(0.2)) {
       expect((await run(stack, flushRequest())).error).toBe(0);
@@ -32,11 +51,16 @@ async function oneSchedule(stack: BlockDevice, below: readonly CrashDevice[], ra
     }
     const index = random.below(BLOCKS);
     const stable = random.chance(0.3) && stack.capabilities.fua !== 'none';
-    const io = writeRequest(index * DISTANCE, new Uint8Array(BLOCK).fill(tag), stable ? BLOCK_FUA : 0);
+    const operation = random.pick(operations);
+    const range = { offset: index * DISTANCE, lengthBytes: BLOCK, flags: stable ? BLOCK_FUA : 0 };
+    const isWrite = operation === BLOCK_WRITE;
+    const io = isWrite ? writeRequest(range.offset, new Uint8Array(BLOCK).fill(tag), range.flags) : request(operation, range);
     expect((await run(stack, io)).error).toBe(0);
-    latest[index] = tag;
-    expected.written(index, tag);
-    if (stable) expected.flushed(index, tag);
+    // What was discarded reads as zeros on the devices below, and hence through what passes discards on.
+    const now = isWrite ? tag : 0;
+    latest[index] = now;
+    expected.written(index, now);
+    if (stable) expected.flushed(index, now);
   }
   const survive = random.pick([0, 0.5, 1]);
   for (const device of below) device.crash({ survive, random, sectorBytes: BLOCK });

@@ -1,5 +1,14 @@
 import { constants } from 'node:os';
-import { BLOCK_FUA, type BlockDevice, type BlockIo, openMem } from '@biodone/blockdev';
+import {
+  BLOCK_DISCARD,
+  BLOCK_FUA,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type BlockIo,
+  type BlockOperation,
+  openMem,
+} from '@biodone/blockdev';
 import {
   failEveryNth,
   flushRequest,
@@ -7,6 +16,7 @@ import {
   openFault,
   openLogWrites,
   readRequest,
+  request,
   run,
   runSync,
   SeededRandom,
@@ -28,6 +38,13 @@ function block(device: BlockDevice, index: number): number[] {
   return [...new Set(io.buffer?.bytes.subarray(0, BLOCK))];
 }
 
+/** A change of `count` blocks, to `tag` or to zeros. */
+function change(operation: BlockOperation, first: number, count: number, tag: number, flags = 0): BlockIo {
+  const [offset, lengthBytes] = [first * BLOCK, count * BLOCK];
+  if (operation === BLOCK_WRITE) return writeRequest(offset, new Uint8Array(lengthBytes).fill(tag), flags);
+  return request(operation, { offset, lengthBytes, flags });
+}
+
 function bytesOf({ buffer, lengthBytes }: BlockIo): Uint8Array {
   return Uint8Array.from(buffer?.bytes.subarray(0, lengthBytes) ?? []);
 }
@@ -45,17 +62,20 @@ describe.each(['native', 'emulate'] as const)('a device with a volatile cache, B
         const first = random.below(BLOCKS);
         const count = 1 + random.below(Math.min(4, BLOCKS - first));
         const kind = random.below(5);
+        // Zeros of both kinds are writes of the tag 0.
+        const operation = random.pick([BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES, BLOCK_DISCARD]);
         if (kind === 0) {
           expect((await run(device, flushRequest())).error).toBe(0);
           for (let index = 0; index < BLOCKS; index++) expected.flushed(index, latest[index] as number);
           continue;
         }
-        const io = writeRequest(first * BLOCK, new Uint8Array(count * BLOCK).fill(tag), kind === 1 ? BLOCK_FUA : 0);
+        const io = change(operation, first, count, tag, kind === 1 ? BLOCK_FUA : 0);
         expect((kind === 2 ? runSync(device, io) : await run(device, io)).error).toBe(0);
         for (let index = first; index < first + count; index++) {
-          latest[index] = tag;
-          expected.written(index, tag);
-          if (kind === 1) expected.flushed(index, tag);
+          const now = operation === BLOCK_WRITE ? tag : 0;
+          latest[index] = now;
+          expected.written(index, now);
+          if (kind === 1) expected.flushed(index, now);
         }
       }
       lost += device.unflushed;
@@ -77,6 +97,57 @@ describe.each(['native', 'emulate'] as const)('a device with a volatile cache, B
     device.crash();
     expect(block(device, 0)).toEqual([1]);
     expect(device.unflushed).toBe(0);
+  });
+});
+
+describe.each([
+  ['a write', BLOCK_WRITE],
+  ['zeros', BLOCK_WRITE_ZEROES],
+  ['a discard', BLOCK_DISCARD],
+] as const)('%s on a device that knows BLOCK_FUA', (_name, operation) => {
+  it('with it makes its own range stable, and nothing else', async () => {
+    const device = openCrash(openMem(8 * BLOCK));
+    const after = operation === BLOCK_WRITE ? 3 : 0;
+    await run(device, change(BLOCK_WRITE, 0, 8, 1));
+    await run(device, flushRequest());
+    // Around the range, over its edges and in its middle.
+    for (const [first, count] of [
+      [0, 8],
+      [1, 2],
+      [4, 2],
+      [3, 1],
+      [7, 1],
+    ] as const)
+      await run(device, change(BLOCK_WRITE, first, count, 2));
+    expect((await run(device, change(operation, 2, 3, 3, BLOCK_FUA))).error).toBe(0);
+    const blocks = (): number[] => Array.from({ length: 8 }, (_, index) => block(device, index)).flat();
+    expect(blocks()).toEqual([2, 2, after, after, after, 2, 2, 2]);
+    expect(device.unflushed).toBeGreaterThan(0);
+    device.crash();
+    expect(blocks()).toEqual([1, 1, after, after, after, 1, 1, 1]);
+  });
+
+  it('with it is not undone by a flush of what was written before', async () => {
+    const device = openCrash(openMem(8 * BLOCK));
+    await run(device, change(BLOCK_WRITE, 0, 8, 1));
+    await run(device, change(operation, 2, 3, 3, BLOCK_FUA));
+    await run(device, flushRequest());
+    device.crash();
+    const after = operation === BLOCK_WRITE ? 3 : 0;
+    for (let index = 0; index < 8; index++) expect(block(device, index)).toEqual([index >= 2 && index < 5 ? after : 1]);
+  });
+
+  it('without it is lost at a crash, and may survive in part', async () => {
+    for (const survive of [0, 0.5, 1]) {
+      const device = openCrash(openMem(8 * BLOCK));
+      await run(device, change(BLOCK_WRITE, 0, 8, 1));
+      await run(device, flushRequest());
+      await run(device, change(operation, 0, 8, 3));
+      device.crash({ survive, random: new SeededRandom(3) });
+      const after = operation === BLOCK_WRITE ? 3 : 0;
+      const found = new Set(Array.from({ length: 8 }, (_, index) => block(device, index)).flat());
+      expect(found).toEqual(new Set(survive === 0 ? [1] : survive === 1 ? [after] : [1, after]));
+    }
   });
 });
 

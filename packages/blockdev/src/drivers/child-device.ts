@@ -11,7 +11,8 @@ export class ChildIo extends BlockIo {
 }
 
 /**
- * The one device that a driver works on: claimed as long as the driver is open, so that nobody else writes to it, and the requests that the
+ * The one device that a driver works on: claimed as long as the driver is open, so that nobody else writes to it (a channel of another
+ * thread's device cannot be, and works by the right of its handle), and the requests that the
  * driver makes to it, which are made once and used again.
  */
 export class ChildDevice<Child extends ChildIo> {
@@ -26,14 +27,13 @@ export class ChildDevice<Child extends ChildIo> {
   #forget: (() => void) | null = null;
 
   /**
-   * @param attached for a channel of a device that another thread has claimed, by the right of its handle
    * @throws SystemError EBUSY if somebody else has claimed the device
    */
-  constructor(device: BlockDevice, make: () => Child, how: { readOnly: boolean; closes: boolean; attached?: boolean }) {
+  constructor(device: BlockDevice, make: () => Child, how: { readOnly: boolean; closes: boolean }) {
     this.device = device;
     this.#make = make;
     this.#closes = how.closes;
-    this.claim = how.attached === true ? null : device.claim(how.readOnly ? 'read-many-write-none' : 'read-many-write-one');
+    this.claim = device.attached ? null : device.claim(how.readOnly ? 'read-many-write-none' : 'read-many-write-one');
   }
 
   /** What moves requests on: callbacks of children run after `strategy` has returned, also where the device itself has nothing to wait for. */

@@ -1,4 +1,4 @@
-import { EACCES, EEXIST, EINVAL, IoBuffer, SystemError } from '@biodone/uring';
+import { EACCES, EEXIST, EINVAL, EIO, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BlockIo } from '../block-io.js';
 import { checkDevice, checkOptions } from '../check-options.js';
@@ -78,7 +78,7 @@ export async function formatCrypt(device: BlockDevice, options: FormatCryptOptio
     try {
       const generation = newest(found)?.generation ?? 0;
       const plan = { generation: generation + 1, sectorBytes, dataOffsetBytes, cost: scrypt };
-      await writeHeaders(device, claim, await wrapKey(volumeKey, options, plan));
+      await writeHeaders(device, claim, await wrapKey(volumeKey, options, plan), HEADER_OFFSETS, 'formatCrypt');
     } finally {
       volumeKey.fill(0);
     }
@@ -90,8 +90,8 @@ export async function formatCrypt(device: BlockDevice, options: FormatCryptOptio
  * encrypted one. If it is interrupted, the old secret or the new one opens the device, or both. It also repairs a damaged copy of the header.
  *
  * @param options.scrypt what a guess of the new passphrase costs, as for {@link formatCrypt}
- * @throws SystemError EACCES if the old secret is wrong, EINVAL if there is no header, EBUSY if somebody has claimed the device; what its
- * reads and writes end with; TypeError ERR_INVALID_ARG_VALUE
+ * @throws SystemError EACCES if the old secret is wrong, EINVAL if there is no header, EBUSY if somebody has claimed the device, EIO if a
+ * copy of the header reads otherwise than it was written; what its reads and writes end with; TypeError ERR_INVALID_ARG_VALUE
  */
 export async function changePassphrase(
   device: BlockDevice,
@@ -105,11 +105,13 @@ export async function changePassphrase(
   checkSecret(newSecret);
   checkCost(cost, 'changePassphrase');
   await withClaim(device, async (claim) => {
-    const { header, volumeKey, newestGeneration } = await unlock(device, claim, oldSecret, 'changePassphrase');
+    const { header, offset, volumeKey, newestGeneration } = await unlock(device, claim, oldSecret, 'changePassphrase');
     try {
       const { sectorBytes, dataOffsetBytes } = header;
       const plan = { generation: newestGeneration + 1, sectorBytes, dataOffsetBytes, cost };
-      await writeHeaders(device, claim, await wrapKey(volumeKey, newSecret, plan));
+      // The copy that the old secret has opened comes last: the other may be damaged, or another secret's.
+      const offsets = [...HEADER_OFFSETS.filter((other) => other !== offset), offset];
+      await writeHeaders(device, claim, await wrapKey(volumeKey, newSecret, plan), offsets, 'changePassphrase');
     } finally {
       volumeKey.fill(0);
     }
@@ -119,6 +121,8 @@ export async function changePassphrase(
 /** What a secret has opened. */
 export interface UnlockedVolume {
   readonly header: CryptHeader;
+  /** Where that lies: of copies that are the same, the first. */
+  readonly offset: number;
   readonly volumeKey: Buffer;
   readonly newestGeneration: number;
   /** Which copies of the header are damaged: their offsets. */
@@ -137,17 +141,21 @@ export async function unlock(
 ): Promise<UnlockedVolume> {
   checkSecret(secret);
   const found = await readHeaders(device, claim, call);
-  const headers = found.filter((header) => header !== null).sort((one, other) => other.generation - one.generation);
-  const first = headers[0];
+  const copies = HEADER_OFFSETS.flatMap((offset, index) => {
+    const header = found[index] ?? null;
+    return header === null ? [] : [{ header, offset }];
+  });
+  copies.sort((one, other) => other.header.generation - one.header.generation);
+  const first = copies[0]?.header;
   if (first === undefined) {
     throw new SystemError(EINVAL, call, undefined, 'no header: call formatCrypt, or open it with headerless: true and its key');
   }
   const damaged = HEADER_OFFSETS.filter((_, index) => found[index] === null);
   // Mostly the copies are the same, and a wrong passphrase need not be tried twice.
-  const distinct = headers.filter((header) => header === first || header.generation !== first.generation);
-  for (const header of distinct) {
+  const distinct = copies.filter(({ header }) => header === first || header.generation !== first.generation);
+  for (const { header, offset } of distinct) {
     const volumeKey = await unwrapKey(header, secret);
-    if (volumeKey !== null) return { header, volumeKey, newestGeneration: first.generation, damaged };
+    if (volumeKey !== null) return { header, offset, volumeKey, newestGeneration: first.generation, damaged };
   }
   const wanted = first.scrypt === null ? 'key' : 'passphrase';
   const given = secret.passphrase === undefined ? 'key' : 'passphrase';
@@ -188,17 +196,28 @@ async function readHeaders(device: BlockDevice, claim: BlockClaim | null, call: 
   return headers;
 }
 
-/** One copy is made stable before the other is touched, so that one is whole at any moment. */
-async function writeHeaders(device: BlockDevice, claim: BlockClaim | null, header: CryptHeader): Promise<void> {
-  for (const offset of HEADER_OFFSETS) {
+/** One copy is stable, and has been found to be, before the other is touched, so that one is whole at any moment. */
+async function writeHeaders(
+  device: BlockDevice,
+  claim: BlockClaim | null,
+  header: CryptHeader,
+  offsets: readonly number[],
+  call: string,
+): Promise<void> {
+  const bytes = encodeHeader(header);
+  for (const offset of offsets) {
     const io = headerIo(device, claim, offset);
     io.operation = BLOCK_WRITE;
-    (io.buffer as IoBuffer).bytes.set(encodeHeader(header));
-    await runIo(device, io, 'formatCrypt');
+    (io.buffer as IoBuffer).bytes.set(bytes);
+    await runIo(device, io, call);
     const flush = new BlockIo();
     flush.operation = BLOCK_FLUSH;
     flush.claim = claim;
-    await runIo(device, flush, 'formatCrypt');
+    await runIo(device, flush, call);
+    const check = headerIo(device, claim, offset);
+    await runIo(device, check, call);
+    if (bytes.equals((check.buffer as IoBuffer).bytes.subarray(0, HEADER_BYTES))) continue;
+    throw new SystemError(EIO, call, undefined, `the header's copy at ${offset} is not what was written; no other is touched`);
   }
 }
 

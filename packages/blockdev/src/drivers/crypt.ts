@@ -121,7 +121,6 @@ export function attachCrypt(handle: DeviceHandle, attach: (handle: DeviceHandle)
   const child = new ChildDevice<CryptIo>(attach(device), () => new CryptIo(), {
     readOnly: volume.readOnly,
     closes: true,
-    attached: true,
   });
   return new BlockDevice(new CryptDriver(child, volume, false), {}, handle);
 }

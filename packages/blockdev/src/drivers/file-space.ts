@@ -1,5 +1,5 @@
 import { FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, type Libc, libc } from '@biodone/uring';
-import { BLOCK_DISCARD, BLOCK_FAST_ONLY, BLOCK_NO_UNMAP, type BlockIo } from '../block-io.js';
+import { BLOCK_DISCARD, BLOCK_FAST_ONLY, BLOCK_FUA, BLOCK_NO_UNMAP, BLOCK_WRITE_ZEROES, type BlockIo } from '../block-io.js';
 import type { OpenFile } from './file-engine.js';
 
 /**
@@ -36,6 +36,11 @@ export function spaceSteps(io: BlockIo, file: OpenFile): readonly number[] {
   if (io.offset % file.sectorBytes !== 0 || io.lengthBytes % file.sectorBytes !== 0) return NONE;
   if ((io.flags & BLOCK_FAST_ONLY) !== 0) return allocated ? NONE : DEVICE_ZEROES_FAST;
   return allocated ? DEVICE_ZEROES_ALLOCATED : DEVICE_ZEROES;
+}
+
+/** Whether it is to be followed by fdatasync(2): neither fallocate(2) nor BLKDISCARD is stable when it returns, nor can it be told to be. */
+export function wantsSync({ operation, flags }: BlockIo): boolean {
+  return (flags & BLOCK_FUA) !== 0 && (operation === BLOCK_DISCARD || operation === BLOCK_WRITE_ZEROES);
 }
 
 /** Where the range begins: a discard leaves out what is no whole sector. */

@@ -6,7 +6,7 @@ import { find, place } from '../memory-parts.js';
 import { BLKDISCARD } from './block-ioctl.js';
 import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
 import { findExtents } from './file-extents.js';
-import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps } from './file-space.js';
+import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';
 import { native, putWord64 } from './native.js';
 
 /** File I/O in the calling thread, also of asynchronous requests: they are done when `strategy` returns, which blocks as long as they take. */
@@ -143,6 +143,7 @@ function changeSpace(io: BlockIo, file: OpenFile): void {
       if (result !== -ENOTSUP) break;
     }
   }
+  if (result === 0 && lengthBytes > 0 && wantsSync(io)) result = sync(file.fd);
   io.error = Math.abs(result);
   if (result === 0) io.transferredBytes = io.lengthBytes;
 }

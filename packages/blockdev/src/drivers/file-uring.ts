@@ -1,4 +1,5 @@
 import {
+  EBADF,
   ECANCELED,
   EINTR,
   EINVAL,
@@ -21,7 +22,7 @@ import { FreeList } from '../free-list.js';
 import { find, place } from '../memory-parts.js';
 import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
 import { findExtents } from './file-extents.js';
-import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps } from './file-space.js';
+import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';
 
 /** File I/O through the thread's io_uring. */
 export function createUringEngine(file: OpenFile, ring: ThreadRing): FileEngine {
@@ -67,6 +68,8 @@ class FileRequest extends RingRequest {
   /** What is tried for a discard or for zeros, and which of it is under way. */
   #steps = NO_STEPS;
   #step = 0;
+  /** Whether that is done, and is made stable now. */
+  #syncing = false;
   /** Whether somebody wants it to end: then it does not go on where the kernel has left off. */
   #ending = false;
 
@@ -80,6 +83,7 @@ class FileRequest extends RingRequest {
   begin(io: BlockIo): void {
     this.io = io;
     this.#ending = false;
+    this.#syncing = false;
     this.#goOn(io);
   }
 
@@ -103,8 +107,12 @@ class FileRequest extends RingRequest {
   #isOver(io: BlockIo, result: number): boolean {
     const { operation } = io;
     if (operation === BLOCK_READ || operation === BLOCK_WRITE) return isOver(io, this.#file, result, operation === BLOCK_READ);
-    if (this.#isRefused(result) && this.#step + 1 < this.#steps.length) {
+    if (!this.#syncing && this.#isRefused(result) && this.#step + 1 < this.#steps.length) {
       this.#step += 1;
+      return false;
+    }
+    if (result >= 0 && !this.#syncing && wantsSync(io)) {
+      this.#syncing = true;
       return false;
     }
     // A call that the kernel has interrupted for the cancel.
@@ -137,8 +145,20 @@ class FileRequest extends RingRequest {
       // Trusted memory has been transferred away since the request was checked.
       io.error = EINVAL;
     }
-    if (ready) this.#ring.start(this);
-    else this.#finish(io);
+    if (ready && this.#start(io)) return;
+    this.#finish(io);
+  }
+
+  #start(io: BlockIo): boolean {
+    try {
+      this.#ring.start(this);
+      return true;
+    } catch (error) {
+      // Somebody has closed the thread's ring before this device: nothing can be started any more, and that is the request's error.
+      if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+      io.error = EBADF;
+      return false;
+    }
   }
 
   #prepare(io: BlockIo): boolean {
@@ -152,7 +172,7 @@ class FileRequest extends RingRequest {
       this.#prepareTransfer(io);
       return true;
     }
-    if (io.operation !== BLOCK_FLUSH) return this.#prepareSpace(io);
+    if (io.operation !== BLOCK_FLUSH && !this.#syncing) return this.#prepareSpace(io);
     prepareFdatasync(this, target);
     return true;
   }

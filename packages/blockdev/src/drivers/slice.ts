@@ -50,7 +50,8 @@ export function openSlice(device: BlockDevice, options: SliceOptions = {}): Bloc
   checkDevice('device', device, 'slice');
   checkOptions('openSlice', options, { ...STACK_OPTIONS, offsetBytes: 'number', lengthBytes: 'number' });
   const range = checkRange(device, options);
-  const claims = device.capabilities.readOnly ? null : (): ReturnType<BlockDevice['claim']> => claimShared(device);
+  const claims =
+    device.capabilities.readOnly || device.attached ? null : (): ReturnType<BlockDevice['claim']> => claimShared(device);
   const others = slices.get(device) ?? new Set<Range>();
   for (const other of others) if (overlap(range, other)) throw overlapping(other);
   const children = new StackChildren([device], claims);

@@ -1,6 +1,6 @@
 import { TailQueue } from '@biodone/sync';
 import { ECANCELED, ENOTSUP, SystemError } from '@biodone/uring';
-import { BatchClock, type BlockTimers } from '../batch-clock.js';
+import { type BatchClock, type BlockTimers, clockOf } from '../batch-clock.js';
 import { biodone } from '../biodone.js';
 import {
   type AbortVerdict,
@@ -50,7 +50,7 @@ export class ThrottleDriver implements BlockDriver {
     this.#child = child;
     this.#buckets = buckets;
     this.#timers = timers;
-    this.#clock = new BatchClock(timers);
+    this.#clock = clockOf(timers);
     // The device below splits and aligns for itself: what is counted here is what callers ask for.
     this.limits = {
       blockSizeBytes: limits.blockSizeBytes,
@@ -176,7 +176,8 @@ export class ThrottleDriver implements BlockDriver {
   }
 
   handle(): DeviceHandle {
-    const advice = 'the limits of a throttle count one thread; throttle in each of them, or put it on top of the pool';
+    const advice =
+      'the limits of a throttle count one thread; open one in each of them, on attachDevice() of the device below, or on top of the pool';
     throw new SystemError(ENOTSUP, 'handle', undefined, advice);
   }
 

@@ -10,6 +10,7 @@ export interface Outcome {
 /** The fields of a request that a test sets. */
 export interface Order {
   operation?: number;
+  flags?: number;
   buffer?: IoBuffer | null;
   bufferOffset?: number;
   offset?: number;
@@ -21,6 +22,7 @@ export function makeIo(order: Order = {}): BlockIo {
   const io = new BlockIo();
   const buffer = order.buffer === undefined ? IoBuffer.allocate(4096) : order.buffer;
   io.operation = (order.operation ?? BLOCK_READ) as BlockOperation;
+  io.flags = order.flags ?? 0;
   io.buffer = buffer;
   io.bufferOffset = order.bufferOffset ?? 0;
   io.offset = order.offset ?? 0;

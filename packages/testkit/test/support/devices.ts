@@ -13,7 +13,7 @@ import {
 } from '@biodone/testkit';
 import { probe } from '@biodone/uring';
 import { afterAll } from 'vitest';
-import { stackedDrivers } from './stacked-drivers.js';
+import { SQUEEZED, stackedDrivers } from './stacked-drivers.js';
 
 /** How large the devices at the bottom are. */
 export const SIZE_BYTES: number = 2 ** 20;
@@ -25,6 +25,10 @@ export interface Leaf {
   readonly keepsData?: boolean;
   readonly remove?: (device: BlockDevice) => void;
   readonly resize?: (device: BlockDevice, sizeBytes: number) => void;
+  /** Whether what it holds is there after it was closed, for `openDevice` to open again. @default false */
+  readonly persists?: boolean;
+  /** What the devices over it are opened with. */
+  readonly above?: BlockDeviceOptions;
 }
 
 /** A device over others. It opens as many as it wants to with `child`. */
@@ -35,6 +39,10 @@ export interface Filter {
   readonly redundant?: boolean;
   /** Whether it keeps the data, or a picture of it, where a crash below does not reach. @default false */
   readonly caches?: boolean;
+  /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
+  readonly keepsSize?: boolean;
+  /** What `openDevice` needs besides what `config()` says; undefined for a filter that it does not know. */
+  readonly secret?: Readonly<Record<string, string>>;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'biodone-testkit-'));
@@ -78,17 +86,26 @@ export const leaves: readonly Leaf[] = [
     name: 'manual with every limit',
     open: (options) => openBackwards({ limits: TIGHT, capabilities: { zeroes: 'fast', discard: true }, ...options }),
   },
-  { name: 'file by blocking calls', open: (options) => openFile(newFile(), { engine: 'sync', ...options }) },
-  { name: 'file by fs', open: (options) => openFile(newFile(), { engine: 'fs', ...options }) },
+  {
+    name: 'manual of one request and one piece at a time',
+    open: (options) => openBackwards({ limits: { maxInFlight: 1, maxTransferBytes: 8192 }, piecesMax: 1, ...options }),
+    above: SQUEEZED,
+    remove: takeAway,
+    resize: changeSize,
+  },
+  { name: 'file by blocking calls', open: (options) => openFile(newFile(), { engine: 'sync', ...options }), persists: true },
+  { name: 'file by fs', open: (options) => openFile(newFile(), { engine: 'fs', ...options }), persists: true },
   ...(available
     ? [
         {
           name: 'file by io_uring',
           open: (options?: BlockDeviceOptions) => openFile(newFile(), { engine: 'uring', ...options }),
+          persists: true,
         },
         {
           name: 'file by io_uring, O_DIRECT',
           open: (options?: BlockDeviceOptions) => openFile(newFile(), { engine: 'uring', direct: true, ...options }),
+          persists: true,
         },
       ]
     : []),
@@ -108,7 +125,7 @@ export const filters: readonly Filter[] = [
     open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }),
     caches: true,
   },
-  ...stackedDrivers.map((filter) => ({ ...filter, redundant: filter.name === 'mirror' })),
+  ...stackedDrivers.map((filter) => ({ secret: {}, ...filter, redundant: filter.name === 'mirror' })),
 ];
 
 /** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */

@@ -1,12 +1,14 @@
 import {
   type BlockDevice,
   type BlockDeviceOptions,
+  type MirrorOptions,
   openConcat,
   openCrypt,
   openMirror,
   openSlice,
   openStripe,
   openThrottle,
+  type StackOptions,
 } from '@biodone/blockdev';
 
 type Child = () => BlockDevice;
@@ -15,6 +17,10 @@ type Options = BlockDeviceOptions | undefined;
 interface StackedDriver {
   readonly name: string;
   open(child: Child, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
+  /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
+  readonly keepsSize?: boolean;
+  /** What `openDevice` needs besides what `config()` says. */
+  readonly secret?: Readonly<Record<string, string>>;
 }
 
 /** 64 different bytes: XTS wants halves that differ. */
@@ -26,12 +32,28 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
   return (await openMirror([child(), child()], { create: true, halvesAreEqual: true, ...options })).device;
 }
 
+/** As little of everything as each of the drivers can do with. */
+export const SQUEEZED: BlockDeviceOptions & StackOptions & MirrorOptions & { readonly childRequestsMax: number } = {
+  piecesMax: 1,
+  childrenMax: 1,
+  requestsMax: 1,
+  childRequestsMax: 1,
+};
+
 /** The drivers of blockdev that work on other devices. */
 export const stackedDrivers: readonly StackedDriver[] = [
-  { name: 'slice', open: (child, options) => openSlice(child(), { offsetBytes: 65_536, ...options }) },
-  { name: 'concat', open: (child, options) => openConcat([child(), child()], options) },
-  { name: 'stripe', open: (child, options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }) },
-  { name: 'mirror', open: openMirrorDevice },
-  { name: 'crypt', open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }) },
+  { name: 'slice', open: (child, options) => openSlice(child(), { offsetBytes: 65_536, ...options }), keepsSize: true },
+  { name: 'concat', open: (child, options) => openConcat([child(), child()], options), keepsSize: true },
+  {
+    name: 'stripe',
+    open: (child, options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }),
+    keepsSize: true,
+  },
+  { name: 'mirror', open: openMirrorDevice, keepsSize: true },
+  {
+    name: 'crypt',
+    open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
+    secret: { key: Buffer.from(key).toString('hex') },
+  },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, options) },
 ];
