@@ -7,7 +7,7 @@ import { nearestName } from './nearest-name.js';
  * What an option can be: of one of these types of `typeof`, `'bytes'` for a Uint8Array, or one of several words. Ranges of numbers are for whoever
  * uses them to check.
  */
-export type OptionKind = 'boolean' | 'number' | 'string' | 'function' | 'object' | 'bytes' | 'any' | readonly string[];
+type OptionKind = 'boolean' | 'number' | 'string' | 'function' | 'object' | 'bytes' | 'any' | readonly string[];
 
 /** Options by their names. */
 export type OptionKinds = Readonly<Record<string, OptionKind>>;

@@ -49,7 +49,6 @@ const TEXTS: Readonly<Record<string, string>> = {
   EDEADLK: 'resource deadlock avoided',
   EDQUOT: 'disk quota exceeded',
   EILSEQ: 'the data is not what it should be',
-  ENOBUFS: 'no room left',
   ENOTSUP: 'operation not supported',
   EOPNOTSUPP: 'operation not supported',
   ESTALE: 'stale file handle',

@@ -34,6 +34,11 @@ describe('SystemError', () => {
     expect(new SystemError(35, 'biowait')).toMatchObject({ code: 'EDEADLK', errno: -35 });
     expect(new SystemError(62, 'wait')).toMatchObject({ code: 'ETIME', errno: -62 });
     expect(new SystemError(122, 'write').message).toBe('EDQUOT: disk quota exceeded, write');
+    // libuv has these too, and speaks of connections and sockets, or of bytes that are letters.
+    expect(new SystemError(114, 'resume').message).toBe('EALREADY: already in progress, or done before, resume');
+    expect(new SystemError(95, 'handle').message).toBe('ENOTSUP: operation not supported, handle');
+    expect(new SystemError(9, 'claim').message).toBe('EBADF: closed, or no open descriptor, claim');
+    expect(new SystemError(84, 'replay').message).toBe('EILSEQ: the data is not what it should be, replay');
     expect(new SystemError(9999, 'read')).toMatchObject({
       code: 'E9999',
       message: 'E9999: unknown error, read',
