@@ -1,4 +1,13 @@
-import { BLOCK_WRITE_ZEROES, type BlockDevice, type BlockIo, openFile, openMem } from '@biodone/blockdev';
+import {
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type BlockIo,
+  openCrypt,
+  openFile,
+  openMem,
+  openMirror,
+  openStripe,
+} from '@biodone/blockdev';
 import { compareRequest, flushRequest, readRequest, request, run, runSync, writeRequest } from '@biodone/testkit';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -74,13 +83,21 @@ const steps = fc.commands(
   { maxCommands: 60 },
 );
 
-describe.each<[string, () => BlockDevice]>([
+const key = Uint8Array.from({ length: 64 }, (_, index) => index);
+const two = (): BlockDevice[] => [openMem(SIZE_BYTES), openMem(SIZE_BYTES)];
+
+describe.each<[string, () => BlockDevice | Promise<BlockDevice>]>([
   ['mem', () => openMem(SIZE_BYTES)],
   ['file', () => openFile(newFile())],
+  // Small enough that most requests lie on several of them.
+  ['stripe over mem', () => openStripe(two(), { stripeBytes: 1000 })],
+  ['mirror over mem', async () => (await openMirror(two(), { create: true, halvesAreEqual: true })).device],
+  // It reads as noise where nobody has written.
+  ['crypt over mem', async () => zeroed(await openCrypt(openMem(SIZE_BYTES), { key, headerless: true, blockSizeBytes: 1 }))],
 ])('any sequence of requests to %s', (_name, open) => {
   it('comes to the same as on an array', async () => {
     const property = fc.asyncProperty(steps, async (commands) => {
-      const device = open();
+      const device = await open();
       try {
         await fc.asyncModelRun(() => ({ model: { bytes: new Uint8Array(SPAN) }, real: { device } }), commands);
       } finally {
@@ -90,3 +107,8 @@ describe.each<[string, () => BlockDevice]>([
     await fc.assert(property, { seed, numRuns: 60 });
   }, 60_000);
 });
+
+async function zeroed(device: BlockDevice): Promise<BlockDevice> {
+  expect((await run(device, writeRequest(0, new Uint8Array(SPAN)))).error).toBe(0);
+  return device;
+}
