@@ -95,15 +95,23 @@ export function pollAll(devices: readonly BlockDevice[]): number {
 export function waitForAny(devices: readonly BlockDevice[], timeoutMs: number, timers: BlockTimers): number | 'EINTR' | 'ETIME' {
   const deadlineMs = timers.now() + timeoutMs;
   while (true) {
-    const busy = devices.filter(({ inFlight }) => inFlight > 0);
-    if (busy.length === 0) return 0;
-    for (const device of busy) {
+    const busy = countBusy(devices);
+    if (busy === 0) return 0;
+    for (let index = 0; index < devices.length; index++) {
+      const device = devices[index] as BlockDevice;
+      if (device.inFlight === 0) continue;
       const left = Math.max(0, deadlineMs - timers.now());
-      const ended = device.wait(busy.length === 1 ? left : Math.min(left, LOOK_EVERY_MS));
+      const ended = device.wait(busy === 1 ? left : Math.min(left, LOOK_EVERY_MS));
       if (ended === 'EINTR' || (typeof ended === 'number' && ended > 0)) return ended;
     }
     if (timers.now() >= deadlineMs) return 'ETIME';
   }
+}
+
+function countBusy(devices: readonly BlockDevice[]): number {
+  let count = 0;
+  for (let index = 0; index < devices.length; index++) if ((devices[index] as BlockDevice).inFlight > 0) count += 1;
+  return count;
 }
 
 /** What devices of a stack have in common: blocks and alignment that suit all of them. Their own layers split and bounce the rest. */

@@ -2,6 +2,11 @@ import { EBUSY, EEXIST, EINVAL, SystemError } from '@biodone/uring';
 import { ENODEV } from '../errno.js';
 import { LABEL_FAILED, LABEL_GOOD, type MirrorLabel } from './mirror-label.js';
 
+const NO_LABEL =
+  'none of the devices has a label at its end. One that has grown keeps its label where the end was: give it its old size back, or open ' +
+  'the part up to there with openSlice. create: true makes a new mirror, and copies the first device over the others: only for devices ' +
+  'that have never been halves';
+
 /** What a half is to the mirror; see `HalfStatus`. */
 export type HalfState = 'good' | 'syncing' | 'rebuilding' | 'failed';
 
@@ -18,7 +23,7 @@ export interface Assembly {
 
 /**
  * Finds out from the labels which halves have the data. A half whose label is older than the newest is stale and is not used, however good it
- * looks.
+ * looks; one that is older by one only is copied to.
  *
  * @throws SystemError EINVAL if the devices belong to different mirrors or have no labels, ENODEV if halves are missing that could be newer
  * (unless `degraded`), EBUSY if the halves have been used apart
@@ -29,7 +34,7 @@ export function assemble(found: readonly FoundLabel[], degraded: boolean): Assem
     (best, each) => (best && best.label.generation >= each.label.generation ? best : each),
     null,
   );
-  if (newest === null) throw wrong(EINVAL, 'none of the devices has a label: make the mirror with create: true');
+  if (newest === null) throw wrong(EINVAL, NO_LABEL);
   const { uuid, generation, dataBytes, dirty, states } = newest.label;
   const stranger = labels.find(({ label }) => label.uuid !== uuid);
   if (stranger) throw wrong(EINVAL, `device ${stranger.device} belongs to another mirror, ${stranger.label.uuid}`);
@@ -38,14 +43,15 @@ export function assemble(found: readonly FoundLabel[], degraded: boolean): Assem
   for (const { label, device } of labels) checkApart(newest, label, device);
 
   const devices = place(labels, found, states.length);
-  const halves = states.map((listed, index) => judge(listed, devices[index] ?? null, found, generation));
-  const missing = states.findIndex((listed, index) => listed === LABEL_GOOD && !isLabel(found[devices[index] ?? -1]));
+  const judged = states.map((listed, index) => judge(listed, devices[index] ?? null, found, generation));
+  const missing = states.findIndex((listed, index) => listed === LABEL_GOOD && judged[index]?.state === 'failed');
   if (missing >= 0 && !degraded) {
     throw wrong(
       ENODEV,
-      `half ${missing} is missing, and may have newer data: add it, or say degraded: true to go on without it (no label changes before the first write, so you can look first)`,
+      `half ${missing} is missing, or what is there is older, and it may have newer data: add it, or say degraded: true to go on without it (no label changes before the first write, so you can look first)`,
     );
   }
+  const halves = chooseBehind(judged, states);
   const first = halves.findIndex(({ state }) => state === 'good');
   if (first < 0) throw wrong(ENODEV, 'no half with all of the data is there');
   // What was being written when the system went down may be on some of them only. One is right, the others follow it.
@@ -109,8 +115,17 @@ function judge(
   const label = found[device];
   if (!isLabel(label)) return { device, state: 'failed', reason: 'no label' };
   if (listed === LABEL_FAILED) return { device, state: 'failed', reason: 'it had failed' };
+  // The power went between the writing of the newest label here and there. All that was told to be done is on both; what came after is not.
+  if (label.generation === generation - 1) return { device, state: 'rebuilding', reason: null };
   if (label.generation !== generation) return { device, state: 'failed', reason: 'stale' };
   return { device, state: listed === LABEL_GOOD ? 'good' : 'rebuilding', reason: null };
+}
+
+/** Where the newest label has come only to halves that do not have all of the data yet, one of those is read that it has not come to. */
+function chooseBehind(halves: Assembly['halves'], states: readonly number[]): Assembly['halves'] {
+  if (halves.some(({ state }) => state === 'good')) return halves;
+  const first = halves.findIndex(({ state }, index) => state === 'rebuilding' && states[index] === LABEL_GOOD);
+  return halves.map((half, index) => (index === first ? { ...half, state: 'good' as const } : half));
 }
 
 function wrong(errno: number, message: string): SystemError {

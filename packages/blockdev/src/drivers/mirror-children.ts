@@ -1,5 +1,5 @@
 import type { BlockDevice } from '../block-device.js';
-import type { BlockIo } from '../block-io.js';
+import { type BlockIo, IO_STARTED } from '../block-io.js';
 import { type NestedOwner, startChild } from '../nested-io.js';
 import type { MirrorHalf } from './mirror-half.js';
 import { MirrorIo } from './mirror-io.js';
@@ -29,6 +29,7 @@ export class MirrorChildren {
     child.write = null;
     child.half = null;
     child.aborted = false;
+    child.abandoned = false;
     if (child.errors.length > 0) child.errors.length = 0;
     this.#free.push(child);
   }
@@ -38,8 +39,28 @@ export class MirrorChildren {
     const half = child.half as MirrorHalf;
     half.inFlight += 1;
     if (!startChild(child, half.device as BlockDevice)) return false;
-    half.inFlight -= 1;
-    return true;
+    return this.ended(child);
+  }
+
+  /** A request has come back. False if nobody waits for it any more. */
+  ended(child: MirrorIo): boolean {
+    (child.half as MirrorHalf).ended();
+    if (!child.abandoned) return true;
+    this.giveBack(child);
+    return false;
+  }
+
+  /** Gives a request up: it is no part of anything any more, and is asked to end. */
+  abandon(child: MirrorIo): void {
+    child.abandoned = true;
+    child.parent = null;
+    child.write = null;
+    child.child?.abort(child);
+  }
+
+  /** Those that are under way. For what is rare, and has the time. */
+  underWay(isWanted: (child: MirrorIo) => boolean): MirrorIo[] {
+    return this.#made.filter((child) => child.state === IO_STARTED && !child.abandoned && isWanted(child));
   }
 
   /** The first request that a parent has under way. For `abort`, which has the time. */

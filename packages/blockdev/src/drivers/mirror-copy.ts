@@ -5,6 +5,7 @@ import { BLOCK_READ, BLOCK_WRITE, BlockIo, type BlockIoOwner, IO_STARTED } from 
 import type { RangeEntry } from '../range-queue.js';
 import type { MirrorDriver } from './mirror-driver.js';
 import type { MirrorHalf } from './mirror-half.js';
+import { MirrorOwnRead } from './mirror-io.js';
 
 /**
  * Copies a range from the good halves to another one. Meanwhile no write has any of the range, so none is lost: what comes before is copied,
@@ -19,33 +20,43 @@ export class MirrorCopy implements RangeEntry {
   queueNext: TailQueueEntry | null = null;
   queuePrevious: TailQueueEntry | null = null;
   readonly #driver: MirrorDriver;
-  readonly #read = new BlockIo();
-  readonly #write = new BlockIo();
+  readonly #read = new MirrorOwnRead();
+  #write = new BlockIo();
   readonly #owner: BlockIoOwner;
   #buffer: IoBuffer | null = null;
   #target: MirrorHalf | null = null;
+  #excluded = 0;
   #done: (error: number, written: boolean) => void = () => {};
 
   constructor(driver: MirrorDriver) {
     this.#driver = driver;
     this.#owner = ownerOf(driver);
     this.#read.iodone = () => this.#readDone();
-    this.#write.iodone = () => this.#finish(this.#writeError(), true);
   }
 
-  /** @param done is told the errno, and whether it is that of the write to `target`; perhaps before this returns */
-  start(target: MirrorHalf, offset: number, lengthBytes: number, done: (error: number, written: boolean) => void): void {
+  /**
+   * @param excluded the halves that are not read, as bits; `target` is one of them
+   * @param done is told the errno, and whether it is that of the write to `target`; perhaps before this returns
+   */
+  start(
+    target: MirrorHalf,
+    offset: number,
+    lengthBytes: number,
+    done: (error: number, written: boolean) => void,
+    excluded: number = target.bit,
+  ): void {
     this.#aim(target, offset, lengthBytes);
+    this.#excluded = excluded;
     this.#done = done;
     if (this.#driver.ranges.enter(this)) this.entered();
   }
 
   /** Copies in the calling thread. EBUSY if somebody has a part of the range. */
-  run(target: MirrorHalf, offset: number, lengthBytes: number): CopyResult {
+  run(target: MirrorHalf, offset: number, lengthBytes: number, excluded: number = target.bit): CopyResult {
     this.#aim(target, offset, lengthBytes);
     if (this.#driver.ranges.isTaken(this)) return { error: EBUSY, written: false };
     const read = this.#prepareRead();
-    const error = this.#driver.reads.run(read, target.bit);
+    const error = this.#driver.reads.run(read, excluded);
     if (error !== 0) return { error, written: false };
     if (!target.inUse) return { error: ECANCELED, written: true };
     const write = this.#prepareWrite(target);
@@ -60,7 +71,7 @@ export class MirrorCopy implements RangeEntry {
     // What completes at once is told by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      this.#driver.reads.start(io, this.#target?.bit ?? 0);
+      this.#driver.reads.start(io, this.#excluded);
     } finally {
       endSubmit();
     }
@@ -97,9 +108,21 @@ export class MirrorCopy implements RangeEntry {
 
   #readDone(): void {
     const target = this.#target as MirrorHalf;
+    // It is another one if a half did not answer.
+    this.#buffer = this.#read.buffer;
     if (this.#read.error !== 0) this.#finish(this.#read.error, false);
     else if (!target.inUse || target.device === null) this.#finish(ECANCELED, true);
-    else target.device.strategy(this.#prepareWrite(target));
+    else target.send(this.#prepareWrite(target), (error) => this.#written(target, error));
+  }
+
+  #written(target: MirrorHalf, error: number): void {
+    const failure = error || this.#writeError();
+    if (!target.inUse) {
+      // Its device may have them still.
+      this.#write = new BlockIo();
+      this.#buffer = null;
+    }
+    this.#finish(failure, true);
   }
 
   #writeError(): number {

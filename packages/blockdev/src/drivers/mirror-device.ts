@@ -7,8 +7,8 @@ import { checkDevice } from '../check-options.js';
 import type { BlockDriver, DriverEvents } from '../driver.js';
 import { ENODEV } from '../errno.js';
 import { checkInteger } from '../errors.js';
-import type { BlockLimits } from '../limits.js';
-import { closeAll, commonCapabilities, commonLimits, sizeOfChild } from '../stack-children.js';
+import type { BlockCapabilities, BlockLimits } from '../limits.js';
+import { commonCapabilities, commonLimits, sizeOfChild } from '../stack-children.js';
 import type { HalfState } from './mirror-assembly.js';
 import { MirrorDriver } from './mirror-driver.js';
 import { MirrorHalf } from './mirror-half.js';
@@ -53,7 +53,9 @@ export class MirrorDevice {
   readonly #set: MirrorSet;
   readonly #driver: MirrorDriver;
   readonly #repair: MirrorRepair;
+  /** By half. Those that were cancelled are in #running until their last piece has ended. */
   readonly #rebuilds: (MirrorRebuild | null)[] = [];
+  readonly #running = new Set<MirrorRebuild>();
   readonly #timers: BlockTimers;
   readonly #options: MirrorSettings;
   readonly #events = new EventEmitter();
@@ -62,11 +64,16 @@ export class MirrorDevice {
   /** @internal */
   constructor(halves: MirrorHalf[], identity: MirrorIdentity, options: MirrorSettings) {
     const devices = halves.map(({ device }) => device).filter((device) => device !== null);
-    const capabilities = commonCapabilities(devices);
+    const capabilities = capabilitiesOf(devices);
     const labels = identity.labels && !capabilities.readOnly;
     this.#options = options;
     this.#timers = options.timers ?? threadTimers;
-    this.#set = new MirrorSet(halves, { ...identity, labels }, () => this.#changed());
+    this.#set = new MirrorSet(
+      halves,
+      { ...identity, labels },
+      () => this.#changed(),
+      (half) => this.#lost(half),
+    );
     const driver = new MirrorDriver({
       set: this.#set,
       limits: limitsOf(devices, identity.dataBytes, options.childrenMax ?? 1024),
@@ -75,6 +82,7 @@ export class MirrorDevice {
       repair: (half, offset, lengthBytes) => {
         if (capabilities.readOnly !== true && !this.#set.untouched) this.#repair.add(half, offset, lengthBytes);
       },
+      makeEqual: (half, offset, lengthBytes, excluded) => this.#repair.makeEqual(half, offset, lengthBytes, excluded),
       repairNow: () => this.#repair.runNow(),
       ...this.#cold(),
     });
@@ -125,8 +133,9 @@ export class MirrorDevice {
   }
 
   /**
-   * Takes a half out, as if it had failed. Requests to it that are under way go on, and do not matter. If it is being rebuilt, that ends with
-   * ECANCELED.
+   * Takes a half out, as if it had failed. Nobody waits for the requests to it that are under way: they are asked to end, and writes are done
+   * without them. Until such a write has ended, the half's device may read its memory; what it finds there does not matter. A read ends when
+   * the device has given its memory back, and another half has been asked.
    *
    * @throws SystemError EBUSY for the last half that has all of the data
    */
@@ -134,7 +143,7 @@ export class MirrorDevice {
     const half = this.#half(index);
     this.#set.touch();
     if (this.#set.takeOut(half, 'taken out')) {
-      this.#rebuilds[index]?.cancel();
+      this.#stop(index);
       return;
     }
     throw new SystemError(EBUSY, 'fail', undefined, 'it is the last half with all of the data: close the mirror instead');
@@ -153,19 +162,19 @@ export class MirrorDevice {
     checkDevice('device', device, 'replace');
     this.#checkNew(device);
     const claim = device.claim('read-many-write-one');
-    this.#rebuilds[index]?.cancel();
     this.#set.touch();
     if (!this.#set.takeOut(old, 'replaced')) {
       claim.release();
       throw new SystemError(EBUSY, 'replace', undefined, 'it is the last half with all of the data: rebuild another one first');
     }
+    this.#stop(index);
     old.unwatch();
     const half = new MirrorHalf(index, device, claim, 'rebuilding', null);
     this.#set.replace(half);
     this.#watch(half);
     old.claim?.release();
     // A disk that answers no more is not waited for before the copying begins.
-    const closed = this.#options.closeChildren === false ? undefined : old.device?.close();
+    const closed = this.#options.closeChildren === false ? undefined : closeHalf(old);
     await Promise.all([this.rebuild(index, options), closed]);
   }
 
@@ -183,26 +192,23 @@ export class MirrorDevice {
       this.#set.touch();
       await new Promise((resolve) => this.#set.whenSaved(resolve));
     }
-    for (let running = this.#rebuilds[index]; running; running = this.#rebuilds[index]) {
-      if (!running.cancelled && running.half === this.#set.halves[index]) return running.promise;
-      // Its last piece is under way, and must not be mistaken for one of the next rebuild.
-      await running.promise.catch(() => {});
-      if (this.#rebuilds[index] === running) this.#rebuilds[index] = null;
-    }
+    const current = this.#rebuilds[index];
+    if (current && !current.cancelled && current.half === this.#set.halves[index]) return current.promise;
+    // The last piece of one that was cancelled is under way, and must not be mistaken for one of the next rebuild.
+    const ending = [...this.#running].filter(({ half }) => half.index === index);
+    if (ending.length > 0) await Promise.allSettled(ending.map(({ promise }) => promise));
     const half = this.#half(index);
     if (this.device.closed) throw new SystemError(EBADF, 'rebuild', undefined, 'the mirror is closed');
     if (half.device === null) throw new SystemError(ENODEV, 'rebuild', undefined, 'the half is missing: replace it');
     if (half.state === 'good') throw new SystemError(EALREADY, 'rebuild', undefined, 'the half is good');
     const rebuild = new MirrorRebuild(this.#driver, this.#set, half, this.#timers, options);
     this.#rebuilds[index] = rebuild;
-    if (half.state === 'failed') {
-      half.state = 'rebuilding';
-      half.reason = null;
-      this.#set.change();
-    }
+    this.#running.add(rebuild);
+    rebuild.begin();
     try {
       await rebuild.promise;
     } finally {
+      this.#running.delete(rebuild);
       if (this.#rebuilds[index] === rebuild) this.#rebuilds[index] = null;
     }
   }
@@ -221,9 +227,7 @@ export class MirrorDevice {
 
   /** Promises when no half is being rebuilt, well or not: {@link halves} tells. */
   async rebuilt(): Promise<void> {
-    for (let running = this.#running(); running.length > 0; running = this.#running()) {
-      await Promise.allSettled(running.map(({ promise }) => promise));
-    }
+    while (this.#running.size > 0) await Promise.allSettled([...this.#running].map(({ promise }) => promise));
   }
 
   /**
@@ -231,7 +235,7 @@ export class MirrorDevice {
    * cannot be written). For rebuilds that go on see {@link rebuilt}.
    */
   async settled(): Promise<void> {
-    await Promise.allSettled(this.#running().flatMap(({ cancelled, promise }) => (cancelled ? [promise] : [])));
+    await Promise.allSettled([...this.#running].flatMap(({ cancelled, promise }) => (cancelled ? [promise] : [])));
     await new Promise<void>((resolve) => this.#repair.whenIdle(resolve));
     await new Promise((resolve) => this.#set.whenSaved(resolve));
   }
@@ -243,10 +247,6 @@ export class MirrorDevice {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #running(): MirrorRebuild[] {
-    return this.#rebuilds.filter((rebuild) => rebuild !== null && rebuild !== undefined);
   }
 
   #half(index: number): MirrorHalf {
@@ -261,9 +261,26 @@ export class MirrorDevice {
     const { blockSizeBytes } = this.#driver.limits;
     if (room < dataBytes) throw invalid(`the device has room for ${Math.max(0, room)} bytes, the mirror has ${dataBytes}`);
     if (device.capabilities.readOnly) throw invalid('the device cannot be written');
+    if (device.capabilities.progress === 'event-loop' && this.#driver.capabilities.progress !== 'event-loop') {
+      throw invalid(
+        'it completes requests in the event loop alone, and the mirror has promised that threads can wait for its own',
+      );
+    }
     if (blockSizeBytes % device.limits.blockSizeBytes !== 0) {
       throw invalid(`its blocks of ${device.limits.blockSizeBytes} bytes do not go into the mirror's of ${blockSizeBytes}`);
     }
+  }
+
+  /** Ends the rebuild of a half, so that another one can begin. */
+  #stop(index: number): void {
+    const rebuild = this.#rebuilds[index];
+    this.#rebuilds[index] = null;
+    rebuild?.cancel();
+  }
+
+  #lost(half: MirrorHalf): void {
+    if (this.#rebuilds[half.index]?.half === half) this.#stop(half.index);
+    this.#driver.abandon(half);
   }
 
   #changed(): void {
@@ -319,31 +336,53 @@ export class MirrorDevice {
   }
 
   async #close(): Promise<void> {
-    const rebuilds = this.#running();
+    const rebuilds = [...this.#running];
     for (const rebuild of rebuilds) rebuild.cancel();
     await Promise.allSettled(rebuilds.map(({ promise }) => promise));
     await this.settled();
-    if (this.#set.identity.labels && !this.#set.untouched) await this.#writeLastLabels();
-    const devices = this.#set.halves.map(({ device }) => device).filter((device) => device !== null);
+    const error = this.#set.identity.labels && !this.#set.untouched ? await this.#writeLastLabels() : 0;
     for (const half of this.#set.halves) {
       half.unwatch();
       half.claim?.release();
     }
-    if (this.#options.closeChildren !== false) await closeAll(devices);
+    if (this.#options.closeChildren !== false) await closeHalves(this.#set.halves);
+    if (error === 0) return;
+    throw new SystemError(
+      error,
+      'close',
+      undefined,
+      'the last half that has the data could not make it stable, or say so in its label',
+    );
   }
 
-  /** The halves are equal, and said to be so, only when everything is stable. */
-  async #writeLastLabels(): Promise<void> {
+  /** The halves are equal, and said to be so, only when everything is stable. Returns the errno with which the last one failed, or 0. */
+  async #writeLastLabels(): Promise<number> {
+    let failure = 0;
     await Promise.all(
       this.#set.halves.map(async (half) => {
         const error = await flushHalf(half);
-        if (error !== 0) this.#set.takeOut(half, `the last flush failed: errno ${error}`);
+        if (error !== 0 && !this.#set.takeOut(half, `the last flush failed: errno ${error}`)) failure = error;
       }),
     );
-    this.#set.dirty = false;
+    // What may not be stable is not called equal: the next opening makes it so.
+    this.#set.dirty = failure !== 0;
     this.#set.change();
-    await this.settled();
+    const unsaved = await new Promise<number>((resolve) => this.#set.whenSaved(resolve));
+    return failure || unsaved;
   }
+}
+
+/** What a mirror can do. */
+function capabilitiesOf(devices: readonly BlockDevice[]): BlockCapabilities {
+  const common = commonCapabilities(devices);
+  return {
+    ...common,
+    // A request may wait for another half, or for labels.
+    progress: common.progress === 'none' ? 'any' : common.progress,
+    // What is read after a discard may differ from half to half. Zeros that give the space back are the same on all.
+    discard: false,
+    extents: devices.every(({ capabilities }) => capabilities.extents),
+  };
 }
 
 function limitsOf(devices: readonly BlockDevice[], dataBytes: number, childrenMax: number): BlockLimits {
@@ -359,16 +398,25 @@ function limitsOf(devices: readonly BlockDevice[], dataBytes: number, childrenMa
   };
 }
 
+/** Closes the device of a half. One that has not given back what it was sent when it failed is not waited for: it may never do so. */
+function closeHalf(half: MirrorHalf): Promise<void> {
+  const closed = half.device?.close() ?? Promise.resolve();
+  if (half.inUse || half.inFlight === 0) return closed;
+  closed.catch(() => {});
+  return Promise.resolve();
+}
+
+async function closeHalves(halves: readonly MirrorHalf[]): Promise<void> {
+  const results = await Promise.allSettled(halves.map(closeHalf));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
 function flushHalf(half: MirrorHalf): Promise<number> {
-  const { device } = half;
-  if (device === null || !half.inUse) return Promise.resolve(0);
+  if (half.device === null || !half.inUse) return Promise.resolve(0);
   const io = new BlockIo();
   io.operation = BLOCK_FLUSH;
   io.claim = half.claim;
-  return new Promise((resolve) => {
-    io.iodone = () => resolve(io.error);
-    device.strategy(io);
-  });
+  return new Promise((resolve) => half.send(io, resolve));
 }
 
 function invalid(message: string): SystemError {

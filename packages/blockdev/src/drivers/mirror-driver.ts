@@ -1,7 +1,6 @@
 import { EBUSY, ECANCELED, ENOTSUP } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
-import type { BlockDevice } from '../block-device.js';
 import {
   type AbortVerdict,
   BLOCK_DISCARD,
@@ -33,6 +32,8 @@ export interface MirrorDriverParts {
   readonly timers: BlockTimers;
   /** A half could not read a range that another one could. */
   readonly repair: (half: MirrorHalf, offset: number, lengthBytes: number) => void;
+  /** Halves have to be made equal to others than those in `excluded`, which are bits. */
+  readonly makeEqual: (half: MirrorHalf, offset: number, lengthBytes: number, excluded: number) => void;
   /** Does all repairs that can be done, in the calling thread. */
   readonly repairNow: () => void;
   readonly describe: () => Record<string, unknown>;
@@ -56,6 +57,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   readonly attached: (events: DriverEvents) => void;
   readonly close: () => Promise<void>;
   readonly #set: MirrorSet;
+  readonly #children: MirrorChildren;
   readonly #writes: MirrorWrites;
   readonly #timers: BlockTimers;
   readonly #repairNow: () => void;
@@ -75,9 +77,10 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
     this.#timers = parts.timers;
     this.#repairNow = parts.repairNow;
     const children = new MirrorChildren(this);
+    this.#children = children;
     const rotational = capabilities.rotational === true;
     this.reads = new MirrorReads({ set, children, blockSizeBytes: limits.blockSizeBytes, rotational, repair });
-    this.#writes = new MirrorWrites(set, children, this.ranges);
+    this.#writes = new MirrorWrites(set, children, this.ranges, parts.makeEqual);
   }
 
   start(io: BlockIo): void {
@@ -103,7 +106,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   /** For child requests alone. */
   childDone(io: NestedIo): void {
     const child = io as MirrorIo;
-    (child.half as MirrorHalf).inFlight -= 1;
+    if (!this.#children.ended(child)) return;
     if (child.write === null) this.reads.done(child);
     else this.#writes.partDone(child.write, child);
   }
@@ -118,12 +121,26 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
     return this.#writes.abort(io) ?? this.reads.abort(io);
   }
 
+  /** A half is out: nobody waits for what it has under way. */
+  abandon(half: MirrorHalf): void {
+    beginSubmit();
+    try {
+      half.abandon();
+      for (const child of this.#children.underWay((each) => each.half === half)) {
+        if (child.write === null) this.reads.halfLost(child);
+        else this.#writes.halfLost(child.write, child);
+      }
+    } finally {
+      endSubmit();
+    }
+  }
+
   poll(): number {
-    return pollAll(this.#devices());
+    return pollAll(this.#set.devices);
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    return waitForAny(this.#devices(), timeoutMs, this.#timers);
+    return waitForAny(this.#set.devices, timeoutMs, this.#timers);
   }
 
   /** Lets no write reach a half before the labels say that the mirror is in use. */
@@ -161,10 +178,6 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
     const error = this.#set.inThread(() => this.#set.touch());
     if (error === 0) this.#first = null;
     return error;
-  }
-
-  #devices(): BlockDevice[] {
-    return this.#set.halves.map(({ device }) => device).filter((device) => device !== null);
   }
 }
 

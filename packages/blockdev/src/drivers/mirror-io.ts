@@ -1,6 +1,6 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { EAGAIN, EBUSY, ECANCELED, EINVAL, EIO, ENOTSUP, EPERM } from '@biodone/uring';
-import { BLOCK_FLUSH, type BlockIo } from '../block-io.js';
+import { BLOCK_FLUSH, BlockIo } from '../block-io.js';
 import { EBADMSG, EILSEQ, ENODATA } from '../errno.js';
 import { NestedIo } from '../nested-io.js';
 import type { RangeEntry } from '../range-queue.js';
@@ -20,7 +20,12 @@ export class MirrorIo extends NestedIo {
   /** The error of each half that has been tried. */
   errors: number[] = [];
   aborted = false;
+  /** Its half was taken out, and nobody waits for it: until it comes back, it holds the memory that it was given. */
+  abandoned = false;
 }
+
+/** A read into memory of the mirror's own: where a half does not answer, other memory will do. */
+export class MirrorOwnRead extends BlockIo {}
 
 /** A write, a discard or a flush on its way to all halves. */
 export class MirrorWrite implements RangeEntry {
@@ -32,6 +37,11 @@ export class MirrorWrite implements RangeEntry {
   succeeded = 0;
   /** Those that do not do this, as bits. */
   refused = 0;
+  /** Those that have been asked a second time. */
+  repeated = 0;
+  /** Somebody wants it to end; and those that had not begun it then. */
+  aborted = false;
+  cancelled = 0;
   /** Of the last half there is, and what was moved before it. */
   error = 0;
   movedBytes = 0;
@@ -52,6 +62,9 @@ export class MirrorWrite implements RangeEntry {
     this.end = flush ? 0 : parent.offset + parent.lengthBytes;
     this.succeeded = 0;
     this.refused = 0;
+    this.repeated = 0;
+    this.aborted = false;
+    this.cancelled = 0;
     this.error = 0;
     this.movedBytes = 0;
   }

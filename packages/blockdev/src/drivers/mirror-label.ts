@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 
 /** How much a label takes at the end of each half. */
@@ -37,9 +38,13 @@ const VERSION = 1;
 const CHECKSUM_AT = 16;
 const BODY_AT = 48;
 const UUID_AT = 56;
+const STATES_AT = UUID_AT + 40;
+/** What a disk writes all or nothing of. What a label says fits in: the rest is zeros, and no label is half of one and half of the next. */
+const SECTOR_BYTES = 512;
 
 /** Writes a label into a block of {@link LABEL_BYTES}. */
 export function encodeLabel(label: MirrorLabel, block: Uint8Array): void {
+  assert(STATES_AT + label.states.length <= SECTOR_BYTES, 'a label does not fit in one sector');
   const bytes = Buffer.from(block.buffer, block.byteOffset, LABEL_BYTES).fill(0);
   MAGIC.copy(bytes);
   bytes.writeUInt32LE(VERSION, BODY_AT);
@@ -49,7 +54,7 @@ export function encodeLabel(label: MirrorLabel, block: Uint8Array): void {
   bytes.writeDoubleLE(label.dataBytes, UUID_AT + 24);
   bytes.writeUInt32LE(label.index, UUID_AT + 32);
   bytes.writeUInt32LE(label.states.length, UUID_AT + 36);
-  for (const [index, state] of label.states.entries()) bytes.writeUInt8(state, UUID_AT + 40 + index);
+  for (const [index, state] of label.states.entries()) bytes.writeUInt8(state, STATES_AT + index);
   checksumOf(bytes).copy(bytes, CHECKSUM_AT);
 }
 
@@ -66,7 +71,7 @@ export function decodeLabel(block: Uint8Array): MirrorLabel | null {
     dataBytes: bytes.readDoubleLE(UUID_AT + 24),
     index: bytes.readUInt32LE(UUID_AT + 32),
     dirty: bytes.readUInt32LE(BODY_AT + 4) !== 0,
-    states: [...bytes.subarray(UUID_AT + 40, UUID_AT + 40 + count)],
+    states: [...bytes.subarray(STATES_AT, STATES_AT + count)],
   };
 }
 

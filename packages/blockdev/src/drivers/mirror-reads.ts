@@ -1,11 +1,11 @@
-import { ECANCELED, EIO } from '@biodone/uring';
+import { ECANCELED, EIO, IoBuffer } from '@biodone/uring';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_READ, type BlockIo } from '../block-io.js';
 import { aim } from '../nested-io.js';
 import type { MirrorChildren } from './mirror-children.js';
 import type { MirrorHalf } from './mirror-half.js';
-import { judgeReadError, type MirrorIo } from './mirror-io.js';
+import { judgeReadError, type MirrorIo, MirrorOwnRead } from './mirror-io.js';
 import type { MirrorSet } from './mirror-set.js';
 
 /** What no half can read in one piece is read in pieces of this, so that bad places on different halves do not add up. */
@@ -96,8 +96,25 @@ export class MirrorReads {
     }
   }
 
+  /**
+   * The half of a read is out. Its device may write to the memory of the read for as long as it has it: so the others are asked when it has
+   * given it back, or, if it is the mirror's own, with other memory at once.
+   */
+  halfLost(child: MirrorIo): void {
+    const parent = child.parent as BlockIo;
+    if (!(parent instanceof MirrorOwnRead)) {
+      child.child?.abort(child);
+      return;
+    }
+    const { excluded } = child;
+    this.#children.abandon(child);
+    parent.buffer = IoBuffer.allocate(parent.lengthBytes);
+    parent.transferredBytes = 0;
+    this.start(parent, excluded);
+  }
+
   #prepareRead(io: BlockIo, excluded: number): MirrorIo | null {
-    const half = this.#choose(io.offset, excluded);
+    const half = this.#chooseFor(io, io.offset, excluded);
     if (half === null) return null;
     const child = this.#children.take();
     child.excluded = excluded;
@@ -114,6 +131,13 @@ export class MirrorReads {
     child.extents = parent.operation === BLOCK_EXTENTS ? parent.extents : null;
     half.readEnd = child.offset + length;
     this.#turn = half.index;
+  }
+
+  #chooseFor(io: BlockIo, offset: number, tried: number): MirrorHalf | null {
+    if (io.operation !== BLOCK_EXTENTS) return this.#choose(offset, tried);
+    // What is a hole on one may be zeros on another: one of them has the word, so that two answers go together.
+    const first = this.#set.halves.find(({ state, bit }) => state === 'good' && (tried & bit) === 0);
+    return first ?? this.#chooseUnsettled(tried);
   }
 
   /** The half with the least to do; of those, the nearest where distance costs time, else the next. */
@@ -151,7 +175,7 @@ export class MirrorReads {
     if (position === parent.lengthBytes) return 0;
     if (parent.operation === BLOCK_EXTENTS && child.error === 0) return 0;
     if (child.aborted) return ECANCELED;
-    let half = this.#choose(parent.offset + position, child.tried);
+    let half = this.#chooseFor(parent, parent.offset + position, child.tried);
     if (half === null && child.chunkBytes > this.#smallBytes && parent.operation === BLOCK_READ) {
       child.chunkBytes = this.#smallBytes;
       child.tried = child.excluded;

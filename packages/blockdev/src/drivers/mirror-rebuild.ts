@@ -33,6 +33,7 @@ export class MirrorRebuild {
   readonly #pieceBytes: number;
   #settle: (error: Error | null) => void = () => {};
   #cancelled = false;
+  #ended = false;
   /** Whether a piece is on its way: it is waited for. */
   #copying = false;
   #cancelTimer: (() => void) | null = null;
@@ -54,7 +55,20 @@ export class MirrorRebuild {
     });
     signal?.addEventListener('abort', () => this.cancel(), { once: true });
     if (signal?.aborted) this.#cancelled = true;
-    this.#later(0);
+  }
+
+  /** Begins, as soon as nothing is under way to the half that was so when it failed: it could be written after what is copied now. */
+  begin(): void {
+    if (this.half.state !== 'failed') this.#later(0);
+    else this.half.whenIdle(() => this.#take());
+  }
+
+  #take(): void {
+    if (this.#ended) return;
+    this.half.state = 'rebuilding';
+    this.half.reason = null;
+    this.#set.change();
+    if (!this.#ended) this.#later(0);
   }
 
   /** Whether it is to end early, or has. */
@@ -91,8 +105,10 @@ export class MirrorRebuild {
     this.#copying = false;
     if (error !== 0) {
       const what = written ? 'the half could not be written' : 'no other half could be read';
-      if (written) this.#set.takeOut(this.half, `${what}: errno ${error}`);
+      const cancelled = this.#cancelled;
       this.#end(new SystemError(error, 'rebuild', undefined, what));
+      // Another rebuild of the half may have begun since this one was cancelled.
+      if (written && !cancelled) this.#set.takeOut(this.half, `${what}: errno ${error}`);
       return;
     }
     this.doneBytes += length;
@@ -105,12 +121,11 @@ export class MirrorRebuild {
     const io = new BlockIo();
     io.operation = BLOCK_FLUSH;
     io.claim = this.half.claim;
-    io.iodone = () => {
-      if (io.error !== 0) this.#copied(0, io.error, true);
+    this.half.send(io, (error) => {
+      if (error !== 0) this.#copied(0, error, true);
       else if (!this.half.inUse) this.#copied(0, ECANCELED, true);
       else this.#becomeGood();
-    };
-    this.half.device?.strategy(io);
+    });
   }
 
   #becomeGood(): void {
@@ -136,6 +151,7 @@ export class MirrorRebuild {
   }
 
   #end(error: Error | null): void {
+    this.#ended = true;
     this.#settle(error);
   }
 }

@@ -12,6 +12,8 @@ const PLACES_MAX = 64;
 
 interface Place {
   readonly half: MirrorHalf;
+  /** Halves that are not read for it, as bits. */
+  readonly excluded: number;
   offset: number;
   end: number;
 }
@@ -32,11 +34,21 @@ export class MirrorRepair {
     this.#copy = new MirrorCopy(driver);
   }
 
+  /** Makes a half equal to those that are not in `excluded`, where they may differ. If that cannot be, the half is taken out. */
+  makeEqual(half: MirrorHalf, offset: number, lengthBytes: number, excluded: number): void {
+    if (this.#places.length === PLACES_MAX) {
+      this.#set.takeOut(half, 'too much of it was cancelled');
+      return;
+    }
+    this.#places.push({ half, offset, end: offset + lengthBytes, excluded });
+    if (!this.#set.isInThread) this.#next();
+  }
+
   add(half: MirrorHalf, offset: number, lengthBytes: number): void {
     const end = offset + lengthBytes;
     if (!half.inUse || this.#places.length === PLACES_MAX) return;
     if (this.#places.some((place) => place.half === half && place.offset <= offset && end <= place.end)) return;
-    this.#places.push({ half, offset, end });
+    this.#places.push({ half, offset, end, excluded: half.bit });
     // In the calling thread, runNow() follows.
     if (!this.#set.isInThread) this.#next();
   }
@@ -50,7 +62,7 @@ export class MirrorRepair {
         return;
       }
       const length = Math.min(PIECE_BYTES, place.end - place.offset);
-      const result = this.#copy.run(place.half, place.offset, length);
+      const result = this.#copy.run(place.half, place.offset, length, place.excluded);
       if (result.error === EBUSY && !result.written) this.#next();
       else this.#copied(place, length, result);
     }
@@ -71,18 +83,20 @@ export class MirrorRepair {
     }
     const length = Math.min(PIECE_BYTES, place.end - place.offset);
     this.#copying = true;
-    this.#copy.start(place.half, place.offset, length, (error, written) => {
+    const done = (error: number, written: boolean): void => {
       this.#copying = false;
       this.#copied(place, length, { error, written });
       this.#next();
-    });
+    };
+    this.#copy.start(place.half, place.offset, length, done, place.excluded);
   }
 
   #copied(place: Place, length: number, { error, written }: CopyResult): void {
     place.offset += length;
-    if (error === 0 && place.offset === place.end) this.repaired += 1;
-    // What cannot be read any more stays as it is; a half that cannot be written has failed.
-    if (error !== 0 && written) this.#set.takeOut(place.half, `a repair failed: errno ${error}`);
+    const hadFailed = place.excluded === place.half.bit;
+    if (error === 0 && hadFailed && place.offset === place.end) this.repaired += 1;
     if (error !== 0 || place.offset >= place.end) this.#places.shift();
+    // What cannot be read any more stays as it is; a half that cannot be written has failed.
+    if (error !== 0 && (written || !hadFailed)) this.#set.takeOut(place.half, `a repair failed: errno ${error}`);
   }
 }

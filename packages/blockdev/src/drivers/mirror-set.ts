@@ -1,5 +1,6 @@
 import { IoBuffer } from '@biodone/uring';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
+import type { BlockDevice } from '../block-device.js';
 import { BLOCK_FLUSH, BLOCK_FUA, BLOCK_WRITE, BlockIo } from '../block-io.js';
 import type { HalfState } from './mirror-assembly.js';
 import type { MirrorHalf } from './mirror-half.js';
@@ -27,6 +28,8 @@ export interface MirrorIdentity {
  */
 export class MirrorSet {
   readonly halves: MirrorHalf[];
+  /** The devices of all halves that are there. */
+  devices: readonly BlockDevice[];
   readonly identity: MirrorIdentity;
   generation: number;
   /** Whether the labels say that the mirror is open. */
@@ -37,6 +40,9 @@ export class MirrorSet {
    */
   untouched = false;
   readonly #changed: () => void;
+  readonly #lost: (half: MirrorHalf) => void;
+  /** Those that {@link inThread} has taken out. */
+  readonly #lostInThread: MirrorHalf[] = [];
   /** Requests that are done but for the labels. */
   readonly #held: BlockIo[] = [];
   readonly #waiting: ((error: number) => void)[] = [];
@@ -46,7 +52,10 @@ export class MirrorSet {
   #saveError = 0;
   #inThread = false;
 
-  constructor(halves: MirrorHalf[], identity: MirrorIdentity, changed: () => void) {
+  /** @param lost is told of a half that has been taken out: nobody is to wait for it any more */
+  constructor(halves: MirrorHalf[], identity: MirrorIdentity, changed: () => void, lost: (half: MirrorHalf) => void) {
+    this.devices = devicesOf(halves);
+    this.#lost = lost;
     this.halves = halves;
     this.identity = identity;
     this.generation = identity.generation;
@@ -80,6 +89,8 @@ export class MirrorSet {
     half.reason = reason;
     this.#promote();
     this.change();
+    if (this.#inThread) this.#lostInThread.push(half);
+    else this.#lost(half);
     return true;
   }
 
@@ -105,6 +116,7 @@ export class MirrorSet {
   /** Puts another half in the place of one. */
   replace(half: MirrorHalf): void {
     this.halves[half.index] = half;
+    this.devices = devicesOf(this.halves);
     this.change();
   }
 
@@ -141,6 +153,7 @@ export class MirrorSet {
       return this.#saving > 0 ? 0 : this.#saveSync();
     } finally {
       this.#inThread = false;
+      for (const half of this.#lostInThread.splice(0)) this.#lost(half);
     }
   }
 
@@ -227,6 +240,10 @@ export class MirrorSet {
   }
 }
 
+function devicesOf(halves: readonly MirrorHalf[]): BlockDevice[] {
+  return halves.map(({ device }) => device).filter((device) => device !== null);
+}
+
 function labelIo(half: MirrorHalf, label: MirrorLabel): BlockIo {
   const io = new BlockIo();
   io.buffer = IoBuffer.allocate(LABEL_BYTES);
@@ -241,16 +258,15 @@ function labelIo(half: MirrorHalf, label: MirrorLabel): BlockIo {
 
 function saveHalf(half: MirrorHalf, label: MirrorLabel, done: (error: number) => void): void {
   const io = labelIo(half, label);
-  io.iodone = () => {
-    if (io.error === 0 && io.operation === BLOCK_WRITE && io.flags === 0) {
-      // What cannot be written stable at once is made so afterwards.
-      io.operation = BLOCK_FLUSH;
-      half.device?.strategy(io);
+  half.send(io, (error) => {
+    if (error !== 0 || io.flags !== 0) {
+      done(error);
       return;
     }
-    done(io.error);
-  };
-  half.device?.strategy(io);
+    // What cannot be written stable at once is made so afterwards.
+    io.operation = BLOCK_FLUSH;
+    half.send(io, done);
+  });
 }
 
 function saveHalfSync(half: MirrorHalf, label: MirrorLabel): number {

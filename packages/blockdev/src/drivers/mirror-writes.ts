@@ -1,5 +1,5 @@
-import { EBUSY, ECANCELED, EIO, ENOTSUP } from '@biodone/uring';
-import { biodone } from '../biodone.js';
+import { EAGAIN, EBUSY, ECANCELED, EIO, ENOTSUP } from '@biodone/uring';
+import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import {
   type AbortVerdict,
@@ -17,6 +17,9 @@ import type { MirrorHalf } from './mirror-half.js';
 import { type MirrorIo, MirrorWrite } from './mirror-io.js';
 import type { MirrorSet } from './mirror-set.js';
 
+/** Copies a range to a half from those that are not in `excluded`, which are bits. */
+type MakeEqual = (half: MirrorHalf, offset: number, lengthBytes: number, excluded: number) => void;
+
 /** What a mirror does on all halves: writes, discards and flushes. Those that overlap go one after the other, so that the halves stay equal. */
 export class MirrorWrites {
   readonly #set: MirrorSet;
@@ -24,8 +27,10 @@ export class MirrorWrites {
   readonly #ranges: RangeQueue;
   readonly #writes: MirrorWrite[] = [];
   readonly #freeWrites: MirrorWrite[] = [];
+  readonly #makeEqual: MakeEqual;
 
-  constructor(set: MirrorSet, children: MirrorChildren, ranges: RangeQueue) {
+  constructor(set: MirrorSet, children: MirrorChildren, ranges: RangeQueue, makeEqual: MakeEqual) {
+    this.#makeEqual = makeEqual;
     this.#set = set;
     this.#children = children;
     this.#ranges = ranges;
@@ -62,12 +67,17 @@ export class MirrorWrites {
   /** A half has answered; null for none. */
   partDone(write: MirrorWrite, child: MirrorIo | null): void {
     if (child !== null) {
+      while (this.#isToRepeat(write, child)) if (!this.#children.start(child)) return;
       this.#absorbWrite(write, child);
       this.#children.giveBack(child);
     }
     write.outstanding -= 1;
     if (write.outstanding > 0) return;
     const { refused } = write;
+    if (write.cancelled !== 0) {
+      this.#endCancelled(write);
+      return;
+    }
     if (refused === 0 || write.succeeded === 0) {
       this.#finishWrite(write, this.#errorOf(write));
       return;
@@ -86,10 +96,44 @@ export class MirrorWrites {
   abort(io: BlockIo): AbortVerdict | null {
     const write = this.#writes.find(({ parent }) => parent === io);
     if (write === undefined) return null;
-    // Once begun, a write goes to all halves: cancelled on some of them only, it would leave them different.
-    if (!this.#ranges.cancel(write)) return 'in-progress';
+    if (this.#ranges.cancel(write)) {
+      this.#finishWrite(write, ECANCELED);
+      return 'cancelled';
+    }
+    write.aborted = true;
+    beginSubmit();
+    try {
+      for (const child of this.#children.underWay((each) => each.write === write)) child.child?.abort(child);
+    } finally {
+      endSubmit();
+    }
+    return 'in-progress';
+  }
+
+  /** A half is out, and does not count any more. The write's memory stays the half's until it has answered. */
+  halfLost(write: MirrorWrite, child: MirrorIo): void {
+    this.#children.abandon(child);
+    this.partDone(write, null);
+  }
+
+  /** What some halves have done and some have not leaves them different: the latter are made equal to the former, or all to the first. */
+  #endCancelled(write: MirrorWrite): void {
+    const { begin, end, cancelled, succeeded } = write;
+    const { halves } = this.#set;
+    const source = halves.find((half) => half.isComplete && (succeeded === 0 || (cancelled & half.bit) === 0));
     this.#finishWrite(write, ECANCELED);
-    return 'cancelled';
+    if (source === undefined || begin === end) return;
+    for (const half of halves) {
+      if (half !== source && half.inUse) this.#makeEqual(half, begin, end - begin, ~source.bit);
+    }
+  }
+
+  /** What somebody has taken back, but not from here, or what found no room, says nothing of a half the first time. */
+  #isToRepeat(write: MirrorWrite, child: MirrorIo): boolean {
+    const { bit } = child.half as MirrorHalf;
+    if ((child.error !== ECANCELED && child.error !== EAGAIN) || write.aborted || (write.repeated & bit) !== 0) return false;
+    write.repeated |= bit;
+    return (child.half as MirrorHalf).inUse;
   }
 
   /** Sends a write to all halves in use. */
@@ -124,7 +168,9 @@ export class MirrorWrites {
     const { operation, transferredBytes } = child;
     const short = operation === BLOCK_WRITE && transferredBytes < child.lengthBytes;
     const error = child.error !== 0 ? child.error : short ? EIO : 0;
-    if (error === 0) {
+    if (error === ECANCELED && write.aborted) {
+      write.cancelled |= half.bit;
+    } else if (error === 0) {
       write.succeeded += 1;
     } else if (error === ENOTSUP && operation === BLOCK_WRITE_ZEROES && (child.flags & BLOCK_FAST_ONLY) !== 0) {
       write.refused |= half.bit;
@@ -164,7 +210,8 @@ export class MirrorWrites {
       if (!half.inUse || (halves & half.bit) === 0) continue;
       const child = this.#children.take();
       this.#aimWrite(child, half, write, flags);
-      child.child?.strategySync(child);
+      do child.child?.strategySync(child);
+      while (this.#isToRepeat(write, child));
       this.#absorbWrite(write, child);
       this.#children.giveBack(child);
     }
