@@ -226,7 +226,7 @@ describeRing.each([BLOCK_DISCARD, BLOCK_WRITE_ZEROES])('operation %d with BLOCK_
       setImmediate(() => request.complete(0, 0));
     });
     started.mockImplementationOnce((request) => {
-      setImmediate(() => request.complete(result));
+      setImmediate(() => request.complete(result, 0));
     });
     const io = await ask(device, 'strategy', { operation, flags: BLOCK_FUA, lengthBytes: 4096 });
     // Zeros that the kernel refuses the layer writes itself.
