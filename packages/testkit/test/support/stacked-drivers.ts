@@ -1,7 +1,6 @@
 import {
   type BlockDevice,
   type BlockDeviceOptions,
-  type MirrorOptions,
   openConcat,
   openCrypt,
   openMirror,
@@ -33,12 +32,13 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
 }
 
 /** As little of everything as each of the drivers can do with. */
-export const SQUEEZED: BlockDeviceOptions & StackOptions & MirrorOptions & { readonly childRequestsMax: number } = {
-  piecesMax: 1,
-  childrenMax: 1,
-  requestsMax: 1,
-  childRequestsMax: 1,
-};
+export const SQUEEZED: StackOptions = { piecesMax: 1, childrenMax: 1 };
+
+/** What a throttle takes of them: it has no requests of its own to run out of. */
+function withoutChildrenMax(options: StackOptions = {}): BlockDeviceOptions {
+  const { childrenMax: _, ...others } = options;
+  return others;
+}
 
 /** The drivers of blockdev that work on other devices. */
 export const stackedDrivers: readonly StackedDriver[] = [
@@ -55,5 +55,5 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
     secret: { key: Buffer.from(key).toString('hex') },
   },
-  { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, options) },
+  { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];
