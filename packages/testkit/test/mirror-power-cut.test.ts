@@ -27,7 +27,7 @@ const BLOCK = 4096;
 const BLOCKS = 16;
 /** Each half has room for a label at its end. */
 const HALF_BYTES = (BLOCKS + 1) * BLOCK;
-const SCHEDULES = 150;
+const SCHEDULES = 100;
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
 type Halves = readonly [CrashDevice, CrashDevice];
