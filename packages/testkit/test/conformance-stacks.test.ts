@@ -1,13 +1,12 @@
 import { constants } from 'node:os';
-import { type BlockDevice, type BlockDeviceOptions, openDevice, openMem } from '@biodone/blockdev';
+import { type BlockDevice, type BlockDeviceOptions, openDevice } from '@biodone/blockdev';
 import { blockDeviceConformance, type ConformanceTarget, readRequest, run, runSync } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
 import { type Filter, filters, type Leaf, leaves, SIZE_BYTES } from './support/devices.js';
 
 const { ENODEV } = constants.errno;
 const runner = { describe, it: (name: string, test: () => Promise<void>) => it(name, test, 60_000) };
-const rounds = 200;
-const mem: Leaf = { name: 'mem', open: () => openMem(SIZE_BYTES) };
+const rounds = 150;
 
 /** A filter over a leaf, and what can be done to the leaves under it. */
 class Stack {
@@ -52,22 +51,8 @@ class Stack {
   }
 }
 
-/** Every filter over every leaf that keeps what is written, and over every filter over mem: all stacks that are two deep. */
 for (const filter of filters) {
   for (const leaf of leaves) if (leaf.keepsData !== false) blockDeviceConformance(runner, new Stack(filter, leaf).target);
-  for (const below of filters) {
-    blockDeviceConformance(runner, {
-      name: `${filter.name} over ${below.name} over mem`,
-      rounds,
-      open: async (options) => {
-        // As many as a filter could want, since its own opening cannot wait for them.
-        const ready = await Promise.all(Array.from({ length: 4 }, () => below.open(() => mem.open())));
-        const device = await filter.open(() => ready.pop() ?? mem.open(), options);
-        await Promise.all(ready.map((unused) => unused.close()));
-        return device;
-      },
-    });
-  }
 }
 
 const resizable = leaves.filter(({ resize }) => resize !== undefined);

@@ -25,7 +25,7 @@ const BLOCK = 4096;
 const BLOCKS = 16;
 /** Far enough from each other that they lie on different devices of a stripe. */
 const DISTANCE = 15 * BLOCK;
-const SCHEDULES = 200;
+const SCHEDULES = 120;
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
 async function tagsOf(stack: BlockDevice, index: number): Promise<number[]> {

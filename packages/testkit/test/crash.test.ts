@@ -29,7 +29,7 @@ import { Expected } from './support/expected-after-crash.js';
 const { EIO, ENOSPC } = constants.errno;
 const BLOCK = 512;
 const BLOCKS = 16;
-const SCHEDULES = 3000;
+const SCHEDULES = 2000;
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
 function block(device: BlockDevice, index: number): number[] {

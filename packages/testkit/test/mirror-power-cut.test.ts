@@ -4,6 +4,8 @@ import {
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
   type BlockIo,
+  beginSubmit,
+  endSubmit,
   type MirrorDevice,
   openMem,
   openMirror,
@@ -27,7 +29,7 @@ const BLOCK = 4096;
 const BLOCKS = 16;
 /** Each half has room for a label at its end. */
 const HALF_BYTES = (BLOCKS + 1) * BLOCK;
-const SCHEDULES = 150;
+const SCHEDULES = 100;
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
 type Halves = readonly [CrashDevice, CrashDevice];
@@ -58,13 +60,17 @@ function bytesOf(device: BlockDevice, lengthBytes: number): Uint8Array {
 /** The halves as the next system finds them: with what is on the media, and nothing of what the last one still has in memory. */
 function powerCut(halves: Halves, random: SeededRandom): Halves {
   const survive = random.pick([0, 0.2, 0.5, 0.9]);
+  // Both at the same moment: nobody learns that one has failed as long as the other one still works.
+  beginSubmit();
   for (const half of halves) half.crash({ survive: random.chance(0.2) ? 1 - survive : survive, random, sectorBytes: BLOCK });
   const again = (half: CrashDevice): CrashDevice => {
     const medium = openMem(HALF_BYTES);
     expect(runSync(medium, writeRequest(0, bytesOf(half, HALF_BYTES))).error).toBe(0);
     return openCrash(medium, { stepped: true });
   };
-  return [again(halves[0]), again(halves[1])];
+  const found: Halves = [again(halves[0]), again(halves[1])];
+  endSubmit();
+  return found;
 }
 
 /** What a mirror was told, and what it may therefore answer. */

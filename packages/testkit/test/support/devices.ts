@@ -12,7 +12,7 @@ import {
   openVerify,
 } from '@biodone/testkit';
 import { probe } from '@biodone/uring';
-import { afterAll } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 import { SQUEEZED, stackedDrivers } from './stacked-drivers.js';
 
 /** How large the devices at the bottom are. */
@@ -49,11 +49,17 @@ const folder = mkdtempSync(join(tmpdir(), 'biodone-testkit-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let files = 0;
+const made: string[] = [];
+// All files of thousands of tests would fill the disk, and be written to it.
+afterEach(() => {
+  for (const path of made.splice(0)) rmSync(path, { force: true });
+});
 
-/** A new file of zeros. */
+/** A new file of zeros, for one test. */
 export function newFile(): string {
   files += 1;
   const path = join(folder, `device-${files}`);
+  made.push(path);
   writeFileSync(path, '');
   truncateSync(path, SIZE_BYTES);
   return path;
