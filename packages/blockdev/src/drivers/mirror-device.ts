@@ -70,7 +70,7 @@ export class MirrorDevice {
       repair: (half, offset, lengthBytes) => {
         if (capabilities.readOnly !== true) this.#repair.add(half, offset, lengthBytes);
       },
-      makeEqual: (half, offset, lengthBytes, excluded) => this.#repair.makeEqual(half, offset, lengthBytes, excluded),
+      makeEqual: (offset, lengthBytes) => this.#repair.makeEqual(offset, lengthBytes),
       repairNow: () => this.#repair.runNow(),
       ...this.#cold(),
     });
@@ -238,6 +238,7 @@ export class MirrorDevice {
 
   #lost(half: MirrorHalf): void {
     if (this.#rebuilds[half.index]?.half === half) this.#stop(half.index);
+    this.#repair.lost(half);
     this.#driver.abandon(half);
   }
 
