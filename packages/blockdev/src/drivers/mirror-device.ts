@@ -198,7 +198,11 @@ export class MirrorDevice {
     await new Promise((resolve) => this.#set.whenSaved(resolve));
   }
 
-  /** Closes the device: what is being rebuilt is so again after the next opening. */
+  /**
+   * Closes the device: what is being rebuilt is so again after the next opening.
+   *
+   * @throws SystemError (as a rejection, when all is closed) with which the last half that has the data failed at last
+   */
   close(): Promise<void> {
     return this.device.close();
   }
@@ -305,7 +309,8 @@ export class MirrorDevice {
       half.claim?.release();
     }
     if (this.#options.closeChildren !== false) await closeHalves(this.#set.halves);
-    if (error === 0) return;
+    // Of devices that are gone, 'remove' has told.
+    if (error === 0 || error === ENODEV) return;
     throw new SystemError(
       error,
       'close',
