@@ -18,6 +18,7 @@ import {
 } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from './support/random.js';
 import { bufferOf, makeIo, type Outcome, runSync, start, write } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -107,6 +108,14 @@ async function readAll(mirror: MirrorDevice): Promise<Buffer> {
   const buffer = IoBuffer.allocate(DATA);
   expect(await start(mirror.device, makeIo({ buffer }))).toEqual({ error: 0, transferredBytes: DATA });
   return Buffer.from(buffer.bytes);
+}
+
+function tryToFail(mirror: MirrorDevice, index: number): void {
+  try {
+    mirror.fail(index);
+  } catch (error) {
+    expect(error).toEqual(code('EBUSY'));
+  }
 }
 
 const done = (lengthBytes: number): Outcome => ({ error: 0, transferredBytes: lengthBytes });
@@ -215,6 +224,57 @@ describe('a half that does not answer', () => {
     expect(Buffer.compare(good.memory.subarray(0, DATA), bad.memory.subarray(0, DATA))).toBe(0);
     expect(mirror.repaired).toBe(0);
     await mirror.close();
+  });
+
+  it('stops nothing for ever, whenever it stops answering, and leaves halves equal', async () => {
+    const random = seededRandom('halves that stop answering');
+    for (let round = 0; round < 150; round++) {
+      const all = [0, 1, 2].map(() => openHung({ abortable: random(2) === 0 }));
+      const mirror = await openMirror(
+        all.map(({ device }) => device),
+        equal,
+      );
+      const places = [...all];
+      const ends: Promise<unknown>[] = [];
+      for (let step = 0; step < 60; step++) {
+        const index = random(3);
+        const place = places[index] as HungDevice;
+        const what = random(12);
+        const offset = random(DATA - 5000);
+        const fill = Buffer.alloc(1 + random(5000), step + 1);
+        if (what < 5) ends.push(write(mirror.device, fill, offset));
+        else if (what < 7) ends.push(start(mirror.device, makeIo({ offset })));
+        else if (what === 7) place.hung = () => random(2) === 0;
+        else if (what === 8) place.answer();
+        else if (what === 9 && random(4) === 0) ends.push(start(mirror.device, makeIo({ operation: BLOCK_RESET, buffer: null })));
+        else if (what === 10) tryToFail(mirror, index);
+        else if (what === 11 && random(2) === 0) ends.push(mirror.rebuild(index, { pieceBytes: 8192 }).catch(() => {}));
+        else if (what === 11) {
+          const fresh = openHung();
+          const replaced = mirror.replace(index, fresh.device, { pieceBytes: 8192 });
+          if (mirror.halves()[index]?.device === fresh.device) {
+            places[index] = fresh;
+            all.push(fresh);
+          }
+          ends.push(replaced.catch(() => {}));
+        }
+        if (random(3) === 0) await turn();
+      }
+      for (const each of all) each.hung = () => false;
+      let ended = false;
+      Promise.all([...ends, mirror.settled()]).then(() => {
+        ended = true;
+      });
+      while (!ended) {
+        for (const each of all) each.answer();
+        await turn();
+      }
+      await mirror.settled();
+      const good = mirror.halves().flatMap(({ state }, index) => (state === 'good' ? [places[index] as HungDevice] : []));
+      expect(good.length).toBeGreaterThan(0);
+      for (const { memory } of good) expect(Buffer.compare(memory.subarray(0, DATA), await readAll(mirror))).toBe(0);
+      await mirror.close();
+    }
   });
 
   it('is asked again, once, where that says nothing of it', async () => {

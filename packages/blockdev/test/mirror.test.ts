@@ -355,7 +355,7 @@ describe('the halves of a mirror', () => {
     expect([heard, (await write(mirror.device, 'x', 0)).error]).toEqual([['failed good'], 0]);
     (faulty[1] as FaultDevice).events().removed();
     expect([heard, (await write(mirror.device, 'x', 0)).error]).toEqual([['failed good', 'remove'], ENODEV]);
-    await expect(mirror.close()).rejects.toThrow(code('ENODEV'));
+    await mirror.close();
   });
 
   it('are told by describe and config; another thread cannot have them', async () => {

@@ -25,7 +25,6 @@ export class MirrorCopy implements RangeEntry {
   readonly #owner: BlockIoOwner;
   #buffer: IoBuffer | null = null;
   #target: MirrorHalf | null = null;
-  #excluded = 0;
   #done: (error: number, written: boolean) => void = () => {};
 
   constructor(driver: MirrorDriver) {
@@ -35,28 +34,20 @@ export class MirrorCopy implements RangeEntry {
   }
 
   /**
-   * @param excluded the halves that are not read, as bits; `target` is one of them
    * @param done is told the errno, and whether it is that of the write to `target`; perhaps before this returns
    */
-  start(
-    target: MirrorHalf,
-    offset: number,
-    lengthBytes: number,
-    done: (error: number, written: boolean) => void,
-    excluded: number = target.bit,
-  ): void {
+  start(target: MirrorHalf, offset: number, lengthBytes: number, done: (error: number, written: boolean) => void): void {
     this.#aim(target, offset, lengthBytes);
-    this.#excluded = excluded;
     this.#done = done;
     if (this.#driver.ranges.enter(this)) this.entered();
   }
 
   /** Copies in the calling thread. EBUSY if somebody has a part of the range. */
-  run(target: MirrorHalf, offset: number, lengthBytes: number, excluded: number = target.bit): CopyResult {
+  run(target: MirrorHalf, offset: number, lengthBytes: number): CopyResult {
     this.#aim(target, offset, lengthBytes);
     if (this.#driver.ranges.isTaken(this)) return { error: EBUSY, written: false };
     const read = this.#prepareRead();
-    const error = this.#driver.reads.run(read, excluded);
+    const error = this.#driver.reads.run(read, target.bit);
     if (error !== 0) return { error, written: false };
     if (!target.inUse) return { error: ECANCELED, written: true };
     const write = this.#prepareWrite(target);
@@ -71,7 +62,7 @@ export class MirrorCopy implements RangeEntry {
     // What completes at once is told by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      this.#driver.reads.start(io, this.#excluded);
+      this.#driver.reads.start(io, this.#target?.bit ?? 0);
     } finally {
       endSubmit();
     }

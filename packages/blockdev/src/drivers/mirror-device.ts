@@ -82,7 +82,7 @@ export class MirrorDevice {
       repair: (half, offset, lengthBytes) => {
         if (capabilities.readOnly !== true && !this.#set.untouched) this.#repair.add(half, offset, lengthBytes);
       },
-      makeEqual: (half, offset, lengthBytes, excluded) => this.#repair.makeEqual(half, offset, lengthBytes, excluded),
+      makeEqual: (offset, lengthBytes) => this.#repair.makeEqual(offset, lengthBytes),
       repairNow: () => this.#repair.runNow(),
       ...this.#cold(),
     });
@@ -240,7 +240,11 @@ export class MirrorDevice {
     await new Promise((resolve) => this.#set.whenSaved(resolve));
   }
 
-  /** Closes the device: what is being rebuilt is so again after the next opening. */
+  /**
+   * Closes the device: what is being rebuilt is so again after the next opening.
+   *
+   * @throws SystemError (as a rejection, when all is closed) with which the last half that has the data failed at last
+   */
   close(): Promise<void> {
     return this.device.close();
   }
@@ -280,6 +284,7 @@ export class MirrorDevice {
 
   #lost(half: MirrorHalf): void {
     if (this.#rebuilds[half.index]?.half === half) this.#stop(half.index);
+    this.#repair.lost(half);
     this.#driver.abandon(half);
   }
 
@@ -346,7 +351,8 @@ export class MirrorDevice {
       half.claim?.release();
     }
     if (this.#options.closeChildren !== false) await closeHalves(this.#set.halves);
-    if (error === 0) return;
+    // Of devices that are gone, 'remove' has told.
+    if (error === 0 || error === ENODEV) return;
     throw new SystemError(
       error,
       'close',

@@ -32,8 +32,8 @@ export interface MirrorDriverParts {
   readonly timers: BlockTimers;
   /** A half could not read a range that another one could. */
   readonly repair: (half: MirrorHalf, offset: number, lengthBytes: number) => void;
-  /** Halves have to be made equal to others than those in `excluded`, which are bits. */
-  readonly makeEqual: (half: MirrorHalf, offset: number, lengthBytes: number, excluded: number) => void;
+  /** The halves may differ in a range. */
+  readonly makeEqual: (offset: number, lengthBytes: number) => void;
   /** Does all repairs that can be done, in the calling thread. */
   readonly repairNow: () => void;
   readonly describe: () => Record<string, unknown>;

@@ -30,6 +30,8 @@ export class MirrorReads {
   readonly #rotational: boolean;
   readonly #repair: MirrorReadsParts['repair'];
   readonly #smallBytes: number;
+  /** Halves that are not read, as bits, while some are made equal to another one; 0 mostly. */
+  unequal = 0;
   /** The half that the last read went to. */
   #turn = 0;
 
@@ -134,6 +136,10 @@ export class MirrorReads {
   }
 
   #chooseFor(io: BlockIo, offset: number, tried: number): MirrorHalf | null {
+    if (this.unequal !== 0) {
+      const source = this.#choose(offset, tried | this.unequal);
+      if (source !== null) return source;
+    }
     if (io.operation !== BLOCK_EXTENTS) return this.#choose(offset, tried);
     // What is a hole on one may be zeros on another: one of them has the word, so that two answers go together.
     const first = this.#set.halves.find(({ state, bit }) => state === 'good' && (tried & bit) === 0);

@@ -17,8 +17,8 @@ import type { MirrorHalf } from './mirror-half.js';
 import { type MirrorIo, MirrorWrite } from './mirror-io.js';
 import type { MirrorSet } from './mirror-set.js';
 
-/** Copies a range to a half from those that are not in `excluded`, which are bits. */
-type MakeEqual = (half: MirrorHalf, offset: number, lengthBytes: number, excluded: number) => void;
+/** Makes a range of all halves equal. */
+type MakeEqual = (offset: number, lengthBytes: number) => void;
 
 /** What a mirror does on all halves: writes, discards and flushes. Those that overlap go one after the other, so that the halves stay equal. */
 export class MirrorWrites {
@@ -116,16 +116,12 @@ export class MirrorWrites {
     this.partDone(write, null);
   }
 
-  /** What some halves have done and some have not leaves them different: the latter are made equal to the former, or all to the first. */
+  /** What some halves have done and some have not leaves them different: they are made equal. */
   #endCancelled(write: MirrorWrite): void {
-    const { begin, end, cancelled, succeeded } = write;
-    const { halves } = this.#set;
-    const source = halves.find((half) => half.isComplete && (succeeded === 0 || (cancelled & half.bit) === 0));
+    const { begin, end } = write;
+    // Before anybody gets the range who reads it.
+    if (begin < end) this.#makeEqual(begin, end - begin);
     this.#finishWrite(write, ECANCELED);
-    if (source === undefined || begin === end) return;
-    for (const half of halves) {
-      if (half !== source && half.inUse) this.#makeEqual(half, begin, end - begin, ~source.bit);
-    }
   }
 
   /** What somebody has taken back, but not from here, or what found no room, says nothing of a half the first time. */
