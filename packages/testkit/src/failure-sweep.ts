@@ -81,7 +81,11 @@ async function runOnce(target: SweepTarget, skip: number, times: number): Promis
   const errors = await new Workload(stack, target.seed ?? 1).run(target.requests ?? 40);
   await target.after?.(stack, faults);
   const childRequests = faults.reduce((sum, { seen }) => sum + seen, 0) - before;
-  await withProgress(stack, 'close', stack.close());
+  // A stack may write something last, and tell that it could not.
+  const closed = stack.close().catch((error: NodeJS.ErrnoException) => {
+    if (error.errno !== -action.errno) throw error;
+  });
+  await withProgress(stack, 'close', closed);
   return { childRequests, errors };
 }
 

@@ -352,7 +352,7 @@ export class MirrorDevice {
     }
     if (this.#options.closeChildren !== false) await closeHalves(this.#set.halves);
     // Of devices that are gone, 'remove' has told.
-    if (error === 0 || error === ENODEV) return;
+    if (error === 0 || error === ENODEV || this.device.state.removed) return;
     throw new SystemError(
       error,
       'close',
