@@ -60,6 +60,8 @@ export class MirrorDevice {
   readonly #options: MirrorSettings;
   readonly #events = new EventEmitter();
   #deviceEvents: DriverEvents | null = null;
+  /** Whether the last half with the data is gone, as 'remove' has told. */
+  #gone = false;
 
   /** @internal */
   constructor(halves: MirrorHalf[], identity: MirrorIdentity, options: MirrorSettings) {
@@ -297,7 +299,9 @@ export class MirrorDevice {
     const { device } = half;
     if (device === null) return;
     const lost = (): void => {
-      if (!this.#set.takeOut(half, 'its device is gone')) this.#deviceEvents?.removed();
+      if (this.#set.takeOut(half, 'its device is gone')) return;
+      this.#gone = true;
+      this.#deviceEvents?.removed();
     };
     const resized = (sizeBytes: number): void => {
       if (sizeBytes < this.#set.identity.dataBytes) lost();
@@ -352,7 +356,7 @@ export class MirrorDevice {
     }
     if (this.#options.closeChildren !== false) await closeHalves(this.#set.halves);
     // Of devices that are gone, 'remove' has told.
-    if (error === 0 || error === ENODEV || this.device.state.removed) return;
+    if (error === 0 || error === ENODEV || this.#gone) return;
     throw new SystemError(
       error,
       'close',
