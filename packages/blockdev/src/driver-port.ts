@@ -69,16 +69,6 @@ export class DriverPort implements BlockIoOwner {
     this.#clock = clock;
   }
 
-  /** How many requests are with the driver. */
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  /** How many wait here. */
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
   /** Starts a part of a request: `io` belongs to this port until it completes. */
   strategy(io: BlockIo): void {
     this.#own(io);

@@ -430,6 +430,7 @@ export class ThreadRing {
     if (this.#closed) return 0;
     const ring = this.ring;
     let handled = 0;
+    let reaped = 0;
     if (ring.closed) return this.#endEarly(budget);
     // Awake already: a signal would only make the event loop turn for nothing.
     if (this.#notifying) this.#notify(false);
@@ -442,9 +443,11 @@ export class ThreadRing {
           // Where the kernel takes nothing, it is short of something: let the event loop turn before asking again.
           if (taken === 0 && !ring.ready) handled = budget;
         }
-        handled += ring.reap(Math.min(budget - handled, this.#piece));
+        reaped = ring.reap(Math.min(budget - handled, this.#piece));
+        handled += reaped;
         this.#admit();
-      } while (ring.queued > 0 && handled < budget);
+        // A whole piece: there may be more, also if it has started nothing.
+      } while ((ring.queued > 0 || reaped === this.#piece) && handled < budget);
     } finally {
       this.#running = false;
     }

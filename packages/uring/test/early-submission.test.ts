@@ -55,6 +55,17 @@ describe('what the first completions of a batch start', () => {
     expect(seen[COUNT - 1]).toBeLessThan(2 * COUNT);
   });
 
+  it('or nothing, keeps a poll from none of the others', () => {
+    const polled = new ThreadRing({ eventLoop: false });
+    for (const [index, { input }] of pipes.entries()) {
+      polled.start(prepared((request) => prepareRead(request, input, memory, index, 1, -1)));
+    }
+    expect(polled.poll()).toBe(0);
+    for (const { writeEnd } of pipes) writeSync(writeEnd, 'x');
+    expect(polled.poll()).toBe(COUNT);
+    polled.closeSync();
+  });
+
   it('is submitted with what the others start where the kernel completes at once', async () => {
     const seen = await submittedAtCompletions(prepareNop, () => {});
     expect(new Set(seen)).toEqual(new Set([COUNT]));
