@@ -20,12 +20,13 @@ const SHARED_BY = 64;
  * the turn of the event loop in which it was made, so a time is late by at most what 32 requests take.
  */
 export class BatchClock {
+  /** For {@link tick}. */
+  left = 0;
+  us = 0;
   readonly #timers: BlockTimers;
   readonly #forget: () => void;
   /** Whether the end of this turn will make the reading old. */
   #armed = false;
-  #left = 0;
-  #nowUs = 0;
   /** Null at first, so that it is kept as an object, which need not be made for every look. */
   #nowMs: number | null = null;
 
@@ -33,7 +34,7 @@ export class BatchClock {
     this.#timers = timers;
     this.#forget = () => {
       this.#armed = false;
-      this.#left = 0;
+      this.left = 0;
     };
   }
 
@@ -41,36 +42,32 @@ export class BatchClock {
    * Microseconds, as a 32-bit number that wraps around after 71 minutes: an integer that small is no object, so that it can be kept and passed
    * on without an allocation. For differences, as 32-bit numbers.
    */
-  get nowUs(): number {
-    if (this.#left > 0) {
-      this.#left -= 1;
-      return this.#nowUs;
-    }
-    return this.#read();
+  tick(): number {
+    if (--this.left < 0) this.read();
+    return this.us;
   }
 
   /** The same reading in milliseconds, which do not wrap around. */
   get nowMs(): number {
-    if (this.#left > 0) this.#left -= 1;
-    else this.#read();
+    this.tick();
     return this.#nowMs as number;
   }
 
   /** Makes the next look a reading: after a wait. */
   forget(): void {
-    this.#left = 0;
+    this.left = 0;
   }
 
-  #read(): number {
-    this.#left = SHARED_BY - 1;
+  /** For {@link tick}, which is small so that it is part of who calls it. */
+  read(): void {
+    this.left = SHARED_BY - 1;
     const nowMs = this.#timers.now();
     this.#nowMs = nowMs;
-    this.#nowUs = Math.floor(nowMs * 1000) | 0;
+    this.us = Math.floor(nowMs * 1000) | 0;
     if (!this.#armed) {
       this.#armed = true;
       resolved.then(this.#forget);
     }
-    return this.#nowUs;
   }
 }
 

@@ -2,19 +2,9 @@ import { EventEmitter } from 'node:events';
 import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
 import { type BatchClock, type BlockTimers, clockOf, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
-import {
-  type AbortVerdict,
-  BLOCK_ABORT,
-  BLOCK_READ,
-  BLOCK_RESET,
-  BLOCK_WRITE,
-  type BlockIo,
-  type BlockIoOwner,
-  IO_DONE,
-  IO_STARTED,
-} from './block-io.js';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
 import { canBeAborted, checkRequest } from './check-request.js';
-import { type BlockClaim, type ClaimKind, Claims, isAllowed } from './claims.js';
+import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
 import { DriverPort } from './driver-port.js';
 import { ENODEV } from './errno.js';
@@ -23,6 +13,7 @@ import { Layer } from './layer.js';
 import type { LayeredIo } from './layered-io.js';
 import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
 import { LiveRequests } from './live-requests.js';
+import { PlainRequests } from './plain-requests.js';
 import { RequestTimeouts } from './request-timeouts.js';
 import { SharedState } from './shared-state.js';
 import type { DeviceSpec } from './spec.js';
@@ -101,10 +92,13 @@ export class BlockDevice implements BlockIoOwner {
   /** Requests that came while the device was quiesced. */
   readonly #held = this.#live.held;
   readonly #resets: BlockIo[] = [];
-  /** Whether requests are not simply passed on: see {@link #mark}. */
-  #special = false;
+  readonly #plain: PlainRequests;
+  /** Whether each request is watched for taking too long. */
+  readonly #watched: boolean;
   /** Whether somebody waits for requests to end: for a reset, for quiet or for the end. */
   #awaited = false;
+  /** Whether the end of a request is more than its own affair. */
+  #heeded = false;
   /** Who waits for the device to be quiet. */
   readonly #quiet: (() => void)[] = [];
   #limits: Required<BlockLimits>;
@@ -140,15 +134,17 @@ export class BlockDevice implements BlockIoOwner {
     this.ownClaimId = handle?.claimId ?? 0;
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
+    this.#plain = new PlainRequests(this.state, this.ownClaimId);
     if (this.#attached) this.state.countChannel(1);
     this.#clock = clockOf(timers);
     const { maxInFlight } = this.#limits;
     this.#port = new DriverPort(driver, this.capabilities, maxInFlight, retryDelayMs, this.state, timers, this.#clock);
-    this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax);
+    this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax, () => this.#mark());
     this.#timeouts = new RequestTimeouts(this.#live, timers, this.#clock, timeoutMs, (io, ageMs) => {
       this.#counters.timeouts += 1;
       options.onTimeout?.(io, ageMs);
     });
+    this.#watched = this.#timeouts.enabled;
     this.#setEnds();
     this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
@@ -189,18 +185,23 @@ export class BlockDevice implements BlockIoOwner {
    * cannot complete
    */
   strategy(io: BlockIo): void {
-    this.#take(io);
-    if (this.#live.count === 0) this.#counters.busy(io.startedAtUs);
-    this.#live.add(io);
-    if (this.#live.count > this.#counters.inFlightMax) this.#counters.inFlightMax = this.#live.count;
+    // A request that is done and whose callback is still to be called is in the queue of those.
+    if (io.state === IO_STARTED || io.queue !== null) throw inFlightError();
+    const nowUs = this.#clock.tick();
+    io.state = IO_STARTED;
+    io.device = this;
+    io.error = 0;
+    io.transferredBytes = 0;
+    io.startedAtUs = nowUs;
+    if (this.#live.add(io) === 1) this.#counters.busy(nowUs);
     beginSubmit();
     try {
-      if (this.#isPlain(io)) this.#port.start(io);
+      if (this.#plain.has(io)) this.#port.start(io);
       else this.#startRare(io);
     } finally {
       endSubmit();
     }
-    if (this.#timeouts.enabled) this.#timeouts.watch();
+    if (this.#watched) this.#timeouts.watch();
   }
 
   /**
@@ -211,14 +212,19 @@ export class BlockDevice implements BlockIoOwner {
    * @throws SystemError EALREADY for a request that is in flight
    */
   strategySync(io: BlockIo): void {
-    this.#take(io);
+    if (io.state === IO_STARTED || io.queue !== null) throw inFlightError();
+    io.state = IO_STARTED;
+    io.device = this;
+    io.error = 0;
+    io.transferredBytes = 0;
+    io.startedAtUs = this.#clock.tick();
     const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
     const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
     if (error !== 0) io.error = error;
     else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
     else this.#layer.startSync(io);
     io.state = IO_DONE;
-    this.#counters.done(io.operation, io.error, io.transferredBytes, (this.#clock.nowUs - io.startedAtUs) | 0);
+    this.#counters.done(io.operation, io.error, io.transferredBytes, (this.#clock.tick() - io.startedAtUs) | 0);
   }
 
   /**
@@ -283,7 +289,7 @@ export class BlockDevice implements BlockIoOwner {
     this.#quiesced += 1;
     this.#mark();
     if (this.#live.count === this.#held.length) return Promise.resolve();
-    this.#awaited = true;
+    this.#await(true);
     return new Promise((resolve) => this.#quiet.push(resolve));
   }
 
@@ -350,8 +356,8 @@ export class BlockDevice implements BlockIoOwner {
     return {
       operations: counters.operations(),
       inFlight: this.#live.count,
-      inFlightMax: counters.inFlightMax,
-      busyMs: counters.busyMs(this.#clock.nowUs, this.#live.count),
+      inFlightMax: this.#live.most,
+      busyMs: counters.busyMs(this.#clock.tick(), this.#live.count),
       retries: this.#port.retries,
       queued: this.#port.queued,
       timeouts: counters.timeouts,
@@ -359,7 +365,8 @@ export class BlockDevice implements BlockIoOwner {
   }
 
   resetStatistics(): void {
-    this.#counters.reset(this.#clock.nowUs);
+    this.#counters.reset(this.#clock.tick());
+    this.#live.resetMost();
     this.#port.retries = 0;
     this.#port.queued = 0;
   }
@@ -394,7 +401,7 @@ export class BlockDevice implements BlockIoOwner {
    */
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing;
-    this.#awaited = true;
+    this.#await(true);
     const drained = new Promise<void>((resolve) => {
       this.#drained = resolve;
     });
@@ -448,45 +455,18 @@ export class BlockDevice implements BlockIoOwner {
 
   /** For `biodone` alone. */
   finished(io: BlockIo): void {
-    io.work = null;
-    this.#live.remove(io);
-    const nowUs = this.#clock.nowUs;
+    if (io.work !== null) io.work = null;
+    const count = this.#live.remove(io);
+    const nowUs = this.#clock.tick();
     this.#counters.done(io.operation, io.error, io.transferredBytes, (nowUs - io.startedAtUs) | 0);
-    if (this.#live.count === 0) this.#counters.idle(nowUs);
-    if (this.#timeouts.enabled) this.#timeouts.forget(io);
+    if (count === 0) this.#counters.idle(nowUs);
+    if (this.#heeded) this.#heed(io);
+  }
+
+  #heed(io: BlockIo): void {
+    if (this.#watched) this.#timeouts.forget(io);
     if (this.#layer.guarded) this.#layer.finished();
     if (this.#awaited) this.#tellQuiet();
-  }
-
-  #take(io: BlockIo): void {
-    // A request that is done and whose callback is still to be called is in the queue of those.
-    if (io.state === IO_STARTED || io.queue !== null)
-      throw new SystemError(EALREADY, 'strategy', undefined, 'this request is in flight');
-    io.state = IO_STARTED;
-    io.device = this;
-    io.error = 0;
-    io.transferredBytes = 0;
-    io.startedAtUs = this.#clock.nowUs;
-  }
-
-  /**
-   * Whether a request is what most are: a read, or a write that need not be stable, of one part of memory, which the driver can have as it is,
-   * of a device in no special state. All that is looked at here is looked at by {@link #startRare} too, which tells what is wrong.
-   */
-  #isPlain(io: BlockIo): boolean {
-    const { operation, offset, lengthBytes, buffer } = io;
-    if (this.#special || io.flags !== 0 || io.vector !== null || !buffer || this.#layer.guarded) return false;
-    if (operation === BLOCK_READ) {
-      if (!(offset <= this.readEnd - lengthBytes)) return false;
-    } else if (operation !== BLOCK_WRITE || this.capabilities.readOnly || !(offset <= this.writeEnd - lengthBytes)) {
-      return false;
-    }
-    const { state } = this;
-    if (state.stale || state.removed || (state.claimId !== 0 && !isAllowed(io, state, this.ownClaimId))) return false;
-    if (!Number.isSafeInteger(offset) || offset < 0 || !Number.isSafeInteger(lengthBytes) || lengthBytes < 0) return false;
-    const { bufferOffset } = io;
-    if (!Number.isSafeInteger(bufferOffset) || bufferOffset < 0) return false;
-    return bufferOffset <= (buffer.bytes?.length as number) - lengthBytes && this.#layer.takes(io, buffer.address + bufferOffset);
   }
 
   #startRare(io: BlockIo): void {
@@ -497,9 +477,19 @@ export class BlockDevice implements BlockIoOwner {
     else this.#layer.start(io);
   }
 
-  /** The device is closing, being reset or quiesced, or not any more. */
+  /** Something has changed that plain requests depend on. */
   #mark(): void {
-    this.#special = this.#closing !== null || this.#resets.length > 0 || this.#quiesced > 0;
+    const { state, readEnd, writeEnd } = this;
+    const { guarded } = this.#layer;
+    const shut = this.#closing !== null || this.#resets.length > 0 || this.#quiesced > 0 || guarded || state.removed;
+    const readOnly = shut || this.capabilities.readOnly;
+    this.#plain.set({ limits: this.#limits, readEnd: shut ? -1 : readEnd, writeEnd: readOnly ? -1 : writeEnd });
+    this.#heeded = this.#watched || this.#awaited || guarded;
+  }
+
+  #await(awaited: boolean): void {
+    this.#awaited = awaited;
+    this.#mark();
   }
 
   #check(io: BlockIo): number {
@@ -521,8 +511,7 @@ export class BlockDevice implements BlockIoOwner {
       return;
     }
     this.#resets.push(io);
-    this.#mark();
-    this.#awaited = true;
+    this.#await(true);
     // What ends makes room, and nothing may start there that waits and has its turn only later in this loop.
     this.#port.freeze();
     for (const other of this.#live.all()) if (other !== io) this.abort(other);
@@ -542,7 +531,7 @@ export class BlockDevice implements BlockIoOwner {
     }
     if (this.#live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
     this.#tellDrained();
-    this.#awaited = this.#resets.length > 0 || this.#quiet.length > 0 || this.#closing !== null;
+    this.#await(this.#resets.length > 0 || this.#quiet.length > 0 || this.#closing !== null);
   }
 
   #tellDrained(): void {
@@ -568,10 +557,12 @@ export class BlockDevice implements BlockIoOwner {
   #refresh(): void {
     const { state } = this;
     state.refresh();
-    if (state.sizeBytes === undefined || state.sizeBytes === this.#limits.sizeBytes) return;
-    this.#limits = { ...this.#limits, sizeBytes: state.sizeBytes };
-    this.#layer.setLimits(this.#limits);
-    this.#setEnds();
+    if (state.sizeBytes !== undefined && state.sizeBytes !== this.#limits.sizeBytes) {
+      this.#limits = { ...this.#limits, sizeBytes: state.sizeBytes };
+      this.#layer.setLimits(this.#limits);
+      this.#setEnds();
+    }
+    this.#mark();
   }
 
   #setEnds(): void {
@@ -602,6 +593,10 @@ export class BlockDevice implements BlockIoOwner {
     if (io.queue === this.#held) this.#held.remove(io);
     this.#complete(io, ENODEV);
   }
+}
+
+function inFlightError(): SystemError {
+  return new SystemError(EALREADY, 'strategy', undefined, 'this request is in flight');
 }
 
 function closedError(call: string): SystemError {

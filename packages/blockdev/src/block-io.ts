@@ -107,8 +107,6 @@ export class BlockIo implements TailQueueEntry {
   offset = 0;
   /** How much, in bytes. */
   lengthBytes = 0;
-  /** By which right the device is used, where somebody has claimed it. */
-  claim: ClaimToken | null = null;
   /**
    * What `biodone` calls, on the thread that started the request and never before `strategy` has returned (b_iodone). Null: somebody
    * calls `biowait`.
@@ -123,7 +121,7 @@ export class BlockIo implements TailQueueEntry {
   /** How many bytes were moved; with an error, how many before it. */
   transferredBytes = 0;
 
-  /** When its device took it, in microseconds of the device’s clock, as 32 bits. For the device alone, as what follows down to `work`. */
+  /** When its device took it, in microseconds of the device’s clock, as 32 bits. For the device alone, as what follows down to `queue`. */
   startedAtUs = 0;
   /** Where it stands among the device's live requests; -1 if it does not. */
   liveIndex = -1;
@@ -131,13 +129,16 @@ export class BlockIo implements TailQueueEntry {
   sequence = 0;
   /** What works on it, where it takes more than one request to the driver. */
   work: object | null = null;
-
   queue: object | null = null;
+
+  // The fields down to here are those of every request, side by side, so that it touches few lines of the processor's cache.
+
+  /** For the requester's own use (b_private). */
+  private: unknown = null;
+  /** By which right the device is used, where somebody has claimed it. */
+  claim: ClaimToken | null = null;
   queueNext: TailQueueEntry | null = null;
   queuePrevious: TailQueueEntry | null = null;
-
-  // What few requests use comes last, so that the others touch fewer lines of the processor's cache.
-
   /** What a {@link BLOCK_COMPARE_AND_WRITE} compares with: `lengthBytes` from `compareOffset` on. */
   compare: IoBuffer | null = null;
   compareOffset = 0;
@@ -145,8 +146,6 @@ export class BlockIo implements TailQueueEntry {
   extents: ExtentList | null = null;
   /** The request that a {@link BLOCK_ABORT} is about. */
   target: BlockIo | null = null;
-  /** For the requester's own use (b_private). */
-  private: unknown = null;
   /** The answer to a {@link BLOCK_ABORT}. */
   verdict: AbortVerdict | null = null;
 }

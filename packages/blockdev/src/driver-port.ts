@@ -43,7 +43,12 @@ export class DriverPort implements BlockIoOwner {
   readonly #timers: BlockTimers;
   readonly #clock: BatchClock;
   readonly #waiting = new TailQueue<BlockIo>();
+  /** The driver's `start`: it is looked up once, since each driver is another kind of object to the place that calls it. */
+  readonly #startOfDriver: BlockDriver['start'];
   #inFlight = 0;
+  /** How many may be in flight before the next one has to wait: none while it is frozen, or others wait. */
+  #open: number;
+  /** A count that wraps around: for differences. */
   #sequence = 0;
   #starting = false;
   #frozen = false;
@@ -61,8 +66,10 @@ export class DriverPort implements BlockIoOwner {
     clock: BatchClock,
   ) {
     this.#driver = driver;
+    this.#startOfDriver = driver.start;
     this.capabilities = capabilities;
     this.#limit = limit;
+    this.#open = limit;
     this.#retryDelayMs = retryDelayMs;
     this.#state = state;
     this.#timers = timers;
@@ -87,15 +94,25 @@ export class DriverPort implements BlockIoOwner {
 
   /** Passes a request on to the driver, or keeps it until there is room. */
   start(io: BlockIo): void {
-    this.#sequence += 1;
-    io.sequence = this.#sequence;
-    if (this.#inFlight < this.#limit && this.#waiting.isEmpty && !this.#frozen) {
-      this.#inFlight += 1;
-      this.#startDriver(io);
-    } else {
-      this.queued += 1;
-      this.#waiting.insertTail(io);
+    const sequence = (this.#sequence + 1) | 0;
+    this.#sequence = sequence;
+    io.sequence = sequence;
+    if (this.#inFlight >= this.#open) {
+      this.#await(io);
+      return;
     }
+    this.#inFlight += 1;
+    try {
+      this.#startOfDriver.call(this.#driver, io);
+    } catch (error) {
+      this.#hasThrown(io, error);
+    }
+  }
+
+  #await(io: BlockIo): void {
+    this.queued += 1;
+    this.#waiting.insertTail(io);
+    this.#mark();
   }
 
   /** In the calling thread: no queue and no limit (rule 3). */
@@ -117,6 +134,12 @@ export class DriverPort implements BlockIoOwner {
   /** For `biodone` alone. */
   completed(io: BlockIo, error: number): number {
     this.#inFlight -= 1;
+    if (error !== 0 || io.operation === BLOCK_FLUSH || this.#open === 0) return this.#completedRare(io, error);
+    return 0;
+  }
+
+  /** With an error, or of a flush, or while others wait. */
+  #completedRare(io: BlockIo, error: number): number {
     if (error === EAGAIN && this.capabilities.retry) {
       if (this.#frozen) return ECANCELED;
       this.#holdBack(io);
@@ -128,13 +151,20 @@ export class DriverPort implements BlockIoOwner {
     return final;
   }
 
+  /** Something waits, or nothing does any more; or it is frozen, or thawed. */
+  #mark(): void {
+    this.#open = this.#frozen || !this.#waiting.isEmpty ? 0 : this.#limit;
+  }
+
   /** Lets nothing start that waits here, and nothing be tried again, until {@link thaw}. */
   freeze(): void {
     this.#frozen = true;
+    this.#mark();
   }
 
   thaw(): void {
     this.#frozen = false;
+    this.#mark();
     this.startWaiting();
   }
 
@@ -147,6 +177,7 @@ export class DriverPort implements BlockIoOwner {
   remove(io: BlockIo): boolean {
     if (io.queue !== this.#waiting) return false;
     this.#waiting.remove(io);
+    this.#mark();
     // A timer that nobody needs any more would keep the process alive.
     if (this.#waiting.isEmpty) this.#endPause();
     return true;
@@ -179,11 +210,16 @@ export class DriverPort implements BlockIoOwner {
           continue;
         }
         this.#inFlight += 1;
-        this.#startDriver(io);
+        try {
+          this.#startOfDriver.call(this.#driver, io);
+        } catch (error) {
+          this.#hasThrown(io, error);
+        }
       }
     } finally {
       endSubmit();
       this.#starting = false;
+      this.#mark();
     }
   }
 
@@ -205,15 +241,11 @@ export class DriverPort implements BlockIoOwner {
   }
 
   /** A driver must not throw. If one does, its request ends all the same, and nobody overlooks the exception. */
-  #startDriver(io: BlockIo): void {
-    try {
-      this.#driver.start(io);
-    } catch (error) {
-      // It has completed it, and once more: that is for the caller to hear.
-      if (io.state !== IO_STARTED) throw error;
-      surface(error);
-      biodone(io, EIO);
-    }
+  #hasThrown(io: BlockIo, error: unknown): void {
+    // It has completed it, and once more: that is for the caller to hear.
+    if (io.state !== IO_STARTED) throw error;
+    surface(error);
+    biodone(io, EIO);
   }
 
   #startDriverSync(io: BlockIo): void {
@@ -268,9 +300,10 @@ export class DriverPort implements BlockIoOwner {
     io.error = 0;
     io.transferredBytes = 0;
     let later = this.#waiting.first;
-    while (later !== null && later.sequence < io.sequence) later = this.#waiting.next(later);
+    while (later !== null && ((later.sequence - io.sequence) | 0) < 0) later = this.#waiting.next(later);
     if (later === null) this.#waiting.insertTail(io);
     else this.#waiting.insertBefore(later, io);
+    this.#mark();
     if (this.#retryAtMs !== 0) return;
     this.#retryAtMs = this.#timers.now() + this.#retryDelayMs;
     this.#cancelTimer = this.#timers.after(this.#retryDelayMs, () => this.startWaiting(), true);

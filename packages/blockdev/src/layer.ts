@@ -19,6 +19,7 @@ import { LayeredIo, type LayerParts } from './layered-io.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
 import type { LiveRequests } from './live-requests.js';
 import { PiecePool } from './piece.js';
+import { isMultiple } from './plain-requests.js';
 import { RangeLock } from './range-lock.js';
 import type { SharedState } from './shared-state.js';
 
@@ -39,6 +40,8 @@ export class Layer {
   readonly #free = new TailQueue<LayeredIo>();
   #limits: Required<BlockLimits>;
   readonly #parts: LayerParts;
+  /** Is told that {@link guarded} has changed. */
+  readonly #guarding: () => void;
   /** The limits that every request is held against, where they are in reach of the hot path. */
   #maxTransfer = 0;
   #memoryAlignment = 1;
@@ -46,10 +49,7 @@ export class Layer {
   #boundary = 0;
   /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
   #plain = true;
-  /** Whether in addition any byte is one that a transfer can begin and end with. */
-  #anyhow = true;
-  /** Whether a range is locked, or somebody waits for one. */
-  guarded = false;
+  #guarded = false;
   /** Whether those that wait for a range are being looked at, and whether something has ended meanwhile. */
   #looking = false;
   #lookAgain = false;
@@ -61,7 +61,9 @@ export class Layer {
     state: SharedState,
     live: LiveRequests,
     piecesMax: number,
+    guarding: () => void,
   ) {
+    this.#guarding = guarding;
     this.#port = port;
     this.#limits = limits;
     this.#capabilities = capabilities;
@@ -73,6 +75,11 @@ export class Layer {
     this.#parts = this.#makeParts(limits);
   }
 
+  /** Whether a range is locked, or somebody waits for one. */
+  get guarded(): boolean {
+    return this.#guarded;
+  }
+
   /** Takes new limits: the size has changed. */
   setLimits(limits: Required<BlockLimits>): void {
     this.#setLimits(limits);
@@ -81,7 +88,7 @@ export class Layer {
 
   /** Starts a request that has been checked. */
   start(io: BlockIo): void {
-    if (this.guarded && this.#ranges.mustWait(io)) {
+    if (this.#guarded && this.#ranges.mustWait(io)) {
       this.#ranges.blocked.insertTail(io);
       return;
     }
@@ -96,7 +103,7 @@ export class Layer {
 
   /** Runs a request that has been checked, and leaves its error in it. */
   startSync(io: BlockIo): void {
-    if (this.guarded && this.#ranges.mustWait(io)) {
+    if (this.#guarded && this.#ranges.mustWait(io)) {
       io.error = EBUSY;
     } else if (this.#isDirect(io)) {
       this.#port.startSync(io);
@@ -123,8 +130,13 @@ export class Layer {
     } finally {
       endSubmit();
       this.#looking = false;
-      this.guarded = !this.#ranges.idle;
+      this.#guard(!this.#ranges.idle);
     }
+  }
+
+  #guard(guarded: boolean): void {
+    this.#guarded = guarded;
+    this.#guarding();
   }
 
   #startBlocked(): void {
@@ -143,15 +155,6 @@ export class Layer {
     if (io.queue !== this.#ranges.blocked) return false;
     this.#ranges.blocked.remove(io);
     return true;
-  }
-
-  /** Whether the driver can have a transfer of one part of memory as it is. */
-  takes({ offset, lengthBytes }: BlockIo, address: number): boolean {
-    if (lengthBytes > this.#maxTransfer) return false;
-    if (this.#anyhow) return true;
-    const unit = this.#unit;
-    if (offset % unit !== 0 || lengthBytes % unit !== 0 || address % this.#memoryAlignment !== 0) return false;
-    return this.#boundary === 0 || (offset % this.#boundary) + lengthBytes <= this.#boundary;
   }
 
   /** Whether the driver can have the request as it is. */
@@ -173,7 +176,7 @@ export class Layer {
     if (io.flags !== 0 && this.#needsFlush(io)) return false;
     if (io.lengthBytes > this.#maxTransfer || (!this.#plain && !this.#fitsUnits(io))) return false;
     if (io.vector !== null) return this.#fitsVector(io);
-    return this.#memoryAlignment === 1 || ((io.buffer?.address ?? 0) + io.bufferOffset) % this.#memoryAlignment === 0;
+    return this.#memoryAlignment === 1 || isMultiple((io.buffer?.address ?? 0) + io.bufferOffset, this.#memoryAlignment);
   }
 
   /** Whether it is to be stable, and the driver does not make it so. */
@@ -182,7 +185,7 @@ export class Layer {
   }
 
   #fitsUnits({ offset, lengthBytes }: BlockIo): boolean {
-    if (offset % this.#unit !== 0 || lengthBytes % this.#unit !== 0) return false;
+    if (!isMultiple(offset, this.#unit) || !isMultiple(lengthBytes, this.#unit)) return false;
     return this.#boundary === 0 || (offset % this.#boundary) + lengthBytes <= this.#boundary;
   }
 
@@ -202,7 +205,7 @@ export class Layer {
   #startWork(io: BlockIo): void {
     if (this.#isExclusive(io) && this.#isTouched(io)) {
       this.#ranges.blocked.insertTail(io);
-      this.guarded = true;
+      this.#guard(true);
       return;
     }
     const layered = this.#free.removeFirst() ?? new LayeredIo(this.#parts);
@@ -223,7 +226,7 @@ export class Layer {
     }
     if (layered.exclusive) {
       this.#ranges.lock(io);
-      this.guarded = true;
+      this.#guard(true);
     }
     layered.begin(io);
   }
@@ -276,7 +279,6 @@ export class Layer {
     this.#unit = limits.transferUnitBytes;
     this.#boundary = limits.boundaryBytes;
     this.#plain = this.#unit === limits.blockSizeBytes && this.#boundary === 0;
-    this.#anyhow = this.#plain && this.#unit === 1 && this.#memoryAlignment === 1;
   }
 
   #makeParts(limits: Required<BlockLimits>): LayerParts {

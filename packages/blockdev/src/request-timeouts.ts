@@ -66,7 +66,7 @@ export class RequestTimeouts {
   #fire(): void {
     this.#cancelTimer = null;
     this.#clock.forget();
-    const { nowUs } = this.#clock;
+    const nowUs = this.#clock.tick();
     // Before the reports, of which one may throw.
     if (this.#live.count > 0) this.watch();
     for (const io of this.#live.all()) {

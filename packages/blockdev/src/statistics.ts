@@ -45,7 +45,6 @@ const OPERATIONS = BLOCK_OPERATION_NAMES.length;
  * leaves of the processor's cache is little.
  */
 export class Counters {
-  inFlightMax = 0;
   timeouts = 0;
   readonly #rows = new Float64Array(OPERATIONS * ROW);
   #busyUs = 0;
@@ -84,7 +83,6 @@ export class Counters {
   }
 
   reset(nowUs: number): void {
-    this.inFlightMax = 0;
     this.timeouts = 0;
     this.#busyUs = 0;
     this.#busySinceUs = nowUs;

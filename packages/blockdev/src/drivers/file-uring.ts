@@ -72,6 +72,8 @@ class FileRequest extends RingRequest {
   #syncing = false;
   /** Whether somebody wants it to end: then it does not go on where the kernel has left off. */
   #ending = false;
+  /** Which transfer of one part of memory the request's fields say, of no flags and of this file; -1 for none. */
+  #prepared = -1;
 
   constructor(ring: ThreadRing, free: FreeList<FileRequest>, file: OpenFile) {
     super();
@@ -84,7 +86,8 @@ class FileRequest extends RingRequest {
     this.io = io;
     this.#ending = false;
     this.#syncing = false;
-    this.#goOn(io);
+    if (io.operation !== this.#prepared || !this.#prepareAgain(io)) this.#goOn(io);
+    else if (!this.#start(io)) this.#finish(io);
   }
 
   /** Asks the kernel to stop it. */
@@ -161,13 +164,25 @@ class FileRequest extends RingRequest {
     }
   }
 
+  /**
+   * A transfer like the last one needs but these four fields, of which the generic layer has checked all but this: trusted memory can have
+   * been transferred away while the request waited. False if it is not so much like it.
+   */
+  #prepareAgain(io: BlockIo): boolean {
+    const buffer = io.buffer as IoBuffer;
+    const { bufferOffset, lengthBytes } = io;
+    if (io.vector !== null || io.flags !== 0 || lengthBytes > TRANSFER_MAX_BYTES) return false;
+    if (bufferOffset > buffer.bytes.length - lengthBytes) return false;
+    this.offset = io.offset;
+    this.address = buffer.address + bufferOffset;
+    this.lengthBytes = lengthBytes;
+    this.memory = buffer;
+    return true;
+  }
+
   #prepare(io: BlockIo): boolean {
     const { target } = this.#file;
-    if (io.operation === BLOCK_READ && io.vector === null && io.transferredBytes === 0) {
-      const lengthBytes = Math.min(io.lengthBytes, TRANSFER_MAX_BYTES);
-      prepareRead(this, target, io.buffer as IoBuffer, io.bufferOffset, lengthBytes, io.offset);
-      return true;
-    }
+    this.#prepared = -1;
     if (io.operation === BLOCK_READ || io.operation === BLOCK_WRITE) {
       this.#prepareTransfer(io);
       return true;
@@ -200,6 +215,8 @@ class FileRequest extends RingRequest {
     }
     if (isRead) prepareRead(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved);
     else prepareWrite(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved, rwFlags);
+    // A request on a bare descriptor may have had a duplicate of it, and is prepared anew.
+    if (rwFlags === 0 && typeof target !== 'number') this.#prepared = io.operation;
   }
 
   /** False if there is nothing to do, or nothing to do it with: then the error is in the request. */
