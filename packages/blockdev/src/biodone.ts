@@ -1,9 +1,9 @@
 import { SoftInterrupt, TailQueue } from '@biodone/sync';
 import { EALREADY, EDEADLK, EINTR, EINVAL, ETIMEDOUT, SystemError } from '@biodone/uring';
-import { BLOCK_OPERATION_NAMES, type BlockIo, IO_DONE, IO_STARTED, NOT_DONE } from './block-io.js';
+import { BLOCK_OPERATION_NAMES, type BlockIo, IO_STARTED } from './block-io.js';
 
 /** How many `strategy` calls this thread is inside of. While it is not 0, no callback runs (rule 4). */
-let submitting = 0;
+export let submitting = 0;
 
 /** Requests that completed inside `strategy`, and whose callbacks are still to run. */
 const done = new TailQueue<BlockIo>();
@@ -17,7 +17,7 @@ const drain = new SoftInterrupt((budget) => {
     const io = done.removeFirst();
     if (io === null) break;
     count += 1;
-    delivered += 1;
+    delivered = (delivered + 1) | 0;
     // Before the callback, so that an exception of the last one leaves nothing behind unscheduled.
     if (count === budget && !done.isEmpty) drain.schedule();
     io.device?.finished(io);
@@ -38,18 +38,16 @@ const drain = new SoftInterrupt((budget) => {
 export function biodone(io: BlockIo, error: number): void {
   const { device } = io;
   if (io.state !== IO_STARTED || device === null) throw new SystemError(EALREADY, 'biodone');
-  const final = device.completed(io, error);
-  if (final === NOT_DONE) return;
-  io.error = final;
-  io.state = IO_DONE;
-  if (submitting > 0 && io.iodone !== null) {
-    // Its device counts it as in flight until the callback is called, or close() would not wait for that.
-    done.insertTail(io);
-    drain.schedule();
-  } else {
-    device.finished(io);
-    io.iodone?.(io);
-  }
+  device.completed(io, error);
+}
+
+/**
+ * Puts the callback of a request that is done off until no `strategy` is under way. Its owner counts it as in flight until then, or close()
+ * would not wait for it.
+ */
+export function putOff(io: BlockIo): void {
+  done.insertTail(io);
+  drain.schedule();
 }
 
 /**
@@ -81,7 +79,7 @@ export function pollDone(): number {
   if (done.isEmpty || submitting > 0) return 0;
   const before = delivered;
   drain.runNow(done.length);
-  return delivered - before;
+  return (delivered - before) | 0;
 }
 
 /** Marks that a request is being started: callbacks wait. Pairs with {@link endSubmit}. */

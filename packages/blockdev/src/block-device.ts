@@ -1,23 +1,20 @@
 import { EventEmitter } from 'node:events';
+import type { TailQueue } from '@biodone/sync';
 import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
-import { type BatchClock, type BlockTimers, clockOf, threadTimers } from './batch-clock.js';
+import { type BlockTimers, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
-import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
 import { canBeAborted, checkRequest } from './check-request.js';
 import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
-import { DriverPort } from './driver-port.js';
 import { ENODEV } from './errno.js';
 import { checkInteger, invalidType, invalidValue, outOfRange } from './errors.js';
-import { Layer } from './layer.js';
 import type { LayeredIo } from './layered-io.js';
 import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
-import { LiveRequests } from './live-requests.js';
-import { PlainRequests } from './plain-requests.js';
-import { RequestTimeouts } from './request-timeouts.js';
+import { RequestPath } from './request-path.js';
 import { SharedState } from './shared-state.js';
 import type { DeviceSpec } from './spec.js';
-import { Counters, type DeviceStatistics } from './statistics.js';
+import type { DeviceStatistics } from './statistics.js';
 
 /** Options of every device. */
 export interface BlockDeviceOptions {
@@ -73,7 +70,7 @@ export interface BlockDeviceEvents {
  * device.strategy(io);
  * ```
  */
-export class BlockDevice implements BlockIoOwner {
+export class BlockDevice {
   readonly capabilities: Required<BlockCapabilities>;
   /** @internal */
   readonly state: SharedState;
@@ -81,24 +78,15 @@ export class BlockDevice implements BlockIoOwner {
   readonly ownClaimId: number;
   readonly #driver: BlockDriver;
   readonly #attached: boolean;
-  readonly #clock: BatchClock;
-  readonly #port: DriverPort;
-  readonly #layer: Layer;
-  readonly #live = new LiveRequests();
-  readonly #counters = new Counters();
-  readonly #timeouts: RequestTimeouts;
+  /** @internal */
+  readonly path: RequestPath;
   readonly #claims: Claims;
   readonly #events = new EventEmitter();
   /** Requests that came while the device was quiesced. */
-  readonly #held = this.#live.held;
+  readonly #held: TailQueue<BlockIo>;
   readonly #resets: BlockIo[] = [];
-  readonly #plain: PlainRequests;
-  /** Whether each request is watched for taking too long. */
-  readonly #watched: boolean;
   /** Whether somebody waits for requests to end: for a reset, for quiet or for the end. */
   #awaited = false;
-  /** Whether the end of a request is more than its own affair. */
-  #heeded = false;
   /** Who waits for the device to be quiet. */
   readonly #quiet: (() => void)[] = [];
   #limits: Required<BlockLimits>;
@@ -134,17 +122,26 @@ export class BlockDevice implements BlockIoOwner {
     this.ownClaimId = handle?.claimId ?? 0;
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
-    this.#plain = new PlainRequests(this.state, this.ownClaimId);
     if (this.#attached) this.state.countChannel(1);
-    this.#clock = clockOf(timers);
-    const { maxInFlight } = this.#limits;
-    this.#port = new DriverPort(driver, this.capabilities, maxInFlight, retryDelayMs, this.state, timers, this.#clock);
-    this.#layer = new Layer(this.#port, this.#limits, this.capabilities, this.state, this.#live, piecesMax, () => this.#mark());
-    this.#timeouts = new RequestTimeouts(this.#live, timers, this.#clock, timeoutMs, (io, ageMs) => {
-      this.#counters.timeouts += 1;
-      options.onTimeout?.(io, ageMs);
+    this.path = new RequestPath({
+      driver,
+      limits: this.#limits,
+      capabilities: this.capabilities,
+      state: this.state,
+      ownClaimId: this.ownClaimId,
+      timers,
+      retryDelayMs,
+      piecesMax,
+      timeoutMs,
+      onTimeout: (io, ageMs) => options.onTimeout?.(io, ageMs),
+      startRare: (io) => this.#startRare(io),
+      heed: () => {
+        if (this.#awaited) this.#tellQuiet();
+      },
+      guarding: () => this.#mark(),
+      wait: (milliseconds) => this.wait(milliseconds),
     });
-    this.#watched = this.#timeouts.enabled;
+    this.#held = this.path.live.held;
     this.#setEnds();
     this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
@@ -156,7 +153,7 @@ export class BlockDevice implements BlockIoOwner {
 
   /** How many requests have been started and not been told to be done: with a callback, until that is called. */
   get inFlight(): number {
-    return this.#live.count;
+    return this.path.live.count;
   }
 
   /** Whether this is a channel of a device that another thread has opened: it cannot be claimed, and works by the right of its handle. */
@@ -185,23 +182,7 @@ export class BlockDevice implements BlockIoOwner {
    * cannot complete
    */
   strategy(io: BlockIo): void {
-    // A request that is done and whose callback is still to be called is in the queue of those.
-    if (io.state === IO_STARTED || io.queue !== null) throw inFlightError();
-    const nowUs = this.#clock.tick();
-    io.state = IO_STARTED;
-    io.device = this;
-    io.error = 0;
-    io.transferredBytes = 0;
-    io.startedAtUs = nowUs;
-    if (this.#live.add(io) === 1) this.#counters.busy(nowUs);
-    beginSubmit();
-    try {
-      if (this.#plain.has(io)) this.#port.start(io);
-      else this.#startRare(io);
-    } finally {
-      endSubmit();
-    }
-    if (this.#watched) this.#timeouts.watch();
+    this.path.strategy(io);
   }
 
   /**
@@ -212,19 +193,14 @@ export class BlockDevice implements BlockIoOwner {
    * @throws SystemError EALREADY for a request that is in flight
    */
   strategySync(io: BlockIo): void {
-    if (io.state === IO_STARTED || io.queue !== null) throw inFlightError();
-    io.state = IO_STARTED;
-    io.device = this;
-    io.error = 0;
-    io.transferredBytes = 0;
-    io.startedAtUs = this.#clock.tick();
+    this.path.take(io);
     const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
     const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
     if (error !== 0) io.error = error;
     else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
-    else this.#layer.startSync(io);
+    else this.path.layer.startSync(io);
     io.state = IO_DONE;
-    this.#counters.done(io.operation, io.error, io.transferredBytes, (this.#clock.tick() - io.startedAtUs) | 0);
+    this.path.counters.done(io.operation, io.error, io.transferredBytes, (this.path.clock.tick() - io.startedAtUs) | 0);
   }
 
   /**
@@ -235,8 +211,8 @@ export class BlockDevice implements BlockIoOwner {
    * completes with EINVAL
    */
   abort(io: BlockIo): AbortVerdict {
-    if (io.state !== IO_STARTED || io.device !== this) {
-      if (canBeAborted(io, this)) return 'done';
+    if (io.state !== IO_STARTED || io.device !== this.path) {
+      if (canBeAborted(io, this.path)) return 'done';
       throw invalidValue('io', 'a request that was started on this device', io);
     }
     if (io.queue === this.#held) {
@@ -244,18 +220,18 @@ export class BlockDevice implements BlockIoOwner {
       this.#complete(io, ECANCELED);
       return 'cancelled';
     }
-    if (this.#layer.remove(io)) {
+    if (this.path.layer.remove(io)) {
       this.#complete(io, ECANCELED);
       return 'cancelled';
     }
     if (io.operation >= BLOCK_RESET) return 'in-progress';
     if (io.work !== null) return (io.work as LayeredIo).abort() ? 'cancelled' : 'in-progress';
-    return this.#port.abort(io);
+    return this.path.port.abort(io);
   }
 
   /** Completes what can be completed without blocking, and runs the callbacks. Returns how many requests that were. */
   poll(): number {
-    return this.#port.poll() + pollDone();
+    return this.path.port.poll() + pollDone();
   }
 
   /**
@@ -267,14 +243,14 @@ export class BlockDevice implements BlockIoOwner {
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0) return early;
-    if (this.#live.count > 0 && this.capabilities.progress === 'event-loop') {
+    if (this.path.live.count > 0 && this.capabilities.progress === 'event-loop') {
       throw new SystemError(EDEADLK, 'wait', undefined, 'this device completes requests in the event loop alone');
     }
-    if (this.#live.count > 0 && this.#live.count === this.#held.length) {
+    if (this.path.live.count > 0 && this.path.live.count === this.#held.length) {
       throw new SystemError(EDEADLK, 'wait', undefined, 'the device is quiesced, and all that is in flight waits for resume()');
     }
-    const ended = this.#port.wait(timeoutMs);
-    this.#timeouts.look();
+    const ended = this.path.port.wait(timeoutMs);
+    this.path.timeouts.look();
     return ended;
   }
 
@@ -288,7 +264,7 @@ export class BlockDevice implements BlockIoOwner {
     if (this.#closing !== null) return Promise.reject(closedError('quiesce'));
     this.#quiesced += 1;
     this.#mark();
-    if (this.#live.count === this.#held.length) return Promise.resolve();
+    if (this.path.live.count === this.#held.length) return Promise.resolve();
     this.#await(true);
     return new Promise((resolve) => this.#quiet.push(resolve));
   }
@@ -305,7 +281,7 @@ export class BlockDevice implements BlockIoOwner {
         // It was checked when it came, and the device may be smaller, claimed or poisoned since.
         const error = this.#check(io);
         if (error !== 0) this.#complete(io, error);
-        else this.#layer.start(io);
+        else this.path.layer.start(io);
       }
     } finally {
       endSubmit();
@@ -352,23 +328,23 @@ export class BlockDevice implements BlockIoOwner {
 
   /** What has been done since the opening, or the last {@link resetStatistics}. Times are those of a clock that is read once a batch. */
   statistics(): DeviceStatistics {
-    const counters = this.#counters;
+    const counters = this.path.counters;
     return {
       operations: counters.operations(),
-      inFlight: this.#live.count,
-      inFlightMax: this.#live.most,
-      busyMs: counters.busyMs(this.#clock.tick(), this.#live.count),
-      retries: this.#port.retries,
-      queued: this.#port.queued,
+      inFlight: this.path.live.count,
+      inFlightMax: this.path.live.most,
+      busyMs: counters.busyMs(this.path.clock.tick(), this.path.live.count),
+      retries: this.path.port.retries,
+      queued: this.path.port.queued,
       timeouts: counters.timeouts,
     };
   }
 
   resetStatistics(): void {
-    this.#counters.reset(this.#clock.tick());
-    this.#live.resetMost();
-    this.#port.retries = 0;
-    this.#port.queued = 0;
+    this.path.counters.reset(this.path.clock.tick());
+    this.path.live.resetMost();
+    this.path.port.retries = 0;
+    this.path.port.queued = 0;
   }
 
   /** What the device is, as JSON for people. */
@@ -407,7 +383,7 @@ export class BlockDevice implements BlockIoOwner {
     });
     // First of all: a callback that runs because of this must find the device closed.
     this.#closing = drained.then(() => {
-      this.#timeouts.close();
+      this.path.timeouts.close();
       if (this.#attached) this.state.countChannel(-1);
       else return this.#closeForAll();
       return this.#driver.close();
@@ -447,44 +423,22 @@ export class BlockDevice implements BlockIoOwner {
     this.#tellDrained();
   }
 
-  /** For `biodone` alone. */
-  completed(io: BlockIo, error: number): number {
-    // What the driver has never seen is not in its count.
-    return io.work !== null ? error : this.#port.completed(io, error);
-  }
-
-  /** For `biodone` alone. */
-  finished(io: BlockIo): void {
-    if (io.work !== null) io.work = null;
-    const count = this.#live.remove(io);
-    const nowUs = this.#clock.tick();
-    this.#counters.done(io.operation, io.error, io.transferredBytes, (nowUs - io.startedAtUs) | 0);
-    if (count === 0) this.#counters.idle(nowUs);
-    if (this.#heeded) this.#heed(io);
-  }
-
-  #heed(io: BlockIo): void {
-    if (this.#watched) this.#timeouts.forget(io);
-    if (this.#layer.guarded) this.#layer.finished();
-    if (this.#awaited) this.#tellQuiet();
-  }
-
   #startRare(io: BlockIo): void {
     const error = this.#check(io);
     if (error !== 0) this.#complete(io, error);
     else if (io.operation >= BLOCK_RESET) this.#manage(io);
     else if (this.#quiesced > 0) this.#held.insertTail(io);
-    else this.#layer.start(io);
+    else this.path.layer.start(io);
   }
 
   /** Something has changed that plain requests depend on. */
   #mark(): void {
     const { state, readEnd, writeEnd } = this;
-    const { guarded } = this.#layer;
-    const shut = this.#closing !== null || this.#resets.length > 0 || this.#quiesced > 0 || guarded || state.removed;
+    const busy = this.#closing !== null || this.#resets.length > 0 || this.#quiesced > 0;
+    const shut = busy || this.path.layer.guarded || state.removed;
     const readOnly = shut || this.capabilities.readOnly;
-    this.#plain.set({ limits: this.#limits, readEnd: shut ? -1 : readEnd, writeEnd: readOnly ? -1 : writeEnd });
-    this.#heeded = this.#watched || this.#awaited || guarded;
+    const bounds = { limits: this.#limits, readEnd: shut ? -1 : readEnd, writeEnd: readOnly ? -1 : writeEnd };
+    this.path.mark(bounds, this.#awaited);
   }
 
   #await(awaited: boolean): void {
@@ -513,29 +467,29 @@ export class BlockDevice implements BlockIoOwner {
     this.#resets.push(io);
     this.#await(true);
     // What ends makes room, and nothing may start there that waits and has its turn only later in this loop.
-    this.#port.freeze();
-    for (const other of this.#live.all()) if (other !== io) this.abort(other);
+    this.path.port.freeze();
+    for (const other of this.path.live.all()) if (other !== io) this.abort(other);
     this.#tellQuiet();
   }
 
   #tellQuiet(): void {
-    if (this.#resets.length > 0 && this.#live.count === this.#resets.length) {
+    if (this.#resets.length > 0 && this.path.live.count === this.#resets.length) {
       const reset = this.#resets.pop() as BlockIo;
       this.#mark();
-      this.#port.thaw();
+      this.path.port.thaw();
       // This is before the callback of the last one that it has waited for: its own comes after that.
       beginSubmit();
       this.#complete(reset, 0);
       endSubmit();
       return;
     }
-    if (this.#live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
+    if (this.path.live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
     this.#tellDrained();
     this.#await(this.#resets.length > 0 || this.#quiet.length > 0 || this.#closing !== null);
   }
 
   #tellDrained(): void {
-    if (this.#live.count === 0 && this.#holders === 0) this.#drained?.();
+    if (this.path.live.count === 0 && this.#holders === 0) this.#drained?.();
   }
 
   #cancelHeld(): void {
@@ -559,7 +513,7 @@ export class BlockDevice implements BlockIoOwner {
     state.refresh();
     if (state.sizeBytes !== undefined && state.sizeBytes !== this.#limits.sizeBytes) {
       this.#limits = { ...this.#limits, sizeBytes: state.sizeBytes };
-      this.#layer.setLimits(this.#limits);
+      this.path.layer.setLimits(this.#limits);
       this.#setEnds();
     }
     this.#mark();
@@ -577,12 +531,12 @@ export class BlockDevice implements BlockIoOwner {
     // As in #cancelHeld().
     beginSubmit();
     try {
-      for (const io of this.#live.all()) {
+      for (const io of this.path.live.all()) {
         // What has not reached the driver never will; what has, the driver completes.
-        if (io.queue === this.#held || this.#layer.remove(io)) this.#drop(io);
-        else if (this.#port.remove(io)) this.#drop(io);
+        if (io.queue === this.#held || this.path.layer.remove(io)) this.#drop(io);
+        else if (this.path.port.remove(io)) this.#drop(io);
       }
-      this.#port.startWaiting();
+      this.path.port.startWaiting();
     } finally {
       endSubmit();
     }
@@ -593,10 +547,6 @@ export class BlockDevice implements BlockIoOwner {
     if (io.queue === this.#held) this.#held.remove(io);
     this.#complete(io, ENODEV);
   }
-}
-
-function inFlightError(): SystemError {
-  return new SystemError(EALREADY, 'strategy', undefined, 'this request is in flight');
 }
 
 function closedError(call: string): SystemError {

@@ -65,18 +65,12 @@ export type BlockIoState = typeof IO_IDLE | typeof IO_STARTED | typeof IO_DONE;
  */
 export type AbortVerdict = 'cancelled' | 'in-progress' | 'done';
 
-/** What {@link BlockIoOwner.completed} returns for a request that goes to the driver once more. */
-export const NOT_DONE = -1 as const;
-
-/** What a started request belongs to, as `biodone` and `biowait` see it: a BlockDevice, or its driver's port. */
+/** What a started request belongs to, as `biodone` and `biowait` see it: a part of a BlockDevice. */
 export interface BlockIoOwner {
   readonly capabilities: BlockCapabilities;
-  /**
-   * The driver has completed a request. Returns the error that it ends with, or {@link NOT_DONE} if it is to be tried again. For `biodone`
-   * alone.
-   */
-  completed(io: BlockIo, error: number): number;
-  /** The request is done, and its callback is called next. For `biodone` alone. */
+  /** The driver has completed a request: it is tried again, or ends, and its callback is called or put off. For `biodone` alone. */
+  completed(io: BlockIo, error: number): void;
+  /** The callback of a request is called next, which was put off. For `biodone` alone. */
   finished(io: BlockIo): void;
   /** Blocks until a request completes. */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
@@ -114,7 +108,7 @@ export class BlockIo implements TailQueueEntry {
   iodone: ((io: BlockIo) => void) | null = null;
 
   state: BlockIoState = IO_IDLE;
-  /** What it was last started on. */
+  /** What it was last started on: for `biodone` and `biowait`. */
   device: BlockIoOwner | null = null;
   /** 0, or the positive errno. */
   error = 0;
@@ -123,12 +117,14 @@ export class BlockIo implements TailQueueEntry {
 
   /** When its device took it, in microseconds of the device’s clock, as 32 bits. For the device alone, as what follows down to `queue`. */
   startedAtUs = 0;
-  /** Where it stands among the device's live requests; -1 if it does not. */
+  /** Where it stands, or stood last, among a device's live requests. */
   liveIndex = -1;
   /** The order in which requests reached the driver. */
   sequence = 0;
   /** What works on it, where it takes more than one request to the driver. */
   work: object | null = null;
+  /** What the driver keeps with the request from one use to the next, such as its own form of it. */
+  below: object | null = null;
   queue: object | null = null;
 
   // The fields down to here are those of every request, side by side, so that it touches few lines of the processor's cache.

@@ -13,6 +13,7 @@ import {
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   BlockIo,
+  type BlockIoOwner,
   IO_STARTED,
 } from './block-io.js';
 import { isAllowed } from './claims.js';
@@ -28,6 +29,8 @@ export interface CheckedDevice {
   readonly limits: Required<BlockLimits>;
   readonly capabilities: Required<BlockCapabilities>;
   readonly state: SharedState;
+  /** What the `device` of its requests says. */
+  readonly path: BlockIoOwner;
   /** By which claim this channel works. */
   readonly ownClaimId: number;
   /** Where reads end: at the end of the block that holds a file's last byte. */
@@ -73,7 +76,7 @@ function checkRare(io: BlockIo, device: CheckedDevice): number {
         (isPart(io.compare, io.compareOffset, io.lengthBytes) ? 0 : EINVAL)
       );
     case BLOCK_ABORT:
-      return io.target !== io && canBeAborted(io.target, device) ? 0 : EINVAL;
+      return io.target !== io && canBeAborted(io.target, device.path) ? 0 : EINVAL;
     case BLOCK_RESET:
       return 0;
     default:
@@ -106,10 +109,10 @@ function checkMemory(io: BlockIo): number {
   return io.buffer === null && vector.lengthBytes === io.lengthBytes && isThere(vector) ? 0 : EINVAL;
 }
 
-/** Whether a request is one that this device can be asked about: one that it has started, or that is done. */
-export function canBeAborted(io: BlockIo | null, device: unknown): boolean {
+/** Whether a request is one that a device can be asked about: one that it has started, or that is done. */
+export function canBeAborted(io: BlockIo | null, path: BlockIoOwner): boolean {
   if (!(io instanceof BlockIo)) return false;
-  return io.device === device || (io.device !== null && io.state !== IO_STARTED);
+  return io.device === path || (io.device !== null && io.state !== IO_STARTED);
 }
 
 /** Whether no part of a vector has been transferred away, as trusted memory can be. */

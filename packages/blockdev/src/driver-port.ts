@@ -1,17 +1,8 @@
 import { TailQueue } from '@biodone/sync';
 import { EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, EIO, ENOTSUP, EROFS } from '@biodone/uring';
 import type { BatchClock, BlockTimers } from './batch-clock.js';
-import { beginSubmit, biodone, endSubmit } from './biodone.js';
-import {
-  type AbortVerdict,
-  BLOCK_FLUSH,
-  BLOCK_FUA,
-  type BlockIo,
-  type BlockIoOwner,
-  IO_DONE,
-  IO_STARTED,
-  NOT_DONE,
-} from './block-io.js';
+import { beginSubmit, biodone, endSubmit, putOff, submitting } from './biodone.js';
+import { type AbortVerdict, BLOCK_FLUSH, BLOCK_FUA, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
 import type { BlockDriver } from './driver.js';
 import { ENODEV } from './errno.js';
 import type { BlockCapabilities } from './limits.js';
@@ -19,6 +10,9 @@ import type { SharedState } from './shared-state.js';
 
 /** What a driver answers without having written anything back. */
 const REFUSALS: readonly number[] = [EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, ENOTSUP, EROFS];
+/** What {@link DriverPort.judge} returns for a request that goes to the driver once more. */
+export const NOT_DONE: number = -1;
+
 /** How often a request is tried again in the calling thread, and for how long, before it ends with EAGAIN after all. */
 const SYNC_RETRIES_MAX = 1000;
 const SYNC_RETRIES_MAX_MS = 60_000;
@@ -43,8 +37,8 @@ export class DriverPort implements BlockIoOwner {
   readonly #timers: BlockTimers;
   readonly #clock: BatchClock;
   readonly #waiting = new TailQueue<BlockIo>();
-  /** The driver's `start`: it is looked up once, since each driver is another kind of object to the place that calls it. */
-  readonly #startOfDriver: BlockDriver['start'];
+  /** The driver's `start`: looked up once, since with many kinds of drivers the look-up in the call costs more than the call. */
+  readonly #start: BlockDriver['start'];
   #inFlight = 0;
   /** How many may be in flight before the next one has to wait: none while it is frozen, or others wait. */
   #open: number;
@@ -66,7 +60,7 @@ export class DriverPort implements BlockIoOwner {
     clock: BatchClock,
   ) {
     this.#driver = driver;
-    this.#startOfDriver = driver.start;
+    this.#start = driver.start;
     this.capabilities = capabilities;
     this.#limit = limit;
     this.#open = limit;
@@ -103,7 +97,7 @@ export class DriverPort implements BlockIoOwner {
     }
     this.#inFlight += 1;
     try {
-      this.#startOfDriver.call(this.#driver, io);
+      this.#start.call(this.#driver, io);
     } catch (error) {
       this.#hasThrown(io, error);
     }
@@ -132,14 +126,23 @@ export class DriverPort implements BlockIoOwner {
   }
 
   /** For `biodone` alone. */
-  completed(io: BlockIo, error: number): number {
-    this.#inFlight -= 1;
-    if (error !== 0 || io.operation === BLOCK_FLUSH || this.#open === 0) return this.#completedRare(io, error);
-    return 0;
+  completed(io: BlockIo, error: number): void {
+    const final = this.leave(io, error) ? this.judge(io, error) : error;
+    if (final === NOT_DONE) return;
+    io.error = final;
+    io.state = IO_DONE;
+    if (submitting > 0 && io.iodone !== null) putOff(io);
+    else io.iodone?.(io);
   }
 
-  /** With an error, or of a flush, or while others wait. */
-  #completedRare(io: BlockIo, error: number): number {
+  /** A request has come back from the driver. Returns whether there is more to it, so that {@link judge} is to be asked. */
+  leave(io: BlockIo, error: number): boolean {
+    this.#inFlight -= 1;
+    return error !== 0 || io.operation === BLOCK_FLUSH || this.#open === 0;
+  }
+
+  /** The error that a request ends with, which failed, or is a flush, or came back while others wait; or {@link NOT_DONE}. */
+  judge(io: BlockIo, error: number): number {
     if (error === EAGAIN && this.capabilities.retry) {
       if (this.#frozen) return ECANCELED;
       this.#holdBack(io);
@@ -211,7 +214,7 @@ export class DriverPort implements BlockIoOwner {
         }
         this.#inFlight += 1;
         try {
-          this.#startOfDriver.call(this.#driver, io);
+          this.#start.call(this.#driver, io);
         } catch (error) {
           this.#hasThrown(io, error);
         }
@@ -242,10 +245,9 @@ export class DriverPort implements BlockIoOwner {
 
   /** A driver must not throw. If one does, its request ends all the same, and nobody overlooks the exception. */
   #hasThrown(io: BlockIo, error: unknown): void {
-    // It has completed it, and once more: that is for the caller to hear.
-    if (io.state !== IO_STARTED) throw error;
     surface(error);
-    biodone(io, EIO);
+    // It may have completed it before, or is told that it has completed it twice.
+    if (io.state === IO_STARTED) biodone(io, EIO);
   }
 
   #startDriverSync(io: BlockIo): void {

@@ -3,6 +3,7 @@ import { beginSubmit, endSubmit } from './biodone.js';
 import type { BlockDevice } from './block-device.js';
 import { BlockIo, IO_DONE } from './block-io.js';
 import type { BlockClaim } from './claims.js';
+import { FreeList } from './free-list.js';
 
 /** Says where the bytes of a device that lies on others are. One object for all requests: read the answer before the next question. */
 export interface Layout {
@@ -15,22 +16,29 @@ export interface Layout {
   locate(offset: number): void;
 }
 
-/** A child request: a part of a request, or all of it, on its way to another device. BSD's nestiobuf(9). */
-export class NestedIo extends BlockIo {
+/**
+ * A child request: a part of a request, or all of it, on its way to another device. BSD's nestiobuf(9).
+ *
+ * What the device gets is a plain BlockIo, with this in its `private`. A subclass would be another kind of object to every place in the block
+ * layer that touches a request, and each of them slower for it.
+ */
+export class NestedIo {
+  readonly io: BlockIo = new BlockIo();
   /** The request that it is a part of. */
   parent: BlockIo | null = null;
   /** The work on the parent, where this is not the whole of it. */
   transfer: NestedWork | null = null;
   /** Whom it comes back to. */
   readonly owner: NestedOwner;
-  /** Where it goes. */
+  /** Where it goes, or went last: the device, and which one that is. */
   child: BlockDevice | null = null;
+  index = 0;
   /** Where in the parent's range it begins. */
   position = 0;
 
   constructor(owner: NestedOwner) {
-    super();
     this.owner = owner;
+    this.io.private = this;
   }
 }
 
@@ -39,12 +47,12 @@ export interface NestedWork extends TailQueueEntry {
   /** It goes on: there is a child request for it. */
   resume(): void;
   /** One of its child requests is done. */
-  advance(io: NestedIo): void;
+  advance(nested: NestedIo): void;
 }
 
 /** Whom a child request comes back to. */
 export interface NestedOwner {
-  childDone(io: NestedIo): void;
+  childDone(nested: NestedIo): void;
 }
 
 /**
@@ -53,7 +61,7 @@ export interface NestedOwner {
  *
  * @returns whether it is done already; otherwise `owner.childDone` is called
  */
-export function startChild(io: NestedIo, child: BlockDevice): boolean {
+export function startChild({ io }: NestedIo, child: BlockDevice): boolean {
   io.iodone = null;
   child.strategy(io);
   if (io.state === IO_DONE) return true;
@@ -62,13 +70,13 @@ export function startChild(io: NestedIo, child: BlockDevice): boolean {
 }
 
 function nestedDone(io: BlockIo): void {
-  const nested = io as NestedIo;
+  const nested = io.private as NestedIo;
   nested.owner.childDone(nested);
 }
 
 /** Makes a child request the part of its parent that begins at `position`. */
 export function aim(
-  io: NestedIo,
+  nested: NestedIo,
   parent: BlockIo,
   child: BlockDevice,
   claim: BlockClaim | null,
@@ -76,18 +84,29 @@ export function aim(
   position: number,
   lengthBytes: number,
 ): void {
-  io.parent = parent;
-  io.child = child;
-  io.claim = claim;
+  const { io } = nested;
+  nested.parent = parent;
+  nested.position = position;
+  // Mostly they are what they were, and a store of an object costs more than a look.
+  if (nested.child !== child) nested.child = child;
+  if (io.claim !== claim) io.claim = claim;
   io.operation = parent.operation;
   io.flags = parent.flags;
   io.buffer = parent.buffer;
   io.bufferOffset = parent.bufferOffset + position;
   // A vector comes only where the whole request goes to one device: limits.maxSegments is 1 elsewhere.
-  io.vector = parent.vector;
+  if (parent.vector !== null) io.vector = parent.vector;
   io.offset = offset;
-  io.position = position;
   io.lengthBytes = lengthBytes;
+}
+
+/** Nobody's memory is to be held by a child request that nobody uses. */
+export function forget(nested: NestedIo): void {
+  const { io } = nested;
+  nested.parent = null;
+  nested.transfer = null;
+  io.buffer = null;
+  io.vector = null;
 }
 
 /**
@@ -98,8 +117,8 @@ export class NestedPool {
   readonly #owner: NestedOwner;
   readonly #max: number;
   readonly #made: NestedIo[] = [];
-  /** The first `#freeCount` are free. An array, since its elements are in no other queue: it is half the work of one. */
-  readonly #free: NestedIo[] = [];
+  /** By the device that they went to last, as they have most of what they need for it still. */
+  readonly #free: FreeList<NestedIo>[] = [];
   readonly #freeSync: NestedIo[] = [];
   readonly #waiting = new TailQueue<NestedWork>();
   #freeCount = 0;
@@ -110,13 +129,12 @@ export class NestedPool {
     this.#max = max;
   }
 
-  /** A child request, or null if all are in use. */
-  take(): NestedIo | null {
-    if (this.#freeCount > 0) {
-      this.#freeCount -= 1;
-      return this.#free[this.#freeCount] as NestedIo;
-    }
-    return this.#made.length === this.#max ? null : this.#make();
+  /** A child request for a device, or null if all are in use. */
+  take(index: number): NestedIo | null {
+    const free = this.#free[index]?.take();
+    if (!free) return this.#takeOther(index);
+    this.#freeCount -= 1;
+    return free;
   }
 
   /** A child request for the calling thread, which cannot wait for one. */
@@ -125,15 +143,15 @@ export class NestedPool {
   }
 
   /** Takes a child request back. Call {@link serve} before the thread does anything else. */
-  giveBack(io: NestedIo): void {
-    forget(io);
-    this.#free[this.#freeCount] = io;
+  giveBack(nested: NestedIo): void {
+    forget(nested);
+    (this.#free[nested.index] as FreeList<NestedIo>).put(nested);
     this.#freeCount += 1;
   }
 
-  giveBackSync(io: NestedIo): void {
-    forget(io);
-    this.#freeSync.push(io);
+  giveBackSync(nested: NestedIo): void {
+    forget(nested);
+    this.#freeSync.push(nested);
   }
 
   /** Puts work in line that has no child request. */
@@ -154,14 +172,23 @@ export class NestedPool {
   }
 
   /** Calls back with each child request of a parent that is under way. For `abort`, which has the time. */
-  eachOf(parent: BlockIo, visit: (io: NestedIo) => void): void {
-    for (const io of this.#made) if (io.parent === parent) visit(io);
+  eachOf(parent: BlockIo, visit: (nested: NestedIo) => void): void {
+    for (const nested of this.#made) if (nested.parent === parent) visit(nested);
   }
 
-  #make(): NestedIo {
-    const made = new NestedIo(this.#owner);
-    this.#made.push(made);
-    return made;
+  /** One that has gone elsewhere, where no more can be made. */
+  #takeOther(index: number): NestedIo | null {
+    while (this.#free.length <= index) this.#free.push(new FreeList());
+    let nested: NestedIo | null = null;
+    if (this.#made.length < this.#max) {
+      nested = new NestedIo(this.#owner);
+      this.#made.push(nested);
+    } else if (this.#freeCount > 0) {
+      nested = this.#free.find((list) => !list.isEmpty)?.take() ?? null;
+      this.#freeCount -= 1;
+    }
+    if (nested !== null) nested.index = index;
+    return nested;
   }
 
   #serve(): void {
@@ -179,12 +206,4 @@ export class NestedPool {
       this.#serving = false;
     }
   }
-}
-
-/** Nobody's memory is to be held by a child request that nobody uses. */
-function forget(io: NestedIo): void {
-  io.parent = null;
-  io.transfer = null;
-  io.buffer = null;
-  io.vector = null;
 }

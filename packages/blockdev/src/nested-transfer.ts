@@ -1,6 +1,7 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { ECANCELED } from '@biodone/uring';
 import { beginSubmit, endSubmit } from './biodone.js';
+import type { BlockDevice } from './block-device.js';
 import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from './block-io.js';
 import { ExtentList } from './extent-list.js';
 import { aim, type Layout, type NestedIo, type NestedPool, startChild } from './nested-io.js';
@@ -62,22 +63,21 @@ export class NestedTransfer implements TailQueueEntry {
   runSync(parent: BlockIo): number {
     const { pool } = this.#parts;
     this.#set(parent);
-    const io = pool.takeSync();
+    const nested = pool.takeSync();
     while (this.#hasMore()) {
-      this.#cut(io);
-      io.child?.strategySync(io);
-      this.#absorb(io);
+      this.#cut(nested).strategySync(nested.io);
+      this.#absorb(nested);
     }
-    pool.giveBackSync(io);
+    pool.giveBackSync(nested);
     return this.#result();
   }
 
   /** Takes a child request that is done. */
-  advance(io: NestedIo): void {
+  advance(nested: NestedIo): void {
     const { pool } = this.#parts;
     this.#outstanding -= 1;
-    this.#absorb(io);
-    pool.giveBack(io);
+    this.#absorb(nested);
+    pool.giveBack(nested);
     // Those in line come first, or one long request could keep all child requests to itself.
     pool.serve();
     this.resume();
@@ -93,7 +93,7 @@ export class NestedTransfer implements TailQueueEntry {
     const { parent } = this;
     beginSubmit();
     try {
-      if (parent !== null) this.#parts.pool.eachOf(parent, (io) => io.child?.abort(io));
+      if (parent !== null) this.#parts.pool.eachOf(parent, ({ child, io }) => child?.abort(io));
     } finally {
       endSubmit();
     }
@@ -125,17 +125,16 @@ export class NestedTransfer implements TailQueueEntry {
     // Where an answer ends says where the next question begins.
     const most = this.parent?.operation === BLOCK_EXTENTS ? 1 : CHILDREN_AT_ONCE;
     while (this.#outstanding < most && this.#hasMore()) {
-      const io = pool.take();
-      if (io === null) {
+      const nested = pool.take(this.#nextIndex());
+      if (nested === null) {
         if (this.#outstanding > 0) return false;
         pool.await(this);
         return false;
       }
-      io.transfer = this;
-      this.#cut(io);
-      if (startChild(io, io.child as NonNullable<typeof io.child>)) {
-        this.#absorb(io);
-        pool.giveBack(io);
+      nested.transfer = this;
+      if (startChild(nested, this.#cut(nested))) {
+        this.#absorb(nested);
+        pool.giveBack(nested);
       } else {
         this.#outstanding += 1;
       }
@@ -143,39 +142,58 @@ export class NestedTransfer implements TailQueueEntry {
     return this.#outstanding === 0;
   }
 
-  #cut(io: NestedIo): void {
+  /** Which device has the next part. */
+  #nextIndex(): number {
+    const { parent } = this;
+    if (parent?.operation === BLOCK_FLUSH) return this.#position;
+    const { layout } = this.#parts;
+    layout.locate((parent as BlockIo).offset + this.#position);
+    return layout.index;
+  }
+
+  /** Aims at the next part, and says which device has it. */
+  #cut(nested: NestedIo): BlockDevice {
     const parent = this.parent as BlockIo;
-    const { children, layout } = this.#parts;
+    const { layout } = this.#parts;
     if (parent.operation === BLOCK_FLUSH) {
-      aim(io, parent, children.device(this.#position), children.claim(this.#position), 0, this.#position, 0);
+      const index = this.#position;
       this.#position += 1;
-      return;
+      return this.#aim(nested, index, 0, index, 0);
     }
-    layout.locate(parent.offset + this.#position);
-    const { index } = layout;
-    const length = Math.min(layout.lengthBytes, this.#end - this.#position);
-    aim(io, parent, children.device(index), children.claim(index), layout.offset, this.#position, length);
-    if (parent.operation === BLOCK_EXTENTS) io.extents = this.#extents;
+    const position = this.#position;
+    layout.locate(parent.offset + position);
+    const length = Math.min(layout.lengthBytes, this.#end - position);
+    const child = this.#aim(nested, layout.index, layout.offset, position, length);
+    if (parent.operation === BLOCK_EXTENTS) nested.io.extents = this.#extents;
     else this.#position += length;
+    return child;
+  }
+
+  #aim(nested: NestedIo, index: number, offset: number, position: number, lengthBytes: number): BlockDevice {
+    const { children } = this.#parts;
+    const child = children.device(index);
+    aim(nested, this.parent as BlockIo, child, children.claim(index), offset, position, lengthBytes);
+    return child;
   }
 
   /** Takes what has become of a part. */
-  #absorb(io: NestedIo): void {
-    const { operation, error, position, transferredBytes } = io;
+  #absorb(nested: NestedIo): void {
+    const { io, position } = nested;
+    const { operation, error, transferredBytes } = io;
     if (error !== 0) {
       this.#fail(operation === BLOCK_FLUSH ? position : position + transferredBytes, error);
     } else if (operation === BLOCK_EXTENTS) {
-      this.#join(io);
+      this.#join(nested);
     } else if ((operation === BLOCK_READ || operation === BLOCK_WRITE) && transferredBytes < io.lengthBytes) {
       this.#end = Math.min(this.#end, position + transferredBytes);
     }
   }
 
   /** Adds a device's extents to the request's, at their places in the whole. */
-  #join(io: NestedIo): void {
+  #join({ io, position }: NestedIo): void {
     const parent = this.parent as BlockIo;
     const answer = this.#extents as ExtentList;
-    const shift = parent.offset + io.position - io.offset;
+    const shift = parent.offset + position - io.offset;
     const begin = this.#position;
     const length = Math.min(io.transferredBytes, io.lengthBytes);
     for (let index = 0; index < answer.count; index++) {

@@ -111,11 +111,12 @@ class StackDriver implements BlockDriver, NestedOwner {
     if (operation === BLOCK_READ || operation === BLOCK_WRITE) {
       const layout = this.#layout;
       layout.locate(io.offset);
-      const child = layout.lengthBytes >= lengthBytes ? this.#pool.take() : null;
-      if (child !== null) {
-        const { index } = layout;
-        aim(child, io, this.#children.device(index), this.#children.claim(index), layout.offset, 0, lengthBytes);
-        if (startChild(child, this.#children.device(index))) this.#wholeDone(child);
+      const { index } = layout;
+      const nested = layout.lengthBytes >= lengthBytes ? this.#pool.take(index) : null;
+      if (nested !== null) {
+        const child = this.#children.device(index);
+        aim(nested, io, child, this.#children.claim(index), layout.offset, 0, lengthBytes);
+        if (startChild(nested, child)) this.#wholeDone(nested);
         return;
       }
     } else if (FORWARDED[operation] !== true) {
@@ -136,9 +137,9 @@ class StackDriver implements BlockDriver, NestedOwner {
   }
 
   /** For child requests alone. */
-  childDone(io: NestedIo): void {
-    if (io.transfer === null) this.#wholeDone(io);
-    else io.transfer.advance(io);
+  childDone(nested: NestedIo): void {
+    if (nested.transfer === null) this.#wholeDone(nested);
+    else nested.transfer.advance(nested);
   }
 
   abort(io: BlockIo): AbortVerdict {
@@ -147,8 +148,8 @@ class StackDriver implements BlockDriver, NestedOwner {
     // What ends at once comes back by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      this.#pool.eachOf(io, (child) => {
-        if (child.child?.abort(child) === 'cancelled') verdict = 'cancelled';
+      this.#pool.eachOf(io, (nested) => {
+        if (nested.child?.abort(nested.io) === 'cancelled') verdict = 'cancelled';
       });
     } finally {
       endSubmit();
@@ -191,11 +192,11 @@ class StackDriver implements BlockDriver, NestedOwner {
   }
 
   /** A child request that is the whole of its parent is done. */
-  #wholeDone(child: NestedIo): void {
-    const parent = child.parent as BlockIo;
-    const { error } = child;
-    parent.transferredBytes = child.transferredBytes;
-    this.#pool.giveBack(child);
+  #wholeDone(nested: NestedIo): void {
+    const parent = nested.parent as BlockIo;
+    const { error, transferredBytes } = nested.io;
+    parent.transferredBytes = transferredBytes;
+    this.#pool.giveBack(nested);
     this.#pool.serve();
     biodone(parent, error);
   }

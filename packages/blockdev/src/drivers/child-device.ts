@@ -1,13 +1,18 @@
-import { TailQueue } from '@biodone/sync';
 import { EINVAL, SystemError } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
 import { type AbortVerdict, BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import type { DeviceHandle, DriverEvents } from '../driver.js';
+import { FreeList } from '../free-list.js';
 
-/** A request to the device below: the child of one that came from above, or, without a parent, nobody's. */
-export class ChildIo extends BlockIo {
+/** A request to the device below: the child of one that came from above, or, without a parent, nobody's. As NestedIo, it is no BlockIo but has one. */
+export class ChildIo {
+  readonly io: BlockIo = new BlockIo();
   parent: BlockIo | null = null;
+
+  constructor() {
+    this.io.private = this;
+  }
 }
 
 /**
@@ -21,7 +26,7 @@ export class ChildDevice<Child extends ChildIo> {
   readonly claim: BlockClaim | null;
   readonly #closes: boolean;
   readonly #make: () => Child;
-  readonly #free = new TailQueue<Child>();
+  readonly #free = new FreeList<Child>();
   /** All that were ever made. */
   readonly #children: Child[] = [];
   #forget: (() => void) | null = null;
@@ -48,30 +53,31 @@ export class ChildDevice<Child extends ChildIo> {
 
   /** A request for `parent`, to be filled in. */
   take(parent: BlockIo): Child {
-    let child = this.#free.removeFirst();
+    let child = this.#free.take();
     if (child === null) {
       child = this.#make();
       this.#children.push(child);
     }
     child.parent = parent;
-    child.claim = this.claim;
+    child.io.claim = this.claim;
     return child;
   }
 
   /** Takes a request back that is done. Nobody's memory is to be held by a request that nobody uses. */
   giveBack(child: Child): void {
+    const { io } = child;
     child.parent = null;
-    child.buffer = null;
-    child.vector = null;
-    child.compare = null;
-    child.extents = null;
-    this.#free.insertHead(child);
+    io.buffer = null;
+    io.vector = null;
+    io.compare = null;
+    io.extents = null;
+    this.#free.put(child);
   }
 
   /** Tries to end what works for `parent`. */
   abort(parent: BlockIo): AbortVerdict {
     const child = this.#children.find((one) => one.parent === parent);
-    const verdict = child === undefined ? 'in-progress' : this.device.abort(child);
+    const verdict = child === undefined ? 'in-progress' : this.device.abort(child.io);
     // The child is done, and its callback is still to be called: so the parent is not.
     return verdict === 'done' ? 'in-progress' : verdict;
   }

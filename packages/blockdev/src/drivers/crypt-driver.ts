@@ -90,15 +90,15 @@ export class CryptDriver implements BlockDriver {
       return;
     }
     child.driver = this;
-    child.iodone = childDone;
-    this.#child.device.strategy(child);
+    child.io.iodone = childDone;
+    this.#child.device.strategy(child.io);
   }
 
   startSync(io: BlockIo): void {
     const child = this.#child.take(io);
     io.error = this.#prepare(io, child);
     if (io.error === 0) {
-      this.#child.device.strategySync(child);
+      this.#child.device.strategySync(child.io);
       io.error = this.#absorb(io, child);
     }
     this.#child.giveBack(child);
@@ -171,24 +171,25 @@ export class CryptDriver implements BlockDriver {
   /** Makes the child what does the request. Returns the errno if nothing does. */
   #prepare(io: BlockIo, child: CryptIo): number {
     const { operation } = io;
-    child.operation = operation;
-    child.flags = io.flags;
-    child.offset = io.offset + this.#volume.dataOffsetBytes;
-    child.lengthBytes = io.lengthBytes;
+    const below = child.io;
+    below.operation = operation;
+    below.flags = io.flags;
+    below.offset = io.offset + this.#volume.dataOffsetBytes;
+    below.lengthBytes = io.lengthBytes;
     switch (operation) {
       case BLOCK_READ:
         // The ciphertext lands where the plaintext is to be.
-        child.buffer = io.buffer;
-        child.bufferOffset = io.bufferOffset;
+        below.buffer = io.buffer;
+        below.bufferOffset = io.bufferOffset;
         return 0;
       case BLOCK_WRITE:
         // The caller's memory stays as it is.
-        child.buffer = child.ciphertext;
-        child.bufferOffset = 0;
+        below.buffer = child.ciphertext;
+        below.bufferOffset = 0;
         return this.#encrypt(io, child.ciphertext);
       case BLOCK_FLUSH:
-        child.offset = 0;
-        child.lengthBytes = 0;
+        below.offset = 0;
+        below.lengthBytes = 0;
         return 0;
       case BLOCK_DISCARD:
         return 0;
@@ -200,11 +201,12 @@ export class CryptDriver implements BlockDriver {
   /** Takes what the child came to. Returns the errno. */
   #absorb(io: BlockIo, child: CryptIo): number {
     const { sectorBytes } = this.#volume;
-    const whole = child.transferredBytes - (child.transferredBytes % sectorBytes);
+    const { error: errorBelow, transferredBytes } = child.io;
+    const whole = transferredBytes - (transferredBytes % sectorBytes);
     io.transferredBytes = whole;
-    if (io.operation !== BLOCK_READ || whole === 0) return child.error;
+    if (io.operation !== BLOCK_READ || whole === 0) return errorBelow;
     const error = this.#decrypt(io, whole);
-    if (error === 0) return child.error;
+    if (error === 0) return errorBelow;
     io.transferredBytes = 0;
     return error;
   }
@@ -238,6 +240,6 @@ export class CryptDriver implements BlockDriver {
 }
 
 function childDone(io: BlockIo): void {
-  const child = io as CryptIo;
+  const child = io.private as CryptIo;
   (child.driver as CryptDriver).finish(child);
 }

@@ -1,5 +1,7 @@
+import type { AbortVerdict, BlockIo } from '../block-io.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { ENODEV, ENXIO } from '../errno.js';
+import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import type { DeviceSpec } from '../spec.js';
 import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { currentSizeBytes, type FileGeometry } from './file-geometry.js';
@@ -29,30 +31,30 @@ export interface FileHandle extends DeviceHandle, FileOpening {
 /** How many parts a request may have (UIO_MAXIOV). */
 const SEGMENTS_MAX = 1024;
 
-export function createFileDriver(
-  opening: FileOpening,
-  file: OpenFile,
-  engine: FileEngine,
-  close: BlockDriver['close'],
-): BlockDriver {
-  const { fd, path, geometry, readOnly, direct, growable, whole, locked, asked } = opening;
-  const { blockSizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, isDevice, rotational } = geometry;
-  const space = engine.space && whole;
-  let sizeBytes = growable ? null : geometry.sizeBytes;
-  let events: DriverEvents | null = null;
-  const look = (): void => {
-    if (growable) return;
-    const now = sizeNow(path, fd, isDevice);
-    if (now === null) events?.removed();
-    else if (now !== sizeBytes) {
-      sizeBytes = now;
-      events?.resized(now);
-    }
-  };
-  return {
-    name: 'file',
-    limits: { blockSizeBytes, sizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, maxSegments: SEGMENTS_MAX },
-    capabilities: {
+/** The driver of a file: its engine does the I/O, and this is the rest. */
+export class FileDriver implements BlockDriver {
+  readonly name = 'file';
+  readonly limits: BlockLimits;
+  readonly capabilities: BlockCapabilities;
+  readonly #opening: FileOpening;
+  readonly #file: OpenFile;
+  readonly #engine: FileEngine;
+  readonly #close: BlockDriver['close'];
+  #sizeBytes: number | null;
+  #events: DriverEvents | null = null;
+
+  constructor(opening: FileOpening, file: OpenFile, engine: FileEngine, close: BlockDriver['close']) {
+    const { geometry, readOnly, whole } = opening;
+    const { blockSizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, isDevice, rotational } = geometry;
+    const space = engine.space && whole;
+    const sizeBytes = opening.growable ? null : geometry.sizeBytes;
+    this.#opening = opening;
+    this.#file = file;
+    this.#engine = engine;
+    this.#close = close;
+    this.#sizeBytes = sizeBytes;
+    this.limits = { blockSizeBytes, sizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, maxSegments: SEGMENTS_MAX };
+    this.capabilities = {
       readOnly,
       progress: engine.progress,
       fua: engine.fua,
@@ -62,37 +64,75 @@ export function createFileDriver(
       extents: space && !isDevice,
       rotational,
       retry: whole,
-    },
-    start: engine.start,
-    startSync: (io) => runSync(io, file),
-    ...(engine.abort === undefined ? {} : { abort: engine.abort }),
-    poll: engine.poll,
-    wait: engine.wait,
-    refresh: look,
-    attached: (told) => {
-      events = told;
-    },
-    describe: () => ({
+    };
+  }
+
+  start(io: BlockIo): void {
+    this.#engine.start(io);
+  }
+
+  startSync(io: BlockIo): void {
+    runSync(io, this.#file);
+  }
+
+  abort(io: BlockIo): AbortVerdict {
+    return this.#engine.abort?.(io) ?? 'in-progress';
+  }
+
+  poll(): number {
+    return this.#engine.poll();
+  }
+
+  wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    return this.#engine.wait(timeoutMs);
+  }
+
+  refresh(): void {
+    const { path, fd, growable, geometry } = this.#opening;
+    if (growable) return;
+    const now = sizeNow(path, fd, geometry.isDevice);
+    if (now === null) this.#events?.removed();
+    else if (now !== this.#sizeBytes) {
+      this.#sizeBytes = now;
+      this.#events?.resized(now);
+    }
+  }
+
+  attached(events: DriverEvents): void {
+    this.#events = events;
+  }
+
+  describe(): Record<string, unknown> {
+    const { path, geometry, readOnly, direct, locked } = this.#opening;
+    const { fua, zeroes } = this.capabilities;
+    return {
       path,
-      kind: isDevice ? 'block device' : 'file',
-      engine: engine.name,
-      sizeBytes,
+      kind: geometry.isDevice ? 'block device' : 'file',
+      engine: this.#engine.name,
+      sizeBytes: this.#sizeBytes,
       readOnly,
       direct,
       locked,
-      blockSizeBytes,
-      fua: engine.fua,
-      zeroes: space ? 'fast' : 'emulate',
-    }),
-    config: (): DeviceSpec => ({ driver: 'file', path, readOnly, direct, growable, ...asked }),
-    handle: (): FileHandle => ({
-      ...opening,
-      geometry: { ...geometry, sizeBytes: sizeBytes ?? geometry.sizeBytes },
-      driver: 'file',
-      engine: engine.name,
-    }),
-    close,
-  };
+      blockSizeBytes: geometry.blockSizeBytes,
+      fua,
+      zeroes,
+    };
+  }
+
+  config(): DeviceSpec {
+    const { path, readOnly, direct, growable, asked } = this.#opening;
+    return { driver: 'file', path, readOnly, direct, growable, ...asked };
+  }
+
+  handle(): FileHandle {
+    const { geometry } = this.#opening;
+    const sizeBytes = this.#sizeBytes ?? geometry.sizeBytes;
+    return { ...this.#opening, geometry: { ...geometry, sizeBytes }, driver: 'file', engine: this.#engine.name };
+  }
+
+  close(): void | Promise<void> {
+    return this.#close();
+  }
 }
 
 /** How large the device is now; null if it is gone. */

@@ -17,54 +17,70 @@ import {
   type ThreadRing,
 } from '@biodone/uring';
 import { biodone } from '../biodone.js';
-import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
-import { FreeList } from '../free-list.js';
+import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import { find, place } from '../memory-parts.js';
 import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
 import { findExtents } from './file-extents.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';
 
 /** File I/O through the thread's io_uring. */
-export function createUringEngine(file: OpenFile, ring: ThreadRing): FileEngine {
-  const free = new FreeList<FileRequest>();
-  /** Every one that was ever made: to find that of a request which is to be ended. */
-  const made: FileRequest[] = [];
-  const make = (): FileRequest => {
-    const request = new FileRequest(ring, free, file);
-    made.push(request);
-    return request;
-  };
-  return {
-    name: 'uring',
-    progress: 'any',
-    fua: 'native',
-    space: true,
-    start: (io) => {
-      if (io.operation !== BLOCK_EXTENTS) {
-        (free.take() ?? make()).begin(io);
-        return;
-      }
-      findExtents(io, file);
-      biodone(io, io.error);
-    },
-    abort: (io) => {
-      made.find((request) => request.io === io)?.end();
-      // What the kernel has started it may finish: the request tells what became of it.
-      return 'in-progress';
-    },
-    poll: () => ring.poll(),
-    wait: (timeoutMs) => ring.wait(timeoutMs),
-  };
+export class UringEngine implements FileEngine {
+  readonly name = 'uring';
+  readonly progress = 'any';
+  readonly fua = 'native';
+  readonly space = true;
+  readonly #file: OpenFile;
+  readonly #ring: ThreadRing;
+
+  constructor(file: OpenFile, ring: ThreadRing) {
+    this.#file = file;
+    this.#ring = ring;
+  }
+
+  start(io: BlockIo): void {
+    const { below } = io;
+    const ring = this.#ring;
+    if (io.operation === BLOCK_EXTENTS) answerExtents(io, this.#file);
+    else if ((below as FileRequest | null)?.ring === ring) (below as FileRequest).begin(this.#file);
+    else makeBelow(io, ring).begin(this.#file);
+  }
+
+  abort(io: BlockIo): AbortVerdict {
+    if (io.below instanceof FileRequest) io.below.end();
+    // What the kernel has started it may finish: the request tells what became of it.
+    return 'in-progress';
+  }
+
+  poll(): number {
+    return this.#ring.poll();
+  }
+
+  wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    return this.#ring.wait(timeoutMs);
+  }
+}
+
+function answerExtents(io: BlockIo, file: OpenFile): void {
+  findExtents(io, file);
+  biodone(io, io.error);
+}
+
+function makeBelow(io: BlockIo, ring: ThreadRing): FileRequest {
+  const made = new FileRequest(io, ring);
+  io.below = made;
+  return made;
 }
 
 const NO_STEPS: readonly number[] = [];
 
-/** The ring's side of a BlockIo. It goes back to the free list before the completion goes up, which may start the next request. */
+/**
+ * The ring's side of a BlockIo, which keeps it for its next use: whatever file that is on, and at less expense where it is the same operation on
+ * the same file.
+ */
 class FileRequest extends RingRequest {
-  io: BlockIo | null = null;
-  readonly #ring: ThreadRing;
-  readonly #free: FreeList<FileRequest>;
-  readonly #file: OpenFile;
+  readonly ring: ThreadRing;
+  readonly #io: BlockIo;
+  #file: OpenFile | null = null;
   /** What is tried for a discard or for zeros, and which of it is under way. */
   #steps = NO_STEPS;
   #step = 0;
@@ -75,29 +91,32 @@ class FileRequest extends RingRequest {
   /** Which transfer of one part of memory the request's fields say, of no flags and of this file; -1 for none. */
   #prepared = -1;
 
-  constructor(ring: ThreadRing, free: FreeList<FileRequest>, file: OpenFile) {
+  constructor(io: BlockIo, ring: ThreadRing) {
     super();
-    this.#ring = ring;
-    this.#free = free;
-    this.#file = file;
+    this.#io = io;
+    this.ring = ring;
   }
 
-  begin(io: BlockIo): void {
-    this.io = io;
+  begin(file: OpenFile): void {
+    const io = this.#io;
+    if (io.operation === this.#prepared && file === this.#file && this.#prepareAgain(io)) {
+      if (!this.#start(io)) this.#finish(io);
+      return;
+    }
+    this.#file = file;
     this.#ending = false;
     this.#syncing = false;
-    if (io.operation !== this.#prepared || !this.#prepareAgain(io)) this.#goOn(io);
-    else if (!this.#start(io)) this.#finish(io);
+    this.#goOn(io);
   }
 
   /** Asks the kernel to stop it. */
   end(): void {
     this.#ending = true;
-    this.#ring.cancel(this);
+    this.ring.cancel(this);
   }
 
   override complete(result: number): void {
-    const io = this.io as BlockIo;
+    const io = this.#io;
     if (result === io.lengthBytes && io.transferredBytes === 0 && io.operation <= BLOCK_WRITE) {
       // All of it at once, as mostly.
       io.transferredBytes = result;
@@ -109,7 +128,8 @@ class FileRequest extends RingRequest {
 
   #isOver(io: BlockIo, result: number): boolean {
     const { operation } = io;
-    if (operation === BLOCK_READ || operation === BLOCK_WRITE) return isOver(io, this.#file, result, operation === BLOCK_READ);
+    if (operation === BLOCK_READ || operation === BLOCK_WRITE)
+      return isOver(io, this.#file as OpenFile, result, operation === BLOCK_READ);
     if (!this.#syncing && this.#isRefused(result) && this.#step + 1 < this.#steps.length) {
       this.#step += 1;
       return false;
@@ -130,11 +150,9 @@ class FileRequest extends RingRequest {
   }
 
   #finish(io: BlockIo, error = io.error): void {
-    this.io = null;
     if (this.#steps !== NO_STEPS) this.#steps = NO_STEPS;
     // Whoever let go of the memory must not wait for the next use of this request.
     this.memory = null;
-    this.#free.put(this);
     biodone(io, error);
   }
 
@@ -154,7 +172,7 @@ class FileRequest extends RingRequest {
 
   #start(io: BlockIo): boolean {
     try {
-      this.#ring.start(this);
+      this.ring.start(this);
       return true;
     } catch (error) {
       // Somebody has closed the thread's ring before this device: nothing can be started any more, and that is the request's error.
@@ -171,7 +189,7 @@ class FileRequest extends RingRequest {
   #prepareAgain(io: BlockIo): boolean {
     const buffer = io.buffer as IoBuffer;
     const { bufferOffset, lengthBytes } = io;
-    if (io.vector !== null || io.flags !== 0 || lengthBytes > TRANSFER_MAX_BYTES) return false;
+    if (this.#ending || io.vector !== null || io.flags !== 0 || lengthBytes > TRANSFER_MAX_BYTES) return false;
     if (bufferOffset > buffer.bytes.length - lengthBytes) return false;
     this.offset = io.offset;
     this.address = buffer.address + bufferOffset;
@@ -181,7 +199,7 @@ class FileRequest extends RingRequest {
   }
 
   #prepare(io: BlockIo): boolean {
-    const { target } = this.#file;
+    const { target } = this.#file as OpenFile;
     this.#prepared = -1;
     if (io.operation === BLOCK_READ || io.operation === BLOCK_WRITE) {
       this.#prepareTransfer(io);
@@ -193,7 +211,7 @@ class FileRequest extends RingRequest {
   }
 
   #prepareTransfer(io: BlockIo): void {
-    const { target } = this.#file;
+    const { target } = this.#file as OpenFile;
     const moved = io.transferredBytes;
     const { vector } = io;
     const isRead = io.operation === BLOCK_READ;
@@ -221,7 +239,7 @@ class FileRequest extends RingRequest {
 
   /** False if there is nothing to do, or nothing to do it with: then the error is in the request. */
   #prepareSpace(io: BlockIo): boolean {
-    const file = this.#file;
+    const file = this.#file as OpenFile;
     const offset = spaceOffset(io, file);
     const lengthBytes = spaceLength(io, file);
     if (lengthBytes === 0) {

@@ -5,13 +5,13 @@ import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { checkOptions, DEVICE_OPTIONS, type OptionKinds } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
 import { invalidType } from '../errors.js';
-import { createFileDriver, type FileHandle, type FileOpening } from './file-driver.js';
+import { FileDriver, type FileHandle, type FileOpening } from './file-driver.js';
 import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { createFsEngine } from './file-fs.js';
 import { type FileGeometry, geometryOf } from './file-geometry.js';
 import { lockFile, unlockFile } from './file-lock.js';
 import { createSyncEngine } from './file-sync.js';
-import { createUringEngine } from './file-uring.js';
+import { UringEngine } from './file-uring.js';
 
 /** How asynchronous requests of a file device are done. */
 export type FileEngineName = 'auto' | FileEngineKind;
@@ -172,7 +172,7 @@ function open(
   const target = ringFile ?? fd;
   const file: OpenFile = { fd, path, isDevice, blockSizeBytes, sectorBytes, whole, target };
   try {
-    return new BlockDevice(createFileDriver(opening, file, ENGINES[kind](file), close), options, handle);
+    return new BlockDevice(new FileDriver(opening, file, ENGINES[kind](file), close), options, handle);
   } catch (error) {
     void close();
     throw error;
@@ -185,7 +185,7 @@ function ringFileOf(fd: number, path: string, owned: boolean): RingFile {
 }
 
 const ENGINES: Record<FileEngineKind, (file: OpenFile) => FileEngine> = {
-  uring: (file) => createUringEngine(file, threadRing()),
+  uring: (file) => new UringEngine(file, threadRing()),
   fs: createFsEngine,
   sync: createSyncEngine,
 };

@@ -1,6 +1,7 @@
 import type { BlockDevice } from '../block-device.js';
 import { type BlockIo, IO_STARTED } from '../block-io.js';
-import { type NestedOwner, startChild } from '../nested-io.js';
+import { FreeList } from '../free-list.js';
+import { forget, type NestedOwner, startChild } from '../nested-io.js';
 import type { MirrorHalf } from './mirror-half.js';
 import { MirrorIo } from './mirror-io.js';
 
@@ -8,30 +9,33 @@ import { MirrorIo } from './mirror-io.js';
 export class MirrorChildren {
   readonly #owner: NestedOwner;
   readonly #made: MirrorIo[] = [];
-  readonly #free: MirrorIo[] = [];
+  /** By the half that they went to last, as they have most of what they need for it still. */
+  readonly #free: FreeList<MirrorIo>[] = [];
 
   constructor(owner: NestedOwner) {
     this.#owner = owner;
   }
 
-  take(): MirrorIo {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    const made = new MirrorIo(this.#owner);
-    this.#made.push(made);
-    return made;
+  take(half: MirrorHalf): MirrorIo {
+    const child = this.#free[half.index]?.take() ?? this.#make(half.index);
+    child.half = half;
+    return child;
   }
 
   giveBack(child: MirrorIo): void {
-    child.parent = null;
-    child.buffer = null;
-    child.extents = null;
-    child.write = null;
-    child.half = null;
-    child.aborted = false;
-    child.abandoned = false;
-    if (child.errors.length > 0) child.errors.length = 0;
-    this.#free.push(child);
+    forget(child);
+    if (child.io.extents !== null) child.io.extents = null;
+    if (child.write !== null || child.aborted || child.abandoned || child.errors.length > 0) forgetRare(child);
+    // It may have gone to another one than the one that it was taken for.
+    (this.#free[child.index] as FreeList<MirrorIo>).put(child);
+  }
+
+  #make(index: number): MirrorIo {
+    while (this.#free.length <= index) this.#free.push(new FreeList());
+    const made = new MirrorIo(this.#owner);
+    made.index = index;
+    this.#made.push(made);
+    return made;
   }
 
   /** Starts a request to its half. True if it is done already; otherwise its owner is told. */
@@ -55,16 +59,23 @@ export class MirrorChildren {
     child.abandoned = true;
     child.parent = null;
     child.write = null;
-    child.child?.abort(child);
+    child.child?.abort(child.io);
   }
 
   /** Those that are under way. For what is rare, and has the time. */
   underWay(isWanted: (child: MirrorIo) => boolean): MirrorIo[] {
-    return this.#made.filter((child) => child.state === IO_STARTED && !child.abandoned && isWanted(child));
+    return this.#made.filter((child) => child.io.state === IO_STARTED && !child.abandoned && isWanted(child));
   }
 
   /** The first request that a parent has under way. For `abort`, which has the time. */
   of(parent: BlockIo): MirrorIo | undefined {
     return this.#made.find((child) => child.parent === parent);
   }
+}
+
+function forgetRare(child: MirrorIo): void {
+  child.write = null;
+  child.aborted = false;
+  child.abandoned = false;
+  child.errors.length = 0;
 }

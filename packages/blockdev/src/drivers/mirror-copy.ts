@@ -1,11 +1,11 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { EBUSY, ECANCELED, EIO, IoBuffer } from '@biodone/uring';
-import { beginSubmit, endSubmit } from '../biodone.js';
-import { BLOCK_READ, BLOCK_WRITE, BlockIo, type BlockIoOwner, IO_STARTED } from '../block-io.js';
+import { beginSubmit, endSubmit, putOff, submitting } from '../biodone.js';
+import { BLOCK_READ, BLOCK_WRITE, BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from '../block-io.js';
 import type { RangeEntry } from '../range-queue.js';
 import type { MirrorDriver } from './mirror-driver.js';
 import type { MirrorHalf } from './mirror-half.js';
-import { MirrorOwnRead } from './mirror-io.js';
+import { OWN_READ } from './mirror-io.js';
 
 /**
  * Copies a range from the good halves to another one. Meanwhile no write has any of the range, so none is lost: what comes before is copied,
@@ -20,7 +20,7 @@ export class MirrorCopy implements RangeEntry {
   queueNext: TailQueueEntry | null = null;
   queuePrevious: TailQueueEntry | null = null;
   readonly #driver: MirrorDriver;
-  readonly #read = new MirrorOwnRead();
+  readonly #read = new BlockIo();
   #write = new BlockIo();
   readonly #owner: BlockIoOwner;
   #buffer: IoBuffer | null = null;
@@ -30,6 +30,7 @@ export class MirrorCopy implements RangeEntry {
   constructor(driver: MirrorDriver) {
     this.#driver = driver;
     this.#owner = ownerOf(driver);
+    this.#read.private = OWN_READ;
     this.#read.iodone = () => this.#readDone();
   }
 
@@ -137,7 +138,12 @@ export interface CopyResult {
 function ownerOf(driver: MirrorDriver): BlockIoOwner {
   return {
     capabilities: driver.capabilities,
-    completed: (_io, error) => error,
+    completed: (io, error) => {
+      io.error = error;
+      io.state = IO_DONE;
+      if (submitting > 0) putOff(io);
+      else io.iodone?.(io);
+    },
     finished: () => {},
     wait: (timeoutMs) => driver.wait(timeoutMs),
   };

@@ -104,8 +104,8 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
   }
 
   /** For child requests alone. */
-  childDone(io: NestedIo): void {
-    const child = io as MirrorIo;
+  childDone(nested: NestedIo): void {
+    const child = nested as MirrorIo;
     if (!this.#children.ended(child)) return;
     if (child.write === null) this.reads.done(child);
     else this.#writes.partDone(child.write, child);

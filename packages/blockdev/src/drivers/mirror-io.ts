@@ -1,6 +1,6 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { EAGAIN, EBUSY, ECANCELED, EINVAL, EIO, ENOTSUP, EPERM } from '@biodone/uring';
-import { BLOCK_FLUSH, BlockIo } from '../block-io.js';
+import { BLOCK_FLUSH, type BlockIo } from '../block-io.js';
 import { EBADMSG, EILSEQ, ENODATA } from '../errno.js';
 import { NestedIo } from '../nested-io.js';
 import type { RangeEntry } from '../range-queue.js';
@@ -24,8 +24,11 @@ export class MirrorIo extends NestedIo {
   abandoned = false;
 }
 
-/** A read into memory of the mirror's own: where a half does not answer, other memory will do. */
-export class MirrorOwnRead extends BlockIo {}
+/**
+ * The `private` of a read into memory of the mirror's own: where a half does not answer, other memory will do. (It is no subclass, for what
+ * NestedIo says.)
+ */
+export const OWN_READ: object = Object.freeze({});
 
 /** A write, a discard or a flush on its way to all halves. */
 export class MirrorWrite implements RangeEntry {

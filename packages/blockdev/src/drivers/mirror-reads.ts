@@ -5,7 +5,7 @@ import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_READ, type BlockIo } from '../b
 import { aim } from '../nested-io.js';
 import type { MirrorChildren } from './mirror-children.js';
 import type { MirrorHalf } from './mirror-half.js';
-import { judgeReadError, type MirrorIo, MirrorOwnRead } from './mirror-io.js';
+import { judgeReadError, type MirrorIo, OWN_READ } from './mirror-io.js';
 import type { MirrorSet } from './mirror-set.js';
 
 /** What no half can read in one piece is read in pieces of this, so that bad places on different halves do not add up. */
@@ -57,7 +57,7 @@ export class MirrorReads {
     if (child === null) return EIO;
     let error = -1;
     while (error < 0) {
-      child.child?.strategySync(child);
+      child.child?.strategySync(child.io);
       error = this.#readOn(child);
     }
     this.#children.giveBack(child);
@@ -67,8 +67,8 @@ export class MirrorReads {
   /** A half has answered. */
   done(child: MirrorIo): void {
     const parent = child.parent as BlockIo;
-    const { transferredBytes } = child;
-    if (child.error === 0 && transferredBytes === parent.lengthBytes && child.tried === child.excluded) {
+    const { error, transferredBytes } = child.io;
+    if (error === 0 && transferredBytes === parent.lengthBytes && child.tried === child.excluded) {
       parent.transferredBytes = transferredBytes;
       this.#children.giveBack(child);
       biodone(parent, 0);
@@ -92,7 +92,7 @@ export class MirrorReads {
     // What ends at once comes back by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      return child.child?.abort(child) === 'cancelled' ? 'cancelled' : 'in-progress';
+      return child.child?.abort(child.io) === 'cancelled' ? 'cancelled' : 'in-progress';
     } finally {
       endSubmit();
     }
@@ -104,8 +104,8 @@ export class MirrorReads {
    */
   halfLost(child: MirrorIo): void {
     const parent = child.parent as BlockIo;
-    if (!(parent instanceof MirrorOwnRead)) {
-      child.child?.abort(child);
+    if (parent.private !== OWN_READ) {
+      child.child?.abort(child.io);
       return;
     }
     const { excluded } = child;
@@ -116,9 +116,10 @@ export class MirrorReads {
   }
 
   #prepareRead(io: BlockIo, excluded: number): MirrorIo | null {
-    const half = this.#chooseFor(io, io.offset, excluded);
+    const plain = this.unequal === 0 && io.operation === BLOCK_READ;
+    const half = plain ? this.#choose(io.offset, excluded) : this.#chooseFor(io, io.offset, excluded);
     if (half === null) return null;
-    const child = this.#children.take();
+    const child = this.#children.take(half);
     child.excluded = excluded;
     child.tried = excluded;
     child.chunkBytes = io.lengthBytes;
@@ -130,8 +131,8 @@ export class MirrorReads {
     const length = Math.min(child.chunkBytes, parent.lengthBytes - position);
     aim(child, parent, half.device as BlockDevice, half.claim, parent.offset + position, position, length);
     child.half = half;
-    child.extents = parent.operation === BLOCK_EXTENTS ? parent.extents : null;
-    half.readEnd = child.offset + length;
+    if (parent.operation === BLOCK_EXTENTS) child.io.extents = parent.extents;
+    if (this.#rotational) half.readEnd = child.io.offset + length;
     this.#turn = half.index;
   }
 
@@ -151,18 +152,19 @@ export class MirrorReads {
     const { halves } = this.#set;
     const count = halves.length;
     let best: MirrorHalf | null = null;
-    for (let step = 1, index = this.#turn; step <= count; step++) {
+    let index = this.#turn;
+    for (let left = count; left > 0; left--) {
       index = index + 1 === count ? 0 : index + 1;
       const half = halves[index] as MirrorHalf;
-      if (half.state === 'good' && (tried & (1 << index)) === 0 && (best === null || this.#isBetter(half, best, offset)))
-        best = half;
+      if (half.state !== 'good' || (tried & (1 << index)) !== 0) continue;
+      if (best === null || half.inFlight < best.inFlight || (this.#rotational && this.#isBetter(half, best, offset))) best = half;
     }
     return best ?? this.#chooseUnsettled(tried);
   }
 
   #isBetter(half: MirrorHalf, best: MirrorHalf, offset: number): boolean {
     if (half.inFlight !== best.inFlight) return half.inFlight < best.inFlight;
-    return this.#rotational && Math.abs(half.readEnd - offset) < Math.abs(best.readEnd - offset);
+    return Math.abs(half.readEnd - offset) < Math.abs(best.readEnd - offset);
   }
 
   /** One that may differ in what was being written when the system went down: better than none. */
@@ -179,7 +181,7 @@ export class MirrorReads {
     const parent = child.parent as BlockIo;
     let position = this.#absorbRead(child);
     if (position === parent.lengthBytes) return 0;
-    if (parent.operation === BLOCK_EXTENTS && child.error === 0) return 0;
+    if (parent.operation === BLOCK_EXTENTS && child.io.error === 0) return 0;
     if (child.aborted) return ECANCELED;
     let half = this.#chooseFor(parent, parent.offset + position, child.tried);
     if (half === null && child.chunkBytes > this.#smallBytes && parent.operation === BLOCK_READ) {
@@ -198,11 +200,12 @@ export class MirrorReads {
   #absorbRead(child: MirrorIo): number {
     const parent = child.parent as BlockIo;
     const half = child.half as MirrorHalf;
-    const { error, transferredBytes, position } = child;
+    const { position } = child;
+    const { error, transferredBytes, lengthBytes } = child.io;
     // A half that is short has lost its end: the mirror is not larger than the smallest.
-    const short = error === 0 && transferredBytes < child.lengthBytes && parent.operation === BLOCK_READ;
+    const short = error === 0 && transferredBytes < lengthBytes && parent.operation === BLOCK_READ;
     const moved = error === 0 ? transferredBytes : transferredBytes - (transferredBytes % this.#blockSizeBytes);
-    const readable = error === 0 && !short ? child.lengthBytes : moved;
+    const readable = error === 0 && !short ? lengthBytes : moved;
     if (readable > 0 && child.errors.length > 0) this.#blame(child, readable);
     if (readable > 0) {
       child.tried = child.excluded;
@@ -222,7 +225,7 @@ export class MirrorReads {
       const error = child.errors[half.index] ?? 0;
       if (error === 0 || half === child.half) continue;
       const sentence = judgeReadError(error);
-      if (sentence === 'repair') this.#repair(half, child.offset, lengthBytes);
+      if (sentence === 'repair') this.#repair(half, child.io.offset, lengthBytes);
       else if (sentence === 'take out') this.#set.takeOut(half, `a read failed: errno ${error}`);
     }
   }

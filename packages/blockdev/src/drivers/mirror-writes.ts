@@ -103,7 +103,7 @@ export class MirrorWrites {
     write.aborted = true;
     beginSubmit();
     try {
-      for (const child of this.#children.underWay((each) => each.write === write)) child.child?.abort(child);
+      for (const child of this.#children.underWay((each) => each.write === write)) child.child?.abort(child.io);
     } finally {
       endSubmit();
     }
@@ -127,7 +127,8 @@ export class MirrorWrites {
   /** What somebody has taken back, but not from here, or what found no room, says nothing of a half the first time. */
   #isToRepeat(write: MirrorWrite, child: MirrorIo): boolean {
     const { bit } = child.half as MirrorHalf;
-    if ((child.error !== ECANCELED && child.error !== EAGAIN) || write.aborted || (write.repeated & bit) !== 0) return false;
+    const { error } = child.io;
+    if ((error !== ECANCELED && error !== EAGAIN) || write.aborted || (write.repeated & bit) !== 0) return false;
     write.repeated |= bit;
     return (child.half as MirrorHalf).inUse;
   }
@@ -145,7 +146,7 @@ export class MirrorWrites {
   }
 
   #issueTo(half: MirrorHalf, write: MirrorWrite, flags: number): void {
-    const child = this.#children.take();
+    const child = this.#children.take(half);
     this.#aimWrite(child, half, write, flags);
     write.outstanding += 1;
     if (this.#children.start(child)) this.partDone(write, child);
@@ -154,21 +155,20 @@ export class MirrorWrites {
   #aimWrite(child: MirrorIo, half: MirrorHalf, write: MirrorWrite, flags: number): void {
     const parent = write.parent as BlockIo;
     aim(child, parent, half.device as BlockDevice, half.claim, parent.offset, 0, parent.lengthBytes);
-    child.flags = flags;
-    child.half = half;
+    child.io.flags = flags;
     child.write = write;
   }
 
   #absorbWrite(write: MirrorWrite, child: MirrorIo): void {
     const half = child.half as MirrorHalf;
-    const { operation, transferredBytes } = child;
-    const short = operation === BLOCK_WRITE && transferredBytes < child.lengthBytes;
-    const error = child.error !== 0 ? child.error : short ? EIO : 0;
+    const { operation, flags, lengthBytes, transferredBytes } = child.io;
+    const short = operation === BLOCK_WRITE && transferredBytes < lengthBytes;
+    const error = child.io.error !== 0 ? child.io.error : short ? EIO : 0;
     if (error === ECANCELED && write.aborted) {
       write.cancelled |= half.bit;
     } else if (error === 0) {
       write.succeeded += 1;
-    } else if (error === ENOTSUP && operation === BLOCK_WRITE_ZEROES && (child.flags & BLOCK_FAST_ONLY) !== 0) {
+    } else if (error === ENOTSUP && operation === BLOCK_WRITE_ZEROES && (flags & BLOCK_FAST_ONLY) !== 0) {
       write.refused |= half.bit;
     } else if (operation === BLOCK_DISCARD && error === ENOTSUP) {
       // A discard is advice.
@@ -204,9 +204,9 @@ export class MirrorWrites {
   #writeAllSync(write: MirrorWrite, flags: number, halves: number): void {
     for (const half of this.#set.halves) {
       if (!half.inUse || (halves & half.bit) === 0) continue;
-      const child = this.#children.take();
+      const child = this.#children.take(half);
       this.#aimWrite(child, half, write, flags);
-      do child.child?.strategySync(child);
+      do child.child?.strategySync(child.io);
       while (this.#isToRepeat(write, child));
       this.#absorbWrite(write, child);
       this.#children.giveBack(child);

@@ -112,17 +112,17 @@ export class ThrottleDriver implements BlockDriver {
       if (waitMs > 0) this.#sleep(waitMs);
     }
     const child = this.#child.take(io);
-    copyRequest(io, child);
-    this.#child.device.strategySync(child);
-    io.error = child.error;
-    io.transferredBytes = child.transferredBytes;
+    copyRequest(io, child.io);
+    this.#child.device.strategySync(child.io);
+    io.error = child.io.error;
+    io.transferredBytes = child.io.transferredBytes;
     this.#child.giveBack(child);
   }
 
   /** For the iodone of children alone. */
   finish(child: ThrottleIo): void {
     const io = child.parent as BlockIo;
-    const { error, transferredBytes } = child;
+    const { error, transferredBytes } = child.io;
     this.#below -= 1;
     io.transferredBytes = transferredBytes;
     // Before the completion goes up, which may start the next request.
@@ -207,11 +207,11 @@ export class ThrottleDriver implements BlockDriver {
 
   #forward(io: BlockIo): void {
     const child = this.#child.take(io);
-    copyRequest(io, child);
+    copyRequest(io, child.io);
     child.driver = this;
-    child.iodone = childDone;
+    child.io.iodone = childDone;
     this.#below += 1;
-    this.#child.device.strategy(child);
+    this.#child.device.strategy(child.io);
   }
 
   /** Lets pass what may, and sets the timer for what comes next. */
@@ -243,7 +243,7 @@ export class ThrottleDriver implements BlockDriver {
   #olderDirection(): number {
     const read = this.#queues[READS].first as BlockIo;
     const write = this.#queues[WRITES].first as BlockIo;
-    return read.sequence < write.sequence ? READS : WRITES;
+    return ((read.sequence - write.sequence) | 0) < 0 ? READS : WRITES;
   }
 
   /** When the first request of a direction may pass; never if there is none. */
@@ -291,7 +291,7 @@ const UNTHROTTLED = -1;
 const TIMER_MAX_MS = 2 ** 30;
 
 function childDone(io: BlockIo): void {
-  const child = io as ThrottleIo;
+  const child = io.private as ThrottleIo;
   (child.driver as ThrottleDriver).finish(child);
 }
 
@@ -306,7 +306,7 @@ function bytesOf({ operation, lengthBytes }: BlockIo): number {
 }
 
 /** A throttle changes nothing, but passes on what it knows alone (rule 12): other operations do not reach a driver. */
-function copyRequest(io: BlockIo, child: ThrottleIo): void {
+function copyRequest(io: BlockIo, child: BlockIo): void {
   child.operation = io.operation;
   child.flags = io.flags;
   child.buffer = io.buffer;

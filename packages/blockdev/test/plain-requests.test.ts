@@ -1,0 +1,67 @@
+import { inspect } from 'node:util';
+import { BLOCK_FUA, BlockIo, type BlockLimits, IO_DONE } from '@biodone/blockdev';
+import { IoBuffer, IoVector } from '@biodone/uring';
+import { describe, expect, it } from 'vitest';
+import { seededRandom } from './support/random.js';
+import { Scripted } from './support/scripted-device.js';
+
+const SIZE = 65536;
+const buffer = IoBuffer.allocate(16384);
+const vector = new IoVector([{ memory: buffer, memoryOffset: 0, lengthBytes: 512 }]);
+
+/** What callers pass, and what callers without a compiler pass. */
+const NUMBERS: unknown[] = [
+  ...[0, -0, 1, 2, 511, 512, 513, 4096, 8192, 16383, 16384, 16385, SIZE - 512, SIZE - 1, SIZE, SIZE + 1],
+  ...[-1, -512, 0.5, 512.5, 2 ** 31, 2 ** 32, 2 ** 32 + 512, 2 ** 53 - 1, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY],
+  ...['0', '512', null, undefined, true, {}],
+];
+/** What mostly is right. */
+const USUAL: unknown[] = [0, 512, 1024, 2048];
+const BUFFERS: unknown[] = [buffer, buffer, buffer, buffer, buffer, null, undefined, Buffer.alloc(512), {}];
+const VECTORS: unknown[] = [null, null, null, null, null, vector, [], undefined];
+const OPERATIONS: unknown[] = [0, 0, 0, 0, 1, 1, 1, 1, 9, -1, 0.5, '0', null, Number.NaN];
+const FLAGS: unknown[] = [0, 0, 0, 0, 0, BLOCK_FUA, 2, 4, 8, -1, undefined];
+
+const LIMITS: [string, Partial<BlockLimits>][] = [
+  ['any byte', {}],
+  ['blocks of 512', { blockSizeBytes: 512 }],
+  ['aligned memory', { blockSizeBytes: 512, memoryAlignmentBytes: 512 }],
+  ['boundaries and short transfers', { maxTransferBytes: 4096, boundaryBytes: 8192 }],
+];
+
+/**
+ * Most requests take a short way, on which they are checked differently from all others and from synchronous ones. Both have to come to the
+ * same, whatever a request says.
+ */
+describe.each(LIMITS)('on a device of %s', (name, limits) => {
+  it.each([false, true])('requests are the same to both ways of checking, read-only: %s', (readOnly) => {
+    const random = seededRandom(`plain requests, ${name}, ${readOnly}`);
+    const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T;
+    const number = (): unknown => pick(random(3) > 0 ? USUAL : NUMBERS);
+    const script = { limits, capabilities: { readOnly, fua: 'emulate' as const }, answer: () => 0 };
+    const [short, long] = [new Scripted(script), new Scripted(script)];
+    let started = 0;
+    for (let round = 0; round < 3000; round++) {
+      const fields = {
+        operation: pick(OPERATIONS),
+        flags: pick(FLAGS),
+        buffer: pick(BUFFERS),
+        vector: pick(VECTORS),
+        offset: number(),
+        bufferOffset: number(),
+        lengthBytes: number(),
+      };
+      const [asynchronous, synchronous] = [Object.assign(new BlockIo(), fields), Object.assign(new BlockIo(), fields)];
+      short.device.strategy(asynchronous);
+      // What is cut into pieces goes on from their callbacks.
+      while (asynchronous.state !== IO_DONE && short.device.poll() > 0);
+      long.device.strategySync(synchronous);
+      const outcome = ({ error, transferredBytes }: BlockIo): unknown => ({ error, transferredBytes });
+      expect(outcome(asynchronous), inspect(fields, { depth: 0 })).toEqual(outcome(synchronous));
+      expect(short.log.splice(0)).toEqual(long.log.splice(0));
+      if (asynchronous.error === 0) started += 1;
+    }
+    // Else nothing has been compared.
+    expect(started).toBeGreaterThan(20);
+  });
+});
