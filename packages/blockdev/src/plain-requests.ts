@@ -54,8 +54,9 @@ export class PlainRequests {
     if (lengthBytes >>> 0 !== lengthBytes || bufferOffset >>> 0 !== bufferOffset || lengthBytes > this.#maxBytes) return false;
     const end = operation === BLOCK_READ ? this.#readEnd : operation === BLOCK_WRITE ? this.#writeEnd : -1;
     if (!(offset >= 0 && offset <= end - lengthBytes && Number.isSafeInteger(offset))) return false;
-    // What is no IoBuffer has no such member, and no length is less than undefined.
-    if (!(bufferOffset <= (buffer.bytes?.length as number) - lengthBytes)) return false;
+    // What is no IoBuffer has no such members, and no number is less than undefined.
+    const bufferBytes = buffer.isShared ? buffer.lengthBytes : (buffer.bytes?.length as number);
+    if (!(bufferOffset <= bufferBytes - lengthBytes)) return false;
     if (this.#claimed && !isAllowed(io, this.#state, this.#ownClaimId)) return false;
     return this.#anyhow || this.#fits(offset, lengthBytes, buffer.address, bufferOffset);
   }

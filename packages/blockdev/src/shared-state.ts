@@ -38,9 +38,12 @@ export class SharedState {
   /** Whether this object has changed something since the last {@link refresh}. */
   #changedHere = false;
   #isShared: boolean;
+  /** Whether {@link stale} has to look. */
+  #doubtful: boolean;
 
   constructor(memory?: SharedArrayBuffer) {
     this.#isShared = memory !== undefined;
+    this.#doubtful = this.#isShared;
     this.memory = memory ?? new SharedArrayBuffer(BYTES);
     this.#words = new Int32Array(this.memory, 0, WORDS);
     this.#size = new Float64Array(this.memory, WORDS * 4, 1);
@@ -51,18 +54,20 @@ export class SharedState {
    * seen by whatever is started after its maker has told this thread of it in any way, and soon by the rest.
    */
   get stale(): boolean {
-    return this.#changedHere || (this.#isShared && this.#words[CHANGES] !== this.#seen);
+    return this.#doubtful && (this.#changedHere || this.#words[CHANGES] !== this.#seen);
   }
 
   /** Another channel may change something from now on. */
   share(): SharedArrayBuffer {
     this.#isShared = true;
+    this.#doubtful = true;
     return this.memory;
   }
 
   refresh(): void {
     const words = this.#words;
     this.#changedHere = false;
+    this.#doubtful = this.#isShared;
     // Pairs with the add in #changed(), before which the other words were written.
     this.#seen = Atomics.load(words, CHANGES);
     this.poison = Atomics.load(words, POISON);
@@ -136,5 +141,6 @@ export class SharedState {
     this.refresh();
     // The owner of this object may have more to do than this object: it is told by `stale`.
     this.#changedHere = true;
+    this.#doubtful = true;
   }
 }

@@ -49,6 +49,11 @@ export class Counters {
   readonly #rows = new Float64Array(OPERATIONS * ROW);
   #busyUs = 0;
   #busySinceUs = 0;
+  /** What the last request was that ended, and how many like it are not in the rows. */
+  #operation = 0;
+  #bytes = 0;
+  #tookUs = 0;
+  #repeats = 0;
 
   /** The first request has come. */
   busy(nowUs: number): void {
@@ -60,17 +65,36 @@ export class Counters {
     this.#busyUs += (nowUs - this.#busySinceUs) | 0;
   }
 
+  /** A request has ended. One that is as the one before is only counted: they mostly come in rows. */
   done(operation: number, error: number, bytes: number, tookUs: number): void {
+    if (tookUs === this.#tookUs && bytes === this.#bytes && operation === this.#operation && error === 0) this.#repeats += 1;
+    else this.#next(operation, error, bytes, tookUs);
+  }
+
+  #next(operation: number, error: number, bytes: number, tookUs: number): void {
+    this.#write();
     // What nobody knows has no row.
     if (operation >>> 0 !== operation || operation >= OPERATIONS) return;
     const rows = this.#rows;
     const row = operation * ROW;
-    const bucket = row + FIRST_BUCKET + bucketOf(tookUs);
-    rows[bucket] = (rows[bucket] as number) + 1;
-    rows[row + BYTES] = (rows[row + BYTES] as number) + bytes;
-    rows[row + TOTAL_US] = (rows[row + TOTAL_US] as number) + tookUs;
-    if (tookUs > (rows[row + MAX_US] as number)) rows[row + MAX_US] = tookUs;
     if (error !== 0) rows[row + ERRORS] = (rows[row + ERRORS] as number) + 1;
+    if (tookUs > (rows[row + MAX_US] as number)) rows[row + MAX_US] = tookUs;
+    this.#operation = operation;
+    this.#bytes = bytes;
+    this.#tookUs = tookUs;
+    this.#repeats = 1;
+  }
+
+  /** Adds those that were only counted. */
+  #write(): void {
+    const count = this.#repeats;
+    const rows = this.#rows;
+    const row = this.#operation * ROW;
+    const bucket = row + FIRST_BUCKET + bucketOf(this.#tookUs);
+    rows[bucket] = (rows[bucket] as number) + count;
+    rows[row + BYTES] = (rows[row + BYTES] as number) + this.#bytes * count;
+    rows[row + TOTAL_US] = (rows[row + TOTAL_US] as number) + this.#tookUs * count;
+    this.#repeats = 0;
   }
 
   busyMs(nowUs: number, inFlight: number): number {
@@ -78,6 +102,7 @@ export class Counters {
   }
 
   operations(): Record<string, OperationStatistics> {
+    this.#write();
     const used = BLOCK_OPERATION_NAMES.map((name, operation) => [name, this.#row(operation)] as const);
     return Object.fromEntries(used.filter(([, { completed }]) => completed > 0));
   }
@@ -86,6 +111,7 @@ export class Counters {
     this.timeouts = 0;
     this.#busyUs = 0;
     this.#busySinceUs = nowUs;
+    this.#repeats = 0;
     this.#rows.fill(0);
   }
 

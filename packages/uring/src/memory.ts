@@ -28,6 +28,8 @@ export class IoBuffer {
   readonly address: number;
   /** The length, in bytes. */
   readonly lengthBytes: number;
+  /** Whether nobody can take the memory away from here, as it is with a SharedArrayBuffer: then `bytes` has this length for ever. */
+  readonly isShared: boolean;
   /** Names this memory in every thread of the process. */
   readonly id: number;
   /**
@@ -40,6 +42,7 @@ export class IoBuffer {
     this.bytes = bytes;
     this.lengthBytes = bytes.byteLength;
     this.address = addressOf(bytes);
+    this.isShared = bytes.buffer instanceof SharedArrayBuffer;
     this.id = id;
   }
 

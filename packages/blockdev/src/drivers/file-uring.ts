@@ -190,7 +190,7 @@ class FileRequest extends RingRequest {
     const buffer = io.buffer as IoBuffer;
     const { bufferOffset, lengthBytes } = io;
     if (this.#ending || io.vector !== null || io.flags !== 0 || lengthBytes > TRANSFER_MAX_BYTES) return false;
-    if (bufferOffset > buffer.bytes.length - lengthBytes) return false;
+    if (!buffer.isShared && bufferOffset > buffer.bytes.length - lengthBytes) return false;
     this.offset = io.offset;
     this.address = buffer.address + bufferOffset;
     this.lengthBytes = lengthBytes;
