@@ -60,16 +60,18 @@ export function putOff(io: BlockIo): void {
 export function biowait(io: BlockIo, timeoutMs: number = Number.POSITIVE_INFINITY): void {
   const { device } = io;
   if (device === null) throw new SystemError(EINVAL, 'biowait');
-  const deadline = performance.now() + timeoutMs;
+  // A number of the clock is an object, and a wait without an end needs none.
+  const endless = timeoutMs === Number.POSITIVE_INFINITY;
+  const deadline = endless ? 0 : performance.now() + timeoutMs;
   while (io.state === IO_STARTED) {
     if (device.capabilities.progress === 'event-loop') {
       throw new SystemError(EDEADLK, 'biowait', undefined, 'this device completes requests in the event loop alone');
     }
-    const ended = device.wait(Math.max(0, deadline - performance.now()));
+    const ended = device.wait(endless ? timeoutMs : Math.max(0, deadline - performance.now()));
     if (io.state !== IO_STARTED) return;
     const name = BLOCK_OPERATION_NAMES[io.operation] ?? 'biowait';
     if (ended === 'EINTR') throw new SystemError(EINTR, name);
-    if (ended === 'ETIME' || performance.now() >= deadline) throw new SystemError(ETIMEDOUT, name);
+    if (ended === 'ETIME' || (!endless && performance.now() >= deadline)) throw new SystemError(ETIMEDOUT, name);
   }
 }
 

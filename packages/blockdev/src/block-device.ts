@@ -41,6 +41,9 @@ export interface BlockDeviceOptions {
   timers?: BlockTimers;
 }
 
+/** How often a device that closes looks whether channels in other threads have ended what they had started. */
+const LOOK_EVERY_MS = 1;
+
 /** What a device tells of itself: see {@link BlockDevice.on}. */
 export interface BlockDeviceEvents {
   /** It is gone: whatever is started now completes with ENODEV. */
@@ -81,6 +84,7 @@ export class BlockDevice {
   /** @internal */
   readonly path: RequestPath;
   readonly #claims: Claims;
+  readonly #timers: BlockTimers;
   readonly #events = new EventEmitter();
   /** Requests that came while the device was quiesced. */
   readonly #held: TailQueue<BlockIo>;
@@ -122,7 +126,7 @@ export class BlockDevice {
     this.ownClaimId = handle?.claimId ?? 0;
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
-    if (this.#attached) this.state.countChannel(1);
+    this.#timers = timers;
     this.path = new RequestPath({
       driver,
       limits: this.#limits,
@@ -142,6 +146,7 @@ export class BlockDevice {
       wait: (milliseconds) => this.wait(milliseconds),
     });
     this.#held = this.path.live.held;
+    if (this.#attached) this.state.attach();
     this.#setEnds();
     this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
@@ -194,12 +199,15 @@ export class BlockDevice {
    */
   strategySync(io: BlockIo): void {
     this.path.take(io);
+    const alone = this.path.live.count === 0;
+    if (alone) this.state.setBusy(true);
     const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
     const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
     if (error !== 0) io.error = error;
     else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
     else this.path.layer.startSync(io);
     io.state = IO_DONE;
+    if (alone) this.state.setBusy(false);
     this.path.counters.done(io.operation, io.error, io.transferredBytes, (this.path.clock.tick() - io.startedAtUs) | 0);
   }
 
@@ -372,8 +380,8 @@ export class BlockDevice {
    * Lets no more requests in, waits for those in flight, then lets go of the device (rule 13). What a quiesced device holds back completes
    * with ECANCELED. Idempotent.
    *
-   * Channels in other threads are to be closed before. Those that are not get EBADF for what they start from now on, and nothing of theirs
-   * reaches another file that gets the same descriptor. What they have started before is not waited for.
+   * Channels in other threads are to be closed before. Those that are not get EBADF for what they start from now on; what they have started
+   * before is waited for (on Linux), so nothing of theirs reaches another file that gets the same descriptor.
    */
   close(): Promise<void> {
     if (this.#closing !== null) return this.#closing;
@@ -384,7 +392,7 @@ export class BlockDevice {
     // First of all: a callback that runs because of this must find the device closed.
     this.#closing = drained.then(() => {
       this.path.timeouts.close();
-      if (this.#attached) this.state.countChannel(-1);
+      if (this.#attached) this.state.detach();
       else return this.#closeForAll();
       return this.#driver.close();
     });
@@ -397,8 +405,8 @@ export class BlockDevice {
   /** Lets go of the device for all channels, of which none is to use the descriptor when it is closed. */
   async #closeForAll(): Promise<void> {
     this.state.setClosed();
-    // A thread may have looked at the state a moment ago, and be about to start what it has found right: it has a turn's time.
-    if (this.state.channels > 0) await new Promise((resolve) => setImmediate(resolve));
+    // Nobody tells when a thread has ended, so one has to look.
+    while (this.state.channels.isBusy()) await new Promise<void>((resolve) => this.#timers.after(LOOK_EVERY_MS, resolve, true));
     await this.#driver.close();
   }
 

@@ -252,7 +252,7 @@ export class Layer {
 
   #refuse(io: BlockIo): number {
     // Other channels write as they like, so what this one has compared, or read of a unit to change a part, may have changed when it writes.
-    if (this.#isExclusive(io) && this.#state.channels > 0) return ENOTSUP;
+    if (this.#isExclusive(io) && this.#state.channels.isUsed()) return ENOTSUP;
     if (io.operation === BLOCK_COMPARE_AND_WRITE) return 0;
     // Part of a unit is zeroed by writing it, which is not fast.
     const isFast = io.operation === BLOCK_WRITE_ZEROES && (io.flags & BLOCK_FAST_ONLY) !== 0;

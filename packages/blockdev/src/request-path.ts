@@ -71,7 +71,7 @@ export class RequestPath implements BlockIoOwner {
 
   strategy(io: BlockIo): void {
     const nowUs = this.take(io);
-    if (this.live.add(io) === 1) this.counters.busy(nowUs);
+    if (this.live.add(io) === 1) this.#busy(nowUs);
     beginSubmit();
     if (this.plain.has(io)) this.port.start(io);
     else this.#startRare(io);
@@ -115,7 +115,7 @@ export class RequestPath implements BlockIoOwner {
     const count = this.live.remove();
     const nowUs = this.clock.tick();
     this.counters.done(io.operation, io.error, io.transferredBytes, (nowUs - io.startedAtUs) | 0);
-    if (count === 0) this.counters.idle(nowUs);
+    if (count === 0) this.#idle(nowUs);
     if (this.heeded) this.#heed(io);
   }
 
@@ -128,6 +128,16 @@ export class RequestPath implements BlockIoOwner {
   mark(bounds: PlainBounds, awaited: boolean): void {
     this.plain.set(bounds);
     this.heeded = this.#watched || awaited || this.layer.guarded;
+  }
+
+  #busy(nowUs: number): void {
+    this.counters.busy(nowUs);
+    this.#parts.state.setBusy(true);
+  }
+
+  #idle(nowUs: number): void {
+    this.counters.idle(nowUs);
+    this.#parts.state.setBusy(false);
   }
 
   #startRare(io: BlockIo): void {

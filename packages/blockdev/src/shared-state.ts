@@ -1,3 +1,5 @@
+import { ChannelTable } from './channel-table.js';
+
 /** Words of {@link SharedState}. */
 const CHANGES = 0;
 const POISON = 1;
@@ -5,13 +7,14 @@ const REMOVED = 2;
 const CLAIM_ID = 3;
 const CLAIM_KIND = 4;
 const LAST_CLAIM_ID = 5;
-const CHANNELS = 6;
-const RESIZED = 7;
-const CLOSED = 8;
+const RESIZED = 6;
+const CLOSED = 7;
 /** An even number, so that the size after them is aligned. */
-const WORDS = 10;
-/** After the words: the size, as a number of 64 bits. */
-const BYTES = WORDS * 4 + 8;
+const WORDS = 8;
+/** After the words: the size, as a number of 64 bits; and the table of channels. */
+const SIZE_BYTES = WORDS * 4;
+const TABLE_BYTES = SIZE_BYTES + 8;
+const BYTES = TABLE_BYTES + ChannelTable.WORDS * 4;
 
 /**
  * What all channels of an open device have in common, whatever thread they are in (one opening, several channels): whether a flush has
@@ -32,12 +35,16 @@ export class SharedState {
   claimKind = 0;
   /** The size after the last change; undefined if there was none. */
   sizeBytes: number | undefined = undefined;
+  /** The channels besides the one that opened the device. */
+  readonly channels: ChannelTable;
   readonly #words: Int32Array;
   readonly #size: Float64Array;
   #seen = 0;
   /** Whether this object has changed something since the last {@link refresh}. */
   #changedHere = false;
   #isShared: boolean;
+  /** The owner's row in the table of channels; -1 if it opened the device. */
+  #row = -1;
   /** Whether {@link stale} has to look. */
   #doubtful: boolean;
 
@@ -46,7 +53,8 @@ export class SharedState {
     this.#doubtful = this.#isShared;
     this.memory = memory ?? new SharedArrayBuffer(BYTES);
     this.#words = new Int32Array(this.memory, 0, WORDS);
-    this.#size = new Float64Array(this.memory, WORDS * 4, 1);
+    this.#size = new Float64Array(this.memory, SIZE_BYTES, 1);
+    this.channels = new ChannelTable(new Int32Array(this.memory, TABLE_BYTES, ChannelTable.WORDS));
   }
 
   /**
@@ -125,14 +133,24 @@ export class SharedState {
     this.#changed();
   }
 
-  /** Counts a channel that comes or goes. */
-  countChannel(change: 1 | -1): void {
-    Atomics.add(this.#words, CHANNELS, change);
+  /** Takes a row in the table of channels for the object's owner, which is one of them. */
+  attach(): void {
+    this.#row = this.channels.take();
   }
 
-  /** How many channels there are besides the one that opened the device. */
-  get channels(): number {
-    return Atomics.load(this.#words, CHANNELS);
+  detach(): void {
+    this.channels.leave(this.#row);
+  }
+
+  /** The channel's first request has come, or its last has gone: who closes the device waits for those in between. */
+  setBusy(busy: boolean): void {
+    if (this.#row < 0) return;
+    this.channels.setBusy(this.#row, busy);
+    // Pairs with the store in setClosed(): whoever closes after this finds the channel busy.
+    if (busy && Atomics.load(this.#words, CLOSED) !== 0) {
+      this.#changedHere = true;
+      this.#doubtful = true;
+    }
   }
 
   #changed(): void {

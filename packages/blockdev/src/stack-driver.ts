@@ -84,12 +84,14 @@ class StackDriver implements BlockDriver, NestedOwner {
   readonly #layout: Layout;
   readonly #pool: NestedPool;
   readonly #timers: BlockTimers;
+  /** What `config` says of how it was opened. */
+  readonly #asked: { readonly childrenMax?: number };
   readonly #transferParts: TransferParts;
   readonly #freeTransfers = new TailQueue<NestedTransfer>();
   /** All transfers there are, for `abort`. */
   readonly #transfers: NestedTransfer[] = [];
 
-  constructor(parts: StackParts, { childrenMax = 1024, timers = threadTimers }: StackOptions) {
+  constructor(parts: StackParts, { childrenMax, timers = threadTimers }: StackOptions) {
     this.name = parts.name;
     this.limits = parts.limits;
     this.capabilities = parts.capabilities;
@@ -97,7 +99,8 @@ class StackDriver implements BlockDriver, NestedOwner {
     this.#children = parts.children;
     this.#layout = parts.layout;
     this.#timers = timers;
-    this.#pool = new NestedPool(this, childrenMax);
+    this.#asked = childrenMax === undefined ? {} : { childrenMax };
+    this.#pool = new NestedPool(this, childrenMax ?? 1024);
     this.#transferParts = {
       children: parts.children,
       layout: parts.layout,
@@ -173,7 +176,7 @@ class StackDriver implements BlockDriver, NestedOwner {
   config(): DeviceSpec {
     const { properties, single = false } = this.#parts;
     const devices = this.#children.all.map((device) => device.config());
-    return { driver: this.name, ...properties, ...(single ? { device: devices[0] } : { devices }) };
+    return { driver: this.name, ...properties, ...this.#asked, ...(single ? { device: devices[0] } : { devices }) };
   }
 
   handle(): DeviceHandle {

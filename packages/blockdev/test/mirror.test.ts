@@ -359,10 +359,10 @@ describe('the halves of a mirror', () => {
   });
 
   it('are told by describe and config; another thread cannot have them', async () => {
-    const mirror = await openMirror([openMem(SIZE), openMem(SIZE)], equal);
+    const mirror = await openMirror([openMem(SIZE), openMem(SIZE)], { ...equal, childrenMax: 5 });
     mirror.fail(1);
     const half = { driver: 'mem', sizeBytes: SIZE };
-    expect(mirror.device.config()).toMatchObject({ driver: 'mirror', labels: true, devices: [half, half] });
+    expect(mirror.device.config()).toMatchObject({ driver: 'mirror', labels: true, childrenMax: 5, devices: [half, half] });
     expect(mirror.device.describe()).toMatchObject({
       driver: 'mirror',
       degraded: true,

@@ -425,12 +425,13 @@ describe('the devices of a stack', () => {
   it('are told by describe and config', async () => {
     const device = openStripe([openMem(100), openSlice(openNull(1000), { offsetBytes: 8, lengthBytes: 100 })], {
       stripeBytes: 10,
+      childrenMax: 5,
     });
     const devices = [
       { driver: 'mem', sizeBytes: 100 },
       { driver: 'slice', offsetBytes: 8, lengthBytes: 100, device: { driver: 'null', sizeBytes: 1000 } },
     ];
-    expect(device.config()).toMatchObject({ driver: 'stripe', stripeBytes: 10, devices });
+    expect(device.config()).toMatchObject({ driver: 'stripe', stripeBytes: 10, childrenMax: 5, devices });
     expect(device.describe()).toMatchObject({
       driver: 'stripe',
       sizeBytes: 200,

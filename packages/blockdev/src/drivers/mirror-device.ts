@@ -327,6 +327,7 @@ export class MirrorDevice {
       config: () => ({
         driver: 'mirror',
         labels: identity.uuid !== '',
+        ...(this.#options.childrenMax === undefined ? {} : { childrenMax: this.#options.childrenMax }),
         devices: this.#set.halves.map(({ device }) => device?.config() ?? null),
       }),
       handle: () => {

@@ -1,0 +1,149 @@
+import { Worker } from 'node:worker_threads';
+import {
+  attachDevice,
+  BLOCK_COMPARE_AND_WRITE,
+  BlockDevice,
+  type BlockDriver,
+  type BlockIo,
+  biodone,
+  type DeviceHandle,
+  openMem,
+  registerDriver,
+} from '@biodone/blockdev';
+import { IoBuffer } from '@biodone/uring';
+import { afterAll, describe, expect, it } from 'vitest';
+import { answerOf } from './support/answer.js';
+import { makeIo, runSync, start } from './support/requests.js';
+import { settled, VirtualTimers } from './support/virtual-timers.js';
+
+const SIZE = 4096;
+const started: BlockIo[] = [];
+const inside: (() => void)[] = [];
+
+/** Requests stay until the test ends them; those of the calling thread do what the test says. */
+function heldDriver(closed: () => void): BlockDriver {
+  return {
+    name: 'test-held',
+    limits: { blockSizeBytes: 1, sizeBytes: SIZE, memoryAlignmentBytes: 1 },
+    capabilities: { readOnly: false, progress: 'any' },
+    start: (io) => started.push(io),
+    startSync: () => inside.shift()?.(),
+    poll: () => 0,
+    wait: () => 0,
+    describe: () => ({}),
+    config: () => ({ driver: 'test-held' }),
+    handle: () => ({ driver: 'test-held' }),
+    close: closed,
+  };
+}
+
+const unregister = registerDriver({
+  name: 'test-held',
+  summary: 'holds what it gets',
+  options: {},
+  open: () => new BlockDevice(heldDriver(() => {})),
+  attach: (handle: DeviceHandle) =>
+    new BlockDevice(
+      heldDriver(() => {}),
+      {},
+      handle,
+    ),
+});
+afterAll(unregister);
+
+function read(): BlockIo {
+  return makeIo({ buffer: IoBuffer.allocate(16), lengthBytes: 16 });
+}
+
+function leftChannel(device: BlockDevice, starts: boolean): Worker {
+  const workerData = { handle: device.handle(), starts };
+  return new Worker(new URL('./support/left-channel.mjs', import.meta.url), { workerData });
+}
+
+describe('closing a device', () => {
+  it('waits for what a channel has started, and lets nothing more in', async () => {
+    const timers = new VirtualTimers();
+    let closed = false;
+    const device = new BlockDevice(
+      heldDriver(() => {
+        closed = true;
+      }),
+      { timers },
+    );
+    const channel = attachDevice(device.handle());
+    const before = start(channel, read());
+    const closing = device.close();
+    await timers.advance(1000);
+    expect(closed).toBe(false);
+    expect(await start(channel, read())).toMatchObject({ error: 9 });
+    biodone(started.pop() as BlockIo, 0);
+    expect(await before).toMatchObject({ error: 0 });
+    await timers.advance(10);
+    await closing;
+    expect(closed).toBe(true);
+    await channel.close();
+  });
+
+  it('waits for what a channel does in its own thread', async () => {
+    const timers = new VirtualTimers();
+    let closed = false;
+    const device = new BlockDevice(
+      heldDriver(() => {
+        closed = true;
+      }),
+      { timers },
+    );
+    const channel = attachDevice(device.handle());
+    let closing: Promise<void> | undefined;
+    // As if another thread closed it in the middle of the call.
+    inside.push(() => {
+      closing = device.close();
+    });
+    expect(runSync(channel, read())).toMatchObject({ error: 0 });
+    expect(closed).toBe(false);
+    await settled();
+    await timers.advance(10);
+    await closing;
+    expect(closed).toBe(true);
+    await channel.close();
+  });
+
+  it('does not wait for a thread that has ended with a request under way', async () => {
+    const device = openMem(SIZE);
+    const worker = leftChannel(device, true);
+    expect(await answerOf(worker)).toBe(1);
+    await worker.terminate();
+    await device.close();
+  });
+});
+
+describe('a channel whose thread has ended without closing it', () => {
+  it('does not count any more: what needs the device alone works again', async () => {
+    const device = openMem(SIZE, { blockSizeBytes: 512 });
+    const compare = (): BlockIo => {
+      const buffer = IoBuffer.allocate(512);
+      const io = makeIo({ operation: BLOCK_COMPARE_AND_WRITE, buffer, lengthBytes: 512 });
+      return Object.assign(io, { compare: IoBuffer.allocate(512) });
+    };
+    const worker = leftChannel(device, false);
+    await answerOf(worker);
+    expect(await start(device, compare())).toMatchObject({ error: 95 });
+    await worker.terminate();
+    expect(await start(device, compare())).toMatchObject({ error: 0 });
+    await device.close();
+  });
+
+  it('leaves its place to others', async () => {
+    const device = openMem(SIZE);
+    const worker = leftChannel(device, false);
+    await answerOf(worker);
+    const channels = Array.from({ length: 255 }, () => attachDevice(device.handle()));
+    expect(() => attachDevice(device.handle())).toThrow(/EMFILE.*at most 256 channels/);
+    await worker.terminate();
+    channels.push(attachDevice(device.handle()));
+    for (const channel of channels) await channel.close();
+    channels.splice(0);
+    await attachDevice(device.handle()).close();
+    await device.close();
+  });
+});
