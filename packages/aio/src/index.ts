@@ -10,3 +10,4 @@
 export { type AioCallback, AioOp, type AioOpOwner } from './aio-op.js';
 export * as promises from './promises.js';
 export { AioServicePool, type AioServicePoolOptions, EAGAIN, EBADF } from './service-pool.js';
+export { ServiceThreads } from './service-threads.js';

@@ -41,6 +41,7 @@ export class ServiceThreads implements PoolService {
   readonly #handOver: SoftInterrupt;
   readonly #deliver: SoftInterrupt;
   #delivering = false;
+  #closing = false;
   /** How many operations have been delivered, ever. */
   #delivered = 0;
 
@@ -149,7 +150,8 @@ export class ServiceThreads implements PoolService {
   async close(): Promise<void> {
     this.flush();
     this.#keeper.tellClosed(CLOSING);
-    // A worker that is starting needs this thread's event loop, and one that nothing refers to would not keep it going.
+    // The workers' 'exit' events need this thread's event loop, and workers that nothing refers to would not keep it going.
+    this.#closing = true;
     this.#door.hold(true);
     await this.#keeper.close();
     this.poll();
@@ -249,7 +251,7 @@ export class ServiceThreads implements PoolService {
   /** Arranges to be woken by the threads while operations are with them, and keeps the process alive as long. */
   #rest(): void {
     const outstanding = this.#outstanding > 0;
-    this.#door.hold(outstanding);
+    this.#door.hold(outstanding || this.#closing);
     const { words } = this.#memory;
     if (!outstanding || words[OWNER_SLEEPS] === 1) return;
     // Pairs with the load in wakeOwner(): a thread sees this, or its completion is seen below.
