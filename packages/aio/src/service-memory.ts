@@ -3,6 +3,7 @@ import {
   COMPLETED,
   LINK,
   layoutOf,
+  pendingOffset,
   RECORD_NUMBERS,
   SEQUENCE,
   SLOT_QUEUED,
@@ -18,7 +19,6 @@ import {
   THREAD_STATE,
   THREAD_WAKER,
   THREAD_WORDS,
-  WORDS_OFFSET,
 } from './threads/memory-layout.js';
 
 /** What another thread needs to attach to the memory. */
@@ -34,7 +34,7 @@ export interface ServiceMemoryHandle {
  *
  * The pool's thread writes what an operation asks for into a slot and puts the slot on the submission queue. Service threads take slots off,
  * serve the operations and push the slots on a list of completed ones, which the pool's thread takes as a whole. `lock` guards the submission
- * queue and what the threads say of themselves; `pending` is signalled when operations were submitted. The list of completed slots needs no lock.
+ * queue and what the threads say of themselves; a thread's `pending` is signalled when operations were submitted. The list of completed slots needs no lock.
  *
  * A thread may die anywhere in it, also while it owns `lock`. So `lock` is robust, and the submission queue can be made again from the slots, each
  * of which says where its operation is: see {@link enter}.
@@ -42,7 +42,8 @@ export interface ServiceMemoryHandle {
 export class ServiceMemory {
   readonly shared: SharedArrayBuffer;
   readonly lock: KMutex;
-  readonly pending: KCondvar;
+  /** What each thread sleeps on. One each, so that it can be chosen who is woken. */
+  readonly pending: readonly KCondvar[];
   readonly words: Int32Array;
   /** {@link RECORD_NUMBERS} numbers a slot. Whoever has the slot may touch them. */
   readonly records: Float64Array;
@@ -60,8 +61,8 @@ export class ServiceMemory {
     this.size = size;
     this.threads = threads;
     this.lock = new KMutex(shared, 0);
-    this.pending = new KCondvar(shared, KMutex.BYTES);
-    this.words = new Int32Array(shared, WORDS_OFFSET, layout.slots + size * SLOT_WORDS);
+    this.pending = Array.from({ length: threads }, (_, thread) => new KCondvar(shared, pendingOffset(thread)));
+    this.words = new Int32Array(shared, layout.words, layout.slots + size * SLOT_WORDS);
     this.records = new Float64Array(shared, layout.records, size * RECORD_NUMBERS);
     this.slots = layout.slots;
     this.#threads = layout.threads;
@@ -73,7 +74,7 @@ export class ServiceMemory {
     const size = 2 ** Math.ceil(Math.log2(depth));
     const shared = new SharedArrayBuffer(layoutOf(size, threads).bytes);
     KMutex.initialize(shared, 0, { robust: true });
-    KCondvar.initialize(shared, KMutex.BYTES);
+    for (let thread = 0; thread < threads; thread++) KCondvar.initialize(shared, pendingOffset(thread));
     return new ServiceMemory({ shared, size, threads });
   }
 

@@ -1,51 +1,57 @@
-import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo, IO_STARTED } from '@biodone/blockdev';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo, type BlockTimers } from '@biodone/blockdev';
 import { SoftInterrupt } from '@biodone/sync';
-import { EAGAIN, EBADF, ECANCELED, EINVAL, EIO, ENOTSUP, SystemError } from '@biodone/uring';
+import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
 import type { PoolService } from './service.js';
 import { ServiceMemory } from './service-memory.js';
 import { unwatchExit, watchExit } from './threads/exit-watch.js';
-import { ABORT, CLOSING, COMPLETED, LINK, OWNER_SLEEPS, SLOT_FREE, STATE, THREAD } from './threads/memory-layout.js';
+import { CLOSING, COMPLETED, OWNER_SLEEPS } from './threads/memory-layout.js';
+import { OperationTable } from './threads/operation-table.js';
 import { checkOptions, handleFor, type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
 import { type OwnerDoor, openOwnerDoor } from './threads/owner-door.js';
 import { RecordWriter } from './threads/record-writer.js';
 import { SharedObjects } from './threads/shared-objects.js';
 import { SlotQueue } from './threads/slot-queue.js';
-import { reclaimSlots, takeQueued, withdraw } from './threads/slot-states.js';
+import { withdraw } from './threads/slot-states.js';
 import { type ServiceThreadsStatistics, statusOfThreads } from './threads/statistics.js';
 import { ThreadKeeper } from './threads/thread-keeper.js';
-import { wakeOne } from './threads/wake-threads.js';
+import { wakeHelper } from './threads/wake-threads.js';
 
 /** How long an owner that blocks goes without a look for threads that have died. */
 const LIVENESS_POLL_MS = 50;
+/** How long operations wait for a thread that is about to take them, before another one is woken or started for them. */
+const NUDGE_MS = 2;
 
 /**
- * Serves a pool with threads, each with a channel of the device. This is the pool's side: it hands operations over by shared memory, and takes the
- * completions. Everything here is for the thread that made it.
+ * Serves a pool with threads, each with a channel of the device of its own. This is the pool's side: it hands operations over by shared memory, and
+ * takes the completions. Everything here is for the thread that made it.
+ *
+ * Threads are started when operations wait and all threads are busy, and end when they have had nothing to do for a while. Idle, they and the pool
+ * cost no CPU time. A thread that dies is replaced: what it had begun ends with EIO, what it had not goes to another one. If threads die at once
+ * again and again, operations end with EIO as long as none serves, and a warning BIODONE_SERVICE_THREAD names the error.
  */
 export class ServiceThreads implements PoolService {
   readonly #device: BlockDevice;
   readonly #memory: ServiceMemory;
   readonly #door: OwnerDoor;
-  readonly #objects: SharedObjects;
   readonly #records: RecordWriter;
+  readonly #table: OperationTable;
   readonly #keeper: ThreadKeeper;
-  /** By slot. */
-  readonly #ops: (AioOp | null)[];
-  readonly #free: Int32Array;
-  #freeCount: number;
+  readonly #timers: BlockTimers;
   /** Operations that the threads do not know of yet: they are handed over together. */
   readonly #started: SlotQueue;
-  /** Operations that are done, and whose owner has not heard of it. */
-  readonly #done: SlotQueue;
   readonly #handOver: SoftInterrupt;
   readonly #deliver: SoftInterrupt;
   #delivering = false;
-  #closing = false;
   /** How many operations have been delivered, ever. */
   #delivered = 0;
+  #cancelNudge: (() => void) | null = null;
+  #lookedAtMs = 0;
+  #closing = false;
 
   /**
+   * @param depth how many operations there can be at a time, 1 to 65536
+   * @param threads how many threads there can be, 1 to 1024; more than CPUs where they block
    * @throws RangeError ERR_OUT_OF_RANGE; SystemError ENOTSUP for a device that one thread alone can use, EBADF for one that is closed, EMFILE and the
    * like. Nothing is held then.
    */
@@ -53,57 +59,54 @@ export class ServiceThreads implements PoolService {
     const checked = checkOptions(depth, threads, options);
     const handle = handleFor(device, checked.claim);
     const memory = ServiceMemory.create(depth, threads);
+    const objects = new SharedObjects((message) => this.#keeper.tell(message));
     this.#device = device;
+    this.#timers = checked.timers;
     this.#memory = memory;
-    this.#ops = new Array<AioOp | null>(memory.size).fill(null);
-    // From the end, so that the first slots are used first, and most.
-    this.#free = Int32Array.from({ length: memory.size }, (_, index) => memory.size - 1 - index);
-    this.#freeCount = memory.size;
+    this.#records = new RecordWriter(memory, objects);
+    this.#table = new OperationTable(memory, this.#records);
     this.#started = new SlotQueue(memory.size);
-    this.#done = new SlotQueue(memory.size);
     this.#handOver = new SoftInterrupt(() => this.flush());
     this.#deliver = new SoftInterrupt((budget) => this.#reap(budget));
-    this.#objects = new SharedObjects((message) => this.#keeper.tell(message));
-    this.#records = new RecordWriter(memory, this.#objects);
     this.#door = openOwnerDoor(memory.words, () => this.#deliver.schedule());
     this.#keeper = new ThreadKeeper({
       ...checked,
       memory,
       handle,
       ownerFd: this.#door.eventFd,
-      known: () => this.#objects.all(),
-      reclaim: (thread) => this.#reclaim(thread),
-      failWaiting: () => this.#failWaiting(),
+      known: () => objects.all(),
+      reclaim: (thread) => {
+        this.#table.reclaim(thread);
+        this.#deliver.schedule();
+      },
+      failWaiting: () => {
+        this.#table.failWaiting();
+        this.#deliver.schedule();
+      },
     });
     device.hold();
     watchExit(this.#keeper);
   }
 
+  /** As {@link PoolService.start}. @throws SystemError EAGAIN if `depth` operations are in flight, which the pool sees to */
   start(op: AioOp): void {
-    if (this.#freeCount === 0) throw new SystemError(EAGAIN, 'start', undefined, `${this.#memory.size} operations are in flight`);
-    this.#freeCount -= 1;
-    const slot = this.#free[this.#freeCount] as number;
-    op.state = IO_STARTED;
-    op.slot = slot;
-    this.#ops[slot] = op;
+    const slot = this.#table.take(op);
+    if (slot < 0) throw new SystemError(EAGAIN, 'start', undefined, `${this.#memory.size} operations are in flight`);
     const refused = this.#describe(op, slot);
-    if (refused === 0) {
-      this.#started.push(slot);
-      // What a callback starts is handed over when the last one has run.
-      if (!this.#delivering) this.#handOver.schedule();
-    } else {
+    if (refused !== 0) {
       this.#fail(slot, Math.max(0, refused));
+      return;
     }
+    this.#started.push(slot);
+    // What a callback starts is handed over when the last one has run.
+    if (!this.#delivering) this.#handOver.schedule();
   }
 
+  /** As {@link PoolService.abort}: of an operation that a thread has, the thread is told, and the answer is `'in-progress'`. */
   abort(op: AioOp): AbortVerdict {
-    const { slot } = op;
-    if (this.#ops[slot] !== op) return 'done';
-    if (this.#started.remove(slot)) {
-      this.#fail(slot, ECANCELED);
-      return 'cancelled';
-    }
-    const verdict = withdraw(this.#memory, slot);
+    const slot = this.#table.slotOf(op);
+    if (slot < 0) return 'done';
+    const verdict = this.#started.remove(slot) ? 'cancelled' : withdraw(this.#memory, slot);
     if (verdict === 'cancelled') this.#fail(slot, ECANCELED);
     return verdict;
   }
@@ -115,9 +118,10 @@ export class ServiceThreads implements PoolService {
     const memory = this.#memory;
     memory.enter();
     for (let index = 0; index < count; index++) memory.pushSubmission(this.#started.shift());
-    wakeOne(memory);
+    wakeHelper(memory, false);
     memory.lock.exit();
-    this.#keeper.grow();
+    if (memory.alive === 0) this.#keeper.grow();
+    this.#cancelNudge ??= this.#timers.after(NUDGE_MS, this.#nudge, false);
     this.#rest();
     return count;
   }
@@ -126,7 +130,7 @@ export class ServiceThreads implements PoolService {
     this.flush();
     const before = this.#delivered;
     // Not by what it returns: a callback that throws ends a run that has delivered something.
-    this.#deliver.runNow(this.#outstanding);
+    this.#deliver.runNow(this.#table.outstanding);
     return this.#delivered - before;
   }
 
@@ -137,13 +141,13 @@ export class ServiceThreads implements PoolService {
     for (;;) {
       this.poll();
       const count = this.#delivered - before;
-      if (count > 0 || this.#outstanding === 0) return count;
+      if (count > 0 || this.#table.outstanding === 0) return count;
       const remainingMs = deadlineMs - performance.now();
       if (!(remainingMs > 0)) return 'ETIME';
       // poll() has said that this thread sleeps, and has looked since.
-      const ended = this.#door.wait(Math.min(remainingMs, LIVENESS_POLL_MS));
+      const ended = this.#door.wait(Math.min(remainingMs, this.#cancelNudge === null ? LIVENESS_POLL_MS : NUDGE_MS));
       if (ended === 'EINTR') return this.poll() || 'EINTR';
-      if (ended === 'ETIME') this.#keeper.look();
+      if (ended === 'ETIME') this.#lookAfterThreads();
     }
   }
 
@@ -154,25 +158,20 @@ export class ServiceThreads implements PoolService {
     this.#closing = true;
     this.#door.hold(true);
     await this.#keeper.close();
+    this.#cancelNudge?.();
     this.poll();
     unwatchExit(this.#keeper);
     this.#door.close();
     this.#device.release();
   }
 
+  /** What the threads are doing, and have done. Exact for what has been delivered; the rest is of a moment ago. */
   statistics(): ServiceThreadsStatistics {
-    return { threads: statusOfThreads(this.#memory), inFlight: this.#outstanding, ...this.#keeper.history };
-  }
-
-  get #outstanding(): number {
-    return this.#memory.size - this.#freeCount;
+    return { threads: statusOfThreads(this.#memory), inFlight: this.#table.outstanding, ...this.#keeper.history };
   }
 
   /** Writes an operation down. Returns 0, the errno that it gets instead, or -1 if it is done without an error. */
   #describe(op: AioOp, slot: number): number {
-    const at = this.#memory.slotAt(slot);
-    this.#memory.words[at + ABORT] = 0;
-    this.#memory.words[at + THREAD] = 0;
     if (this.#device.closed) return EBADF;
     if (op.operation >= BLOCK_RESET) return this.#manage(op);
     try {
@@ -195,62 +194,36 @@ export class ServiceThreads implements PoolService {
 
   /** Completes an operation that no thread has, soon. */
   #fail(slot: number, error: number): void {
-    this.#records.fail(slot, error);
-    this.#done.push(slot);
+    this.#table.fail(slot, error);
     this.#deliver.schedule();
   }
 
   /** Delivers completions, and sees to it that the next one will be noticed. */
   #reap(budget: number): number {
+    const table = this.#table;
     // Nobody needs to wake who is awake.
     if (this.#memory.words[OWNER_SLEEPS] !== 0) Atomics.store(this.#memory.words, OWNER_SLEEPS, 0);
     const outer = this.#delivering;
     this.#delivering = true;
     let count = 0;
     try {
-      while (count < budget && (this.#done.length > 0 || this.#collect())) {
+      while (count < budget && (table.someDone || table.collect())) {
+        const op = table.next();
         count += 1;
-        this.#complete(this.#done.shift());
+        this.#delivered += 1;
+        op.iodone?.(op);
       }
     } finally {
       this.#delivering = outer;
-      if (this.#done.length > 0) this.#deliver.schedule();
+      if (table.someDone) this.#deliver.schedule();
       if (this.flush() === 0) this.#rest();
     }
     return count;
   }
 
-  /** Takes what the threads have completed, in order. False if that is nothing. */
-  #collect(): boolean {
-    const { words } = this.#memory;
-    let link = this.#memory.takeCompleted();
-    if (link === 0) return false;
-    let count = 0;
-    for (; link !== 0; count++) {
-      const slot = link - 1;
-      const at = this.#memory.slotAt(slot);
-      words[at + STATE] = SLOT_FREE;
-      link = words[at + LINK] as number;
-      this.#done.push(slot);
-    }
-    this.#done.reverseLast(count);
-    return true;
-  }
-
-  #complete(slot: number): void {
-    const op = this.#ops[slot] as AioOp;
-    this.#ops[slot] = null;
-    this.#free[this.#freeCount] = slot;
-    this.#freeCount += 1;
-    op.slot = -1;
-    this.#records.read(op, slot);
-    this.#delivered += 1;
-    op.iodone?.(op);
-  }
-
   /** Arranges to be woken by the threads while operations are with them, and keeps the process alive as long. */
   #rest(): void {
-    const outstanding = this.#outstanding > 0;
+    const outstanding = this.#table.outstanding > 0;
     this.#door.hold(outstanding || this.#closing);
     const { words } = this.#memory;
     if (!outstanding || words[OWNER_SLEEPS] === 1) return;
@@ -260,16 +233,28 @@ export class ServiceThreads implements PoolService {
     else this.#deliver.schedule();
   }
 
-  #reclaim(thread: number): void {
-    this.#collect();
-    reclaimSlots(this.#memory, thread, (slot, isAnswered) => {
-      if (isAnswered) this.#done.push(slot);
-      else this.#fail(slot, EIO);
-    });
-    this.#deliver.schedule();
+  /** For an owner that blocks, whose timers stand still and whose workers' events do not come. */
+  #lookAfterThreads(): void {
+    this.#cancelNudge?.();
+    this.#nudge();
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedAtMs < LIVENESS_POLL_MS) return;
+    this.#lookedAtMs = nowMs;
+    this.#keeper.look();
   }
 
-  #failWaiting(): void {
-    takeQueued(this.#memory, (slot) => this.#fail(slot, EIO));
-  }
+  /**
+   * What was left to threads that run may wait for one that takes long against all expectation, and a wake-up may have gone to a thread that has
+   * died: so there is a second way (rule 9).
+   */
+  readonly #nudge = (): void => {
+    const memory = this.#memory;
+    this.#cancelNudge = null;
+    if (memory.submissions === 0) return;
+    memory.enter();
+    wakeHelper(memory, true);
+    memory.lock.exit();
+    this.#keeper.grow();
+    if (memory.submissions > 0) this.#cancelNudge = this.#timers.after(NUDGE_MS, this.#nudge, false);
+  };
 }

@@ -1,10 +1,7 @@
 import { KCondvar, KMutex } from '@biodone/sync';
 
-// How the memory that a pool shares with its service threads lies: lock, condition, words of 32 bits, then the records of operations, which are
-// numbers of 64 bits, because offsets go up to 2^53.
-
-/** Where the words begin, in bytes. */
-export const WORDS_OFFSET: number = KMutex.BYTES + KCondvar.BYTES;
+// How the memory that a pool shares with its service threads lies: the lock, a condition for each thread, words of 32 bits, then the records of
+// operations, which are numbers of 64 bits, because offsets go up to 2^53.
 
 // Words that the lock guards.
 export const SUBMISSION_HEAD = 0;
@@ -48,6 +45,10 @@ export const THREAD_CPU = 5;
 export const THREAD_WAKE_UPS = 6;
 /** How many operations it has completed, modulo 2^32. */
 export const THREAD_SERVED = 7;
+/** How long its last operations took it, each, in nanoseconds. */
+export const THREAD_PACE = 8;
+/** The errno of what it dies of; 0 if that has none. */
+export const THREAD_ERRNO = 9;
 
 /** There is no such thread. */
 export const THREAD_ABSENT = 0;
@@ -110,6 +111,8 @@ export const EXTENTS_COUNT = 15;
 
 /** Where the parts lie, for so many slots (a power of two) and threads. */
 export interface MemoryLayout {
+  /** Where the words begin, in bytes. */
+  readonly words: number;
   /** Indexes of words. */
   readonly threads: number;
   readonly queue: number;
@@ -120,9 +123,15 @@ export interface MemoryLayout {
 }
 
 export function layoutOf(size: number, threads: number): MemoryLayout {
+  const words = pendingOffset(threads);
   const queue = FIXED_WORDS + threads * THREAD_WORDS;
   const slots = queue + size;
   // The records begin at a cache line.
-  const records = Math.ceil((WORDS_OFFSET + (slots + size * SLOT_WORDS) * 4) / 64) * 64;
-  return { threads: FIXED_WORDS, queue, slots, records, bytes: records + size * RECORD_NUMBERS * 8 };
+  const records = Math.ceil((words + (slots + size * SLOT_WORDS) * 4) / 64) * 64;
+  return { words, threads: FIXED_WORDS, queue, slots, records, bytes: records + size * RECORD_NUMBERS * 8 };
+}
+
+/** Where the condition lies that a thread sleeps on, in bytes. */
+export function pendingOffset(thread: number): number {
+  return KMutex.BYTES + thread * KCondvar.BYTES;
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { abandonChannel, type BlockTimers, type DeviceHandle } from '@biodone/blockdev';
-import { closeOwnedEventFd, openOwnedEventFd, probe } from '@biodone/uring';
+import { closeOwnedEventFd, openOwnedEventFd, probe, SystemError } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
 import {
   CLOSED,
@@ -10,6 +10,7 @@ import {
   THREAD_ATTACHED,
   THREAD_CPU,
   THREAD_DYING,
+  THREAD_ERRNO,
   THREAD_LEAVING,
   THREAD_SERVED,
   THREAD_STARTING,
@@ -78,18 +79,21 @@ export class ThreadKeeper {
     return { started: this.#started, died: this.#died, lastError: this.#restarts.lastError };
   }
 
-  /** Starts threads if operations wait and all threads are busy. Not with the lock owned. */
+  /**
+   * Starts threads if operations wait and all threads are busy: one, then as many as there are, so that there are soon enough of them. Not with the
+   * lock owned.
+   */
   grow(): void {
     const { memory } = this.#host;
     if (memory.submissions === 0 || memory.words[CLOSED] !== 0) return;
-    const missing = memory.submissions - memory.spare;
-    if (missing <= 0) return;
     this.#forgive();
-    const most = this.#restarts.delayed ? 0 : this.#restarts.failures > 0 ? 1 : missing;
-    let room = Math.min(missing, most);
-    for (let index = 0; index < memory.threads && room > 0; index++) {
+    const { alive } = memory;
+    let missing =
+      this.#restarts.delayed || this.#someStarting ? 0 : Math.min(memory.submissions - memory.spare, Math.max(1, alive));
+    if (this.#restarts.failures > 0) missing = Math.min(missing, 1);
+    for (let index = 0; index < memory.threads && missing > 0; index++) {
       if (this.#members[index] !== null) continue;
-      room -= 1;
+      missing -= 1;
       this.#spawn(index);
     }
     if (this.#restarts.hopeless && memory.alive === 0) this.#host.failWaiting();
@@ -162,6 +166,7 @@ export class ThreadKeeper {
       eventFd = probe().available ? openOwnedEventFd() : -1;
       words[at + THREAD_TASK] = 0;
       words[at + THREAD_CPU] = 0;
+      words[at + THREAD_ERRNO] = 0;
       words[at + THREAD_STATE] = THREAD_STARTING;
       const cpu = cpus.length === 0 ? -1 : (cpus[index % cpus.length] as number);
       const messages = Atomics.load(words, MESSAGES);
@@ -237,7 +242,7 @@ export class ThreadKeeper {
     if (!left && words[CLOSED] === 0) {
       this.#died += 1;
       this.#forgive(member);
-      this.#restarts.failed(member.error ?? new Error('it has ended without a word'));
+      this.#restarts.failed(member.error ?? causeOf(words[at + THREAD_ERRNO] as number));
     }
     this.grow();
   }
@@ -251,4 +256,9 @@ export class ThreadKeeper {
     if (member === undefined ? this.#members.some((one) => one !== null && served(one)) : served(member))
       this.#restarts.forgive();
   }
+}
+
+/** What a thread has died of, as far as it is known before its worker's events come. */
+function causeOf(errno: number): Error {
+  return errno === 0 ? new Error('it has ended without a word') : new SystemError(errno, 'service thread');
 }

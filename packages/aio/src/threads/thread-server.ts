@@ -1,6 +1,7 @@
 import { readlinkSync } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import { attachDevice, type BlockDevice, type BlockIo } from '@biodone/blockdev';
+import type { KCondvar } from '@biodone/sync';
 import { bindToCpu, ECANCELED, probe, RingWaker, type ThreadRing, threadRing } from '@biodone/uring';
 import { ServiceMemory } from '../service-memory.js';
 import { BatchSize } from './batch-size.js';
@@ -17,9 +18,11 @@ import {
   THREAD_ATTACHED,
   THREAD_CPU,
   THREAD_DYING,
+  THREAD_ERRNO,
   THREAD_IDLE,
   THREAD_IN_KERNEL,
   THREAD_LEAVING,
+  THREAD_PACE,
   THREAD_RUNNING,
   THREAD_SERVED,
   THREAD_STATE,
@@ -31,13 +34,16 @@ import { wakeOwner } from './owner-wake.js';
 import { ServedIo } from './served-io.js';
 import type { ServiceThreadData } from './thread-data.js';
 import { ThreadObjects } from './thread-objects.js';
-import { wakeOne } from './wake-threads.js';
+import { wakeHelper } from './wake-threads.js';
 
 /**
  * How long a thread blocks in the kernel at most. It is woken long before, by an eventfd; but Node cannot terminate a thread that is in a system
  * call, and when the thread that owns the pool is terminated nobody is left to wake its service threads.
  */
 const IN_KERNEL_MS = 250;
+
+/** How many completions a thread keeps before it tells of them: so the pool's thread gets on with them while this one does the rest. */
+const COMPLETED_MAX = 16;
 
 /**
  * What a service thread does: it takes operations from the pool's submission queue, starts them on its own channel of the device, and pushes them
@@ -47,6 +53,7 @@ const IN_KERNEL_MS = 250;
 export class ThreadServer {
   readonly #data: ServiceThreadData;
   readonly #memory: ServiceMemory;
+  readonly #pending: KCondvar;
   readonly #objects: ThreadObjects;
   readonly #device: BlockDevice;
   readonly #ring: ThreadRing | null;
@@ -65,6 +72,7 @@ export class ThreadServer {
   /** Those that are completed, linked from the last to the first, as slots plus one. */
   #first = 0;
   #last = 0;
+  #completedCount = 0;
   #ended = false;
 
   /** @throws what the channel of the device cannot be opened with: the thread ends by that */
@@ -73,6 +81,7 @@ export class ThreadServer {
     this.#memory = new ServiceMemory(data.memory);
     const { words, size } = this.#memory;
     this.#at = this.#memory.threadAt(data.index);
+    this.#pending = this.#memory.pending[data.index] as KCondvar;
     words[this.#at + THREAD_TASK] = taskNumber();
     process.once('exit', () => this.#tellDeath());
     if (data.cpu >= 0) words[this.#at + THREAD_CPU] = cpuWord(data.cpu, bindToCpu(data.cpu));
@@ -125,10 +134,9 @@ export class ThreadServer {
       return false;
     }
     const waiting = memory.submissions;
-    this.#takenCount = Math.min(this.#batch.size, Math.ceil(waiting / memory.alive));
-    for (let index = 0; index < this.#takenCount; index++) this.#taken[index] = memory.takeSubmission(this.#data.index);
     // Whoever leaves something wakes the next.
-    if (waiting > this.#takenCount) wakeOne(memory);
+    this.#takenCount = Math.min(this.#batch.size, Math.ceil(waiting / wakeHelper(memory, false)));
+    for (let index = 0; index < this.#takenCount; index++) this.#taken[index] = memory.takeSubmission(this.#data.index);
     if (waiting === 0 && this.#inFlight > 0 && this.#waker !== null) {
       words[this.#at + THREAD_WAKER] = this.#waker.eventFd + 1;
       words[this.#at + THREAD_STATE] = THREAD_IN_KERNEL;
@@ -149,7 +157,7 @@ export class ThreadServer {
     const { idleMs, threadsMin } = this.#data;
     const mayEnd = memory.alive > threadsMin;
     words[this.#at + THREAD_STATE] = THREAD_IDLE;
-    const woken = memory.pending.timedWait(memory.lock, mayEnd ? idleMs : Number.POSITIVE_INFINITY);
+    const woken = this.#pending.timedWait(memory.lock, mayEnd ? idleMs : Number.POSITIVE_INFINITY);
     if (memory.lock.ownerDied()) memory.repair();
     words[this.#at + THREAD_STATE] = THREAD_RUNNING;
     words[this.#at + THREAD_WAKE_UPS] = (words[this.#at + THREAD_WAKE_UPS] as number) + 1;
@@ -161,9 +169,13 @@ export class ThreadServer {
     this.#takenCount = 0;
     this.#objects.receive();
     this.#batch.begin();
-    for (let index = 0; index < count; index++) this.#begin(this.#taken[index] as number);
+    for (let index = 0; index < count; index++) {
+      this.#begin(this.#taken[index] as number);
+      if (this.#completedCount >= COMPLETED_MAX) this.#complete();
+    }
     if (!this.#blocking) this.#device.poll();
     this.#batch.end(count);
+    this.#memory.words[this.#at + THREAD_PACE] = this.#batch.paceNs;
   }
 
   #begin(slot: number): void {
@@ -205,6 +217,7 @@ export class ThreadServer {
     words[at + STATE] = SLOT_DONE;
     if (this.#last === 0) this.#first = slot + 1;
     this.#last = slot + 1;
+    this.#completedCount += 1;
     words[this.#at + THREAD_SERVED] = ((words[this.#at + THREAD_SERVED] as number) + 1) | 0;
     this.#free.push(io);
   }
@@ -213,6 +226,7 @@ export class ThreadServer {
     if (this.#last === 0) return;
     this.#memory.pushCompleted(this.#first - 1, this.#last - 1);
     this.#last = 0;
+    this.#completedCount = 0;
     wakeOwner(this.#memory.words, this.#data.ownerFd);
   }
 
@@ -234,6 +248,12 @@ export class ThreadServer {
     this.#memory.words[this.#at + THREAD_STATE] = THREAD_DYING;
     wakeOwner(this.#memory.words, this.#data.ownerFd);
   }
+}
+
+/** For a pool's thread that blocks, and so hears nothing of a worker's 'error' event. */
+export function noteError({ memory: handle, index }: ServiceThreadData, error: unknown): void {
+  const memory = new ServiceMemory(handle);
+  memory.words[memory.threadAt(index) + THREAD_ERRNO] = Math.abs((error as NodeJS.ErrnoException).errno ?? 0);
 }
 
 /** The kernel's number of this thread; 0 where that cannot be looked up. */
