@@ -1,6 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { ServiceThreadData } from './threads/thread-data.js';
-import { noteError, ThreadServer } from './threads/thread-server.js';
+import { noteError } from './threads/thread-facts.js';
+import { ThreadServer } from './threads/thread-server.js';
 
 // A service thread: see threads/thread-server.ts.
 const data = workerData as ServiceThreadData;

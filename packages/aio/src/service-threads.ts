@@ -1,4 +1,4 @@
-import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo, type BlockTimers } from '@biodone/blockdev';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo } from '@biodone/blockdev';
 import { SoftInterrupt } from '@biodone/sync';
 import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
@@ -6,6 +6,7 @@ import type { PoolService } from './service.js';
 import { ServiceMemory } from './service-memory.js';
 import { unwatchExit, watchExit } from './threads/exit-watch.js';
 import { CLOSING, COMPLETED, OWNER_SLEEPS } from './threads/memory-layout.js';
+import { NUDGE_MS, Nudge } from './threads/nudge.js';
 import { OperationTable } from './threads/operation-table.js';
 import { checkOptions, handleFor, type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
 import { type OwnerDoor, openOwnerDoor } from './threads/owner-door.js';
@@ -19,8 +20,6 @@ import { wakeHelper } from './threads/wake-threads.js';
 
 /** How long an owner that blocks goes without a look for threads that have died. */
 const LIVENESS_POLL_MS = 50;
-/** How long operations wait for a thread that is about to take them, before another one is woken or started for them. */
-const NUDGE_MS = 2;
 
 /**
  * Serves a pool with threads, each with a channel of the device of its own. This is the pool's side: it hands operations over by shared memory, and
@@ -37,7 +36,7 @@ export class ServiceThreads implements PoolService {
   readonly #records: RecordWriter;
   readonly #table: OperationTable;
   readonly #keeper: ThreadKeeper;
-  readonly #timers: BlockTimers;
+  readonly #nudge: Nudge;
   /** Operations that the threads do not know of yet: they are handed over together. */
   readonly #started: SlotQueue;
   readonly #handOver: SoftInterrupt;
@@ -45,7 +44,6 @@ export class ServiceThreads implements PoolService {
   #delivering = false;
   /** How many operations have been delivered, ever. */
   #delivered = 0;
-  #cancelNudge: (() => void) | null = null;
   #lookedAtMs = 0;
   #closing = false;
 
@@ -61,7 +59,6 @@ export class ServiceThreads implements PoolService {
     const memory = ServiceMemory.create(depth, threads);
     const objects = new SharedObjects((message) => this.#keeper.tell(message));
     this.#device = device;
-    this.#timers = checked.timers;
     this.#memory = memory;
     this.#records = new RecordWriter(memory, objects);
     this.#table = new OperationTable(memory, this.#records);
@@ -84,6 +81,7 @@ export class ServiceThreads implements PoolService {
         this.#deliver.schedule();
       },
     });
+    this.#nudge = new Nudge(memory, this.#keeper, checked.timers);
     device.hold();
     watchExit(this.#keeper);
   }
@@ -121,7 +119,7 @@ export class ServiceThreads implements PoolService {
     wakeHelper(memory, false);
     memory.lock.exit();
     if (memory.alive === 0) this.#keeper.grow();
-    this.#cancelNudge ??= this.#timers.after(NUDGE_MS, this.#nudge, false);
+    this.#nudge.arm();
     this.#rest();
     return count;
   }
@@ -145,7 +143,7 @@ export class ServiceThreads implements PoolService {
       const remainingMs = deadlineMs - performance.now();
       if (!(remainingMs > 0)) return 'ETIME';
       // poll() has said that this thread sleeps, and has looked since.
-      const ended = this.#door.wait(Math.min(remainingMs, this.#cancelNudge === null ? LIVENESS_POLL_MS : NUDGE_MS));
+      const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : LIVENESS_POLL_MS));
       if (ended === 'EINTR') return this.poll() || 'EINTR';
       if (ended === 'ETIME') this.#lookAfterThreads();
     }
@@ -158,7 +156,7 @@ export class ServiceThreads implements PoolService {
     this.#closing = true;
     this.#door.hold(true);
     await this.#keeper.close();
-    this.#cancelNudge?.();
+    this.#nudge.cancel();
     this.poll();
     unwatchExit(this.#keeper);
     this.#door.close();
@@ -235,26 +233,10 @@ export class ServiceThreads implements PoolService {
 
   /** For an owner that blocks, whose timers stand still and whose workers' events do not come. */
   #lookAfterThreads(): void {
-    this.#cancelNudge?.();
-    this.#nudge();
+    this.#nudge.runNow();
     const nowMs = performance.now();
     if (nowMs - this.#lookedAtMs < LIVENESS_POLL_MS) return;
     this.#lookedAtMs = nowMs;
     this.#keeper.look();
   }
-
-  /**
-   * What was left to threads that run may wait for one that takes long against all expectation, and a wake-up may have gone to a thread that has
-   * died: so there is a second way (rule 9).
-   */
-  readonly #nudge = (): void => {
-    const memory = this.#memory;
-    this.#cancelNudge = null;
-    if (memory.submissions === 0) return;
-    memory.enter();
-    wakeHelper(memory, true);
-    memory.lock.exit();
-    this.#keeper.grow();
-    if (memory.submissions > 0) this.#cancelNudge = this.#timers.after(NUDGE_MS, this.#nudge, false);
-  };
 }

@@ -1,6 +1,5 @@
-import { existsSync } from 'node:fs';
 import { abandonChannel, type BlockTimers, type DeviceHandle } from '@biodone/blockdev';
-import { closeOwnedEventFd, openOwnedEventFd, probe, SystemError } from '@biodone/uring';
+import { closeOwnedEventFd, openOwnedEventFd, probe } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
 import {
   CLOSED,
@@ -9,7 +8,6 @@ import {
   THREAD_ABSENT,
   THREAD_ATTACHED,
   THREAD_CPU,
-  THREAD_DYING,
   THREAD_ERRNO,
   THREAD_LEAVING,
   THREAD_SERVED,
@@ -20,6 +18,7 @@ import {
 import { RestartPolicy } from './restart-policy.js';
 import type { ServiceWorker, SpawnServiceThread } from './service-worker.js';
 import type { ServiceMessage } from './thread-data.js';
+import { causeOfDeath, hasServed, isGone, type Member } from './thread-member.js';
 import { wakeAll } from './wake-threads.js';
 
 /** How long a thread may take to start, in milliseconds, before a pool whose owner blocks gives up hope. */
@@ -43,19 +42,6 @@ export interface ThreadHost {
   reclaim(thread: number): void;
   /** There is nobody who could serve what waits. */
   failWaiting(): void;
-}
-
-interface Member {
-  readonly index: number;
-  readonly worker: ServiceWorker;
-  readonly threadId: number;
-  readonly eventFd: number;
-  readonly startedAtMs: number;
-  /** What its index had served before it. */
-  readonly servedBefore: number;
-  error: Error | null;
-  /** Whether its end has been dealt with. */
-  over: boolean;
 }
 
 /** Starts a pool's service threads when there is work, and deals with their ends: those that leave, and those that die. */
@@ -102,7 +88,7 @@ export class ThreadKeeper {
   /** For an owner that blocks, and whose event loop hears of nothing: looks for threads that have died, and for those to be started. */
   look(): void {
     const { memory, timers } = this.#host;
-    for (const member of this.#members) if (member !== null && this.#isGone(member)) this.#end(member);
+    for (const member of this.#members) if (member !== null && isGone(memory, member)) this.#end(member);
     this.grow();
     const hopeless = this.#members.every(
       (member) =>
@@ -210,15 +196,6 @@ export class ThreadKeeper {
     this.#exits.add(exit);
   }
 
-  /** Whether a thread has ended, as far as that can be told without its 'exit' event. */
-  #isGone({ index }: Member): boolean {
-    const { memory } = this.#host;
-    const task = memory.words[memory.threadAt(index) + THREAD_TASK] as number;
-    // One that is dying may still have I/O under way, until the kernel does not know it any more.
-    if (task !== 0) return !existsSync(`/proc/self/task/${task}`);
-    return memory.stateOf(index) === THREAD_DYING;
-  }
-
   #end(member: Member): void {
     if (member.over) return;
     member.over = true;
@@ -242,7 +219,7 @@ export class ThreadKeeper {
     if (!left && words[CLOSED] === 0) {
       this.#died += 1;
       this.#forgive(member);
-      this.#restarts.failed(member.error ?? causeOf(words[at + THREAD_ERRNO] as number));
+      this.#restarts.failed(member.error ?? causeOfDeath(memory, member));
     }
     this.grow();
   }
@@ -251,14 +228,7 @@ export class ThreadKeeper {
   #forgive(member?: Member): void {
     if (this.#restarts.failures === 0) return;
     const { memory } = this.#host;
-    const served = ({ index, servedBefore }: Member): boolean =>
-      memory.words[memory.threadAt(index) + THREAD_SERVED] !== servedBefore;
-    if (member === undefined ? this.#members.some((one) => one !== null && served(one)) : served(member))
-      this.#restarts.forgive();
+    const served = this.#members.some((one) => one !== null && hasServed(memory, one));
+    if (served || (member !== undefined && hasServed(memory, member))) this.#restarts.forgive();
   }
-}
-
-/** What a thread has died of, as far as it is known before its worker's events come. */
-function causeOf(errno: number): Error {
-  return errno === 0 ? new Error('it has ended without a word') : new SystemError(errno, 'service thread');
 }

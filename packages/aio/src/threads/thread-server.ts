@@ -1,24 +1,21 @@
-import { readlinkSync } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import { attachDevice, type BlockDevice, type BlockIo } from '@biodone/blockdev';
 import type { KCondvar } from '@biodone/sync';
-import { bindToCpu, ECANCELED, probe, RingWaker, type ThreadRing, threadRing } from '@biodone/uring';
+import { ECANCELED, probe, RingWaker, type ThreadRing, threadRing } from '@biodone/uring';
 import { ServiceMemory } from '../service-memory.js';
 import { BatchSize } from './batch-size.js';
+import { CompletedList } from './completed-list.js';
 import {
   ABORT,
   CLOSED,
   EXITING,
-  LINK,
   SLOT_BEGUN,
-  SLOT_DONE,
   STARTED,
   STATE,
   THREAD_ABORTS,
   THREAD_ATTACHED,
   THREAD_CPU,
   THREAD_DYING,
-  THREAD_ERRNO,
   THREAD_IDLE,
   THREAD_IN_KERNEL,
   THREAD_LEAVING,
@@ -33,6 +30,7 @@ import {
 import { wakeOwner } from './owner-wake.js';
 import { ServedIo } from './served-io.js';
 import type { ServiceThreadData } from './thread-data.js';
+import { bind, taskNumber } from './thread-facts.js';
 import { ThreadObjects } from './thread-objects.js';
 import { wakeHelper } from './wake-threads.js';
 
@@ -69,10 +67,7 @@ export class ThreadServer {
   /** Those that are with the device, by slot. */
   readonly #begun: (ServedIo | null)[];
   #inFlight = 0;
-  /** Those that are completed, linked from the last to the first, as slots plus one. */
-  #first = 0;
-  #last = 0;
-  #completedCount = 0;
+  readonly #completed: CompletedList;
   #ended = false;
 
   /** @throws what the channel of the device cannot be opened with: the thread ends by that */
@@ -81,10 +76,11 @@ export class ThreadServer {
     this.#memory = new ServiceMemory(data.memory);
     const { words, size } = this.#memory;
     this.#at = this.#memory.threadAt(data.index);
+    this.#completed = new CompletedList(this.#memory, data.ownerFd);
     this.#pending = this.#memory.pending[data.index] as KCondvar;
     words[this.#at + THREAD_TASK] = taskNumber();
     process.once('exit', () => this.#tellDeath());
-    if (data.cpu >= 0) words[this.#at + THREAD_CPU] = cpuWord(data.cpu, bindToCpu(data.cpu));
+    words[this.#at + THREAD_CPU] = bind(data.cpu);
     this.#objects = new ThreadObjects(this.#memory, port, data.known, data.messages);
     // A thread that blocks in the kernel needs no event loop to hear of completions.
     this.#ring = data.eventFd >= 0 && probe().available ? threadRing({ eventLoop: false }) : null;
@@ -105,7 +101,7 @@ export class ThreadServer {
     while (this.#take()) {
       if (this.#takenCount > 0) this.#start();
       else if (this.#inFlight > 0) this.#device.wait(IN_KERNEL_MS);
-      this.#complete();
+      this.#completed.push();
     }
     this.#ended = true;
     if (words[CLOSED] === EXITING) return;
@@ -171,7 +167,7 @@ export class ThreadServer {
     this.#batch.begin();
     for (let index = 0; index < count; index++) {
       this.#begin(this.#taken[index] as number);
-      if (this.#completedCount >= COMPLETED_MAX) this.#complete();
+      if (this.#completed.count >= COMPLETED_MAX) this.#completed.push();
     }
     if (!this.#blocking) this.#device.poll();
     this.#batch.end(count);
@@ -209,25 +205,10 @@ export class ThreadServer {
 
   #done(io: ServedIo): void {
     const { words, records } = this.#memory;
-    const { slot } = io;
-    const at = this.#memory.slotAt(slot);
     io.write(records);
-    words[at + LINK] = this.#last;
-    // Last: whoever finds it in this state after the death of this thread finds the answer too.
-    words[at + STATE] = SLOT_DONE;
-    if (this.#last === 0) this.#first = slot + 1;
-    this.#last = slot + 1;
-    this.#completedCount += 1;
+    this.#completed.add(io.slot);
     words[this.#at + THREAD_SERVED] = ((words[this.#at + THREAD_SERVED] as number) + 1) | 0;
     this.#free.push(io);
-  }
-
-  #complete(): void {
-    if (this.#last === 0) return;
-    this.#memory.pushCompleted(this.#first - 1, this.#last - 1);
-    this.#last = 0;
-    this.#completedCount = 0;
-    wakeOwner(this.#memory.words, this.#data.ownerFd);
   }
 
   /** Passes on that somebody wants operations to end which are with the device. What becomes of them is their own answer. */
@@ -248,23 +229,4 @@ export class ThreadServer {
     this.#memory.words[this.#at + THREAD_STATE] = THREAD_DYING;
     wakeOwner(this.#memory.words, this.#data.ownerFd);
   }
-}
-
-/** For a pool's thread that blocks, and so hears nothing of a worker's 'error' event. */
-export function noteError({ memory: handle, index }: ServiceThreadData, error: unknown): void {
-  const memory = new ServiceMemory(handle);
-  memory.words[memory.threadAt(index) + THREAD_ERRNO] = Math.abs((error as NodeJS.ErrnoException).errno ?? 0);
-}
-
-/** The kernel's number of this thread; 0 where that cannot be looked up. */
-function taskNumber(): number {
-  try {
-    return Number(readlinkSync('/proc/thread-self').split('/')[2] ?? 0);
-  } catch {
-    return 0;
-  }
-}
-
-function cpuWord(cpu: number, refused: number): number {
-  return refused === 0 ? cpu + 1 : -refused;
 }
