@@ -18,7 +18,7 @@ import {
   openNull,
 } from '@biodone/blockdev';
 import { EBADF, EINVAL, ENOTSUP, EPERM, IoBuffer, IoVector, probe } from '@biodone/uring';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Folder, makeFolder } from './support/files.js';
 import { openGate } from './support/gate-driver.mjs';
 import { opOf, run, spawnScript, type TestOp } from './support/service.js';
@@ -26,6 +26,9 @@ import { opOf, run, spawnScript, type TestOp } from './support/service.js';
 const { available, reason } = probe();
 if (!available) console.warn(`the operations through io_uring are skipped: ${reason}`);
 const EILSEQ = 84;
+
+// Threads start: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: Folder;
 let device: BlockDevice;
