@@ -22,23 +22,17 @@ export function ringThreads(load) {
   return onPool(openFile(load.path, { readOnly: true, engine: 'uring' }), {}, load);
 }
 
-export function cryptOneThread(load) {
-  return onCrypt(1, load);
-}
-
-export function cryptTwoThreads(load) {
-  return onCrypt(2, load);
+/** Decrypts what lies in memory: AES-256-XTS in sectors of 4096 bytes, by one thread or by two, in requests of so many bytes. */
+export function crypt(threads, blockBytes) {
+  return async (load) => {
+    const device = await openCrypt(openMem(CRYPT_BYTES), { key: randomBytes(64), headerless: true, sectorBytes: 4096 });
+    return onPool(device, { threads }, { ...load, blockBytes, fileBytes: CRYPT_BYTES });
+  };
 }
 
 /** Why there is nothing to measure with rings; null if there is. */
 export function reasonAgainstRings() {
   return probe().available ? null : probe().reason;
-}
-
-/** Decrypts what lies in memory: AES-256-XTS in sectors of 4096 bytes. */
-async function onCrypt(threads, load) {
-  const device = await openCrypt(openMem(CRYPT_BYTES), { key: randomBytes(64), headerless: true, sectorBytes: 4096 });
-  return onPool(device, { threads }, { ...load, fileBytes: CRYPT_BYTES });
 }
 
 async function onPool(device, options, load) {

@@ -12,7 +12,7 @@ export * as promises from './promises.js';
 export type { PoolService } from './service.js';
 export { AioServicePool, type AioServicePoolOptions, EAGAIN, EBADF } from './service-pool.js';
 export { ServiceThreads } from './service-threads.js';
+export type { ServiceWorker, SpawnServiceThread } from './service-worker.js';
 export type { ServiceThreadsOptions } from './threads/options.js';
-export type { ServiceWorker, SpawnServiceThread } from './threads/service-worker.js';
 export type { ServiceThreadStatus, ServiceThreadsStatistics } from './threads/statistics.js';
 export type { ServiceMessage, ServiceThreadData, VectorHandle } from './threads/thread-data.js';

@@ -210,3 +210,11 @@ describe.skipIf(!linux)('the owner of service threads', () => {
     },
   );
 });
+
+describe('without a foreign function interface', () => {
+  it('service threads and their owner find other ways to wake each other', async () => {
+    const file = join(folder.path, 'without-ffi');
+    const child = await runChild('threads-without-ffi.mjs', [file], ['--require', pathOf('./without-ffi.cjs')]);
+    expect(child).toMatchObject({ status: 0, stdout: '[0,512,7] 0 null\n', stderr: '' });
+  });
+});

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type BlockClaim, type BlockDevice, type BlockTimers, type DeviceHandle, threadTimers } from '@biodone/blockdev';
 import { allowedCpus, ENOTSUP, SystemError } from '@biodone/uring';
-import { type SpawnServiceThread, spawnWorker } from './service-worker.js';
+import { type SpawnServiceThread, spawnWorker } from '../service-worker.js';
 
 /** Options of service threads. */
 export interface ServiceThreadsOptions {

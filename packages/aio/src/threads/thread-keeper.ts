@@ -1,6 +1,7 @@
 import { abandonChannel, type BlockTimers, type DeviceHandle } from '@biodone/blockdev';
 import { closeOwnedEventFd, openOwnedEventFd, probe } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
+import type { ServiceWorker, SpawnServiceThread } from '../service-worker.js';
 import {
   CLOSED,
   MESSAGES,
@@ -16,7 +17,6 @@ import {
   THREAD_TASK,
 } from './memory-layout.js';
 import { RestartPolicy } from './restart-policy.js';
-import type { ServiceWorker, SpawnServiceThread } from './service-worker.js';
 import type { ServiceMessage } from './thread-data.js';
 import { causeOfDeath, hasServed, isGone, type Member } from './thread-member.js';
 import { wakeAll } from './wake-threads.js';

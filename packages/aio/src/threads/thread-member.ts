@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { SystemError } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
+import type { ServiceWorker } from '../service-worker.js';
 import { THREAD_DYING, THREAD_ERRNO, THREAD_SERVED, THREAD_TASK } from './memory-layout.js';
-import type { ServiceWorker } from './service-worker.js';
 
 /** A service thread that has been started, as its keeper knows it. */
 export interface Member {

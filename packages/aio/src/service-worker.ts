@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { ServiceMessage, ServiceThreadData } from './thread-data.js';
+import type { ServiceMessage, ServiceThreadData } from './threads/thread-data.js';
 
 /** A service thread, as the thread that owns the pool sees it: what is used of node:worker_threads' Worker. */
 export interface ServiceWorker {
