@@ -53,6 +53,7 @@ export class ThreadObjects {
       memoryOffset,
       lengthBytes,
     }));
-    this.#vectors.set(vector, new IoVector(parts));
+    // Of a vector that has been collected the buffers may be forgotten first: no operation has it.
+    if (parts.every(({ memory }) => memory !== undefined)) this.#vectors.set(vector, new IoVector(parts));
   }
 }
