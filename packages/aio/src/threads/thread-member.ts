@@ -19,11 +19,11 @@ export interface Member {
 }
 
 /** Whether a thread has ended, as far as that can be told without its 'exit' event. */
-export function isGone(memory: ServiceMemory, { index }: Member): boolean {
+export function isGone(memory: ServiceMemory, { index, eventFd }: Member): boolean {
   const task = memory.words[memory.threadAt(index) + THREAD_TASK] as number;
-  // One that is dying may still have I/O under way, until the kernel does not know it any more.
   if (task !== 0) return !existsSync(`/proc/self/task/${task}`);
-  return memory.stateOf(index) === THREAD_DYING;
+  // One that is dying may still have I/O under way in its ring, if it has one, until the kernel does not know it any more.
+  return eventFd < 0 && memory.stateOf(index) === THREAD_DYING;
 }
 
 /** Whether a thread has completed an operation. */
