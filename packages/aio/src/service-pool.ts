@@ -118,8 +118,7 @@ export class AioServicePool implements AioOpOwner {
   }
 
   /**
-   * Blocks until an operation completes, and delivers what has. Returns at once if none is in flight. A signal ends the wait for an inline
-   * pool, and not for service threads, where it is an Atomics.wait.
+   * Blocks until an operation completes, and delivers what has. Returns at once if none is in flight. A signal ends the wait.
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were

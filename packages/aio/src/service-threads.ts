@@ -1,350 +1,242 @@
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
-import type { BlockDevice } from '@biodone/blockdev';
-import { IO_DONE, IO_STARTED } from '@biodone/blockdev';
-import { SoftInterrupt, TailQueue } from '@biodone/sync';
-import { EIO, type IoBuffer, libc, openEventFd, probe, wakeRing } from '@biodone/uring';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo } from '@biodone/blockdev';
+import { SoftInterrupt } from '@biodone/sync';
+import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
-import {
-  CLOSED,
-  CLOSING,
-  COMPLETION_TAIL,
-  DEAD,
-  EXITING,
-  MESSAGES,
-  OWNER_SLEEPS,
-  ServiceMemory,
-  type ServiceThreadData,
-  SLOT_BUFFER,
-  SLOT_BUFFER_OFFSET,
-  SLOT_ERROR,
-  SLOT_FIELDS,
-  SLOT_LENGTH,
-  SLOT_OFFSET,
-  SLOT_OPERATION,
-  SLOT_THREAD,
-  SLOT_TRANSFERRED,
-  STARTED,
-} from './service-memory.js';
+import type { PoolService } from './service.js';
+import { ServiceMemory } from './service-memory.js';
+import { unwatchExit, watchExit } from './threads/exit-watch.js';
+import { CLOSING, COMPLETED, OWNER_SLEEPS } from './threads/memory-layout.js';
+import { NUDGE_MS, Nudge } from './threads/nudge.js';
+import { OperationTable } from './threads/operation-table.js';
+import { checkOptions, handleFor, type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
+import { type OwnerDoor, openOwnerDoor } from './threads/owner-door.js';
+import { RecordWriter } from './threads/record-writer.js';
+import { SharedObjects } from './threads/shared-objects.js';
+import { SlotQueue } from './threads/slot-queue.js';
+import { withdraw } from './threads/slot-states.js';
+import { type ServiceThreadsStatistics, statusOfThreads } from './threads/statistics.js';
+import { ThreadKeeper } from './threads/thread-keeper.js';
+import { wakeHelper } from './threads/wake-threads.js';
 
-/** No thread has this number: they count from 1. */
-const ALL_THREADS = 0;
+/** How long an owner that blocks goes without a look for threads that have died. */
+const LIVENESS_POLL_MS = 50;
 
-/** The pool's side of its service threads: hands operations over by shared memory, and takes the completions. */
-export class ServiceThreads {
-  readonly #memory: ServiceMemory;
-  readonly #workers: Worker[];
-  /** Settled one by one as the threads end. */
-  readonly #ended: Promise<unknown>[] = [];
-  /** Operations that the threads do not know of yet: they are handed over together. */
-  readonly #submitted = new TailQueue<AioOp>();
-  readonly #ops: (AioOp | null)[];
-  readonly #freeSlots: number[];
+/**
+ * Serves a pool with threads, each with a channel of the device of its own. This is the pool's side: it hands operations over by shared memory, and
+ * takes the completions. Everything here is for the thread that made it.
+ *
+ * Threads are started when operations wait and all threads are busy, and end when they have had nothing to do for a while. Idle, they and the pool
+ * cost no CPU time. A thread that dies is replaced: what it had begun ends with EIO, what it had not goes to another one. If threads die at once
+ * again and again, operations end with EIO as long as none serves, and a warning BIODONE_SERVICE_THREAD names the error.
+ */
+export class ServiceThreads implements PoolService {
   readonly #device: BlockDevice;
-  /** The memory that the threads have been sent: how many objects of this thread stand for it, by id. */
-  readonly #known = new Map<number, number>();
-  readonly #registered = new WeakSet<IoBuffer>();
-  readonly #forget: FinalizationRegistry<number>;
+  readonly #memory: ServiceMemory;
+  readonly #door: OwnerDoor;
+  readonly #records: RecordWriter;
+  readonly #table: OperationTable;
+  readonly #keeper: ThreadKeeper;
+  readonly #nudge: Nudge;
+  /** Operations that the threads do not know of yet: they are handed over together. */
+  readonly #started: SlotQueue;
   readonly #handOver: SoftInterrupt;
   readonly #deliver: SoftInterrupt;
-  #head = 0;
-  /** How many operations have been completed, ever. */
+  #delivering = false;
+  /** How many operations have been delivered, ever. */
   #delivered = 0;
-  #sleeping = false;
-  #held = false;
-  #alive: number;
+  #lookedAtMs = 0;
+  #closing = false;
 
-  constructor(device: BlockDevice, depth: number, threads: number = availableParallelism()) {
-    device.hold();
-    this.#device = device;
+  /**
+   * @param depth how many operations there can be at a time, 1 to 65536
+   * @param threads how many threads there can be, 1 to 1024; more than CPUs where they block
+   * @throws RangeError ERR_OUT_OF_RANGE; SystemError ENOTSUP for a device that one thread alone can use, EBADF for one that is closed, EMFILE and the
+   * like. Nothing is held then.
+   */
+  constructor(device: BlockDevice, depth: number, threads: number = threadsDefault(), options: ServiceThreadsOptions = {}) {
+    const checked = checkOptions(depth, threads, options);
+    const handle = handleFor(device, checked.claim);
     const memory = ServiceMemory.create(depth, threads);
+    const objects = new SharedObjects((message) => this.#keeper.tell(message));
+    this.#device = device;
     this.#memory = memory;
-    this.#ops = new Array<AioOp | null>(memory.size).fill(null);
-    this.#freeSlots = Array.from({ length: memory.size }, (_, index) => index);
+    this.#records = new RecordWriter(memory, objects);
+    this.#table = new OperationTable(memory, this.#records);
+    this.#started = new SlotQueue(memory.size);
     this.#handOver = new SoftInterrupt(() => this.flush());
     this.#deliver = new SoftInterrupt((budget) => this.#reap(budget));
-    this.#forget = new FinalizationRegistry((id) => this.#collected(id));
-    this.#alive = threads;
-    this.#workers = Array.from({ length: threads }, (_, index) => this.#startWorker(device, index));
-    wakeAtExit(this);
+    this.#door = openOwnerDoor(memory.words, () => this.#deliver.schedule());
+    this.#keeper = new ThreadKeeper({
+      ...checked,
+      memory,
+      handle,
+      ownerFd: this.#door.eventFd,
+      known: () => objects.all(),
+      reclaim: (thread) => {
+        this.#table.reclaim(thread);
+        this.#deliver.schedule();
+      },
+      failWaiting: () => {
+        this.#table.failWaiting();
+        this.#deliver.schedule();
+      },
+    });
+    this.#nudge = new Nudge(memory, this.#keeper, checked.timers);
+    device.hold();
+    watchExit(this.#keeper);
   }
 
-  /** Takes an operation for the threads. They hear of it in a microtask, or by {@link flush}. */
+  /** As {@link PoolService.start}. @throws SystemError EAGAIN if `depth` operations are in flight, which the pool sees to */
   start(op: AioOp): void {
-    op.state = IO_STARTED;
-    op.error = 0;
-    op.transferredBytes = 0;
-    op.slot = this.#freeSlots.pop() as number;
-    this.#ops[op.slot] = op;
-    this.#describe(op);
-    this.#submitted.insertTail(op);
-    this.#handOver.schedule();
+    const slot = this.#table.take(op);
+    if (slot < 0) throw new SystemError(EAGAIN, 'start', undefined, `${this.#memory.size} operations are in flight`);
+    const refused = this.#describe(op, slot);
+    if (refused !== 0) {
+      this.#fail(slot, Math.max(0, refused));
+      return;
+    }
+    this.#started.push(slot);
+    // What a callback starts is handed over when the last one has run.
+    if (!this.#delivering) this.#handOver.schedule();
+  }
+
+  /** As {@link PoolService.abort}: of an operation that a thread has, the thread is told, and the answer is `'in-progress'`. */
+  abort(op: AioOp): AbortVerdict {
+    const slot = this.#table.slotOf(op);
+    if (slot < 0) return 'done';
+    const verdict = this.#started.remove(slot) ? 'cancelled' : withdraw(this.#memory, slot);
+    if (verdict === 'cancelled') this.#fail(slot, ECANCELED);
+    return verdict;
   }
 
   /** Hands over what has been started. Returns how many operations that were. */
   flush(): number {
-    const memory = this.#memory;
-    const count = this.#submitted.length;
+    const count = this.#started.length;
     if (count === 0) return 0;
-    memory.lock.enter();
-    let op = this.#submitted.removeFirst();
-    while (op !== null) {
-      memory.pushSubmission(op.slot);
-      op = this.#submitted.removeFirst();
-    }
-    if (memory.pending.hasWaiters()) {
-      if (count === 1) memory.pending.signal();
-      else memory.pending.broadcast();
-    } else {
-      this.#wakeBlocked();
-    }
+    const memory = this.#memory;
+    memory.enter();
+    for (let index = 0; index < count; index++) memory.pushSubmission(this.#started.shift());
+    wakeHelper(memory, false);
     memory.lock.exit();
-    this.#sleep();
-    if (this.#alive === 0) this.#failOrphans(ALL_THREADS);
+    if (memory.alive === 0) this.#keeper.grow();
+    this.#nudge.arm();
+    this.#rest();
     return count;
   }
 
   poll(): number {
     this.flush();
-    return this.#deliver.runNow(this.#outstanding);
-  }
-
-  /** Blocks until the threads have completed something, and delivers it. */
-  wait(timeoutMs: number): number | 'ETIME' {
     const before = this.#delivered;
-    this.poll();
-    // Not by what poll() returned: a callback that throws ends a poll that has delivered something.
-    if (this.#delivered !== before || this.#outstanding === 0) return this.#delivered - before;
-    const { words, threads } = this.#memory;
-    // Pairs with the load in the service thread's notifyOwner(): it sees the flag, or the wait sees its completion.
-    Atomics.store(words, OWNER_SLEEPS, 1);
-    const ended = Atomics.wait(words, COMPLETION_TAIL, this.#head, timeoutMs);
-    if (!this.#sleeping) Atomics.store(words, OWNER_SLEEPS, 0);
-    this.poll();
-    // The 'exit' event of a thread needs the event loop, which may not run before this returns.
-    if (Atomics.load(words, DEAD) === threads) this.#failOrphans(ALL_THREADS);
-    const count = this.#delivered - before;
-    return count === 0 && ended === 'timed-out' ? 'ETIME' : count;
+    // Not by what it returns: a callback that throws ends a run that has delivered something.
+    this.#deliver.runNow(this.#table.outstanding);
+    return this.#delivered - before;
   }
 
-  /** Ends the threads, which give back what they hold. Nothing is in flight. */
+  /** As {@link PoolService.wait}. It is a system call, so that a signal ends it; only where there is no eventfd, a signal does not. */
+  wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    const before = this.#delivered;
+    const deadlineMs = performance.now() + timeoutMs;
+    for (;;) {
+      this.poll();
+      const count = this.#delivered - before;
+      if (count > 0 || this.#table.outstanding === 0) return count;
+      const remainingMs = deadlineMs - performance.now();
+      if (!(remainingMs > 0)) return 'ETIME';
+      // poll() has said that this thread sleeps, and has looked since.
+      const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : LIVENESS_POLL_MS));
+      if (ended === 'EINTR') return this.poll() || 'EINTR';
+      if (ended === 'ETIME') this.#lookAfterThreads();
+    }
+  }
+
   async close(): Promise<void> {
-    live.delete(this);
-    if (live.size === 0) process.off('exit', tellAllClosed);
-    // A worker that is starting needs this thread's event loop, and an unreferenced one would not keep it going.
-    this.#hold(true);
-    this.tellClosed(CLOSING);
-    await Promise.all(this.#ended);
+    this.flush();
+    this.#keeper.tellClosed(CLOSING);
+    // The workers' 'exit' events need this thread's event loop, and workers that nothing refers to would not keep it going.
+    this.#closing = true;
+    this.#door.hold(true);
+    await this.#keeper.close();
+    this.#nudge.cancel();
+    this.poll();
+    unwatchExit(this.#keeper);
+    this.#door.close();
     this.#device.release();
   }
 
-  /** Lets the threads end by themselves: Node cannot end one that blocks in a system call. */
-  tellClosed(how: typeof CLOSING | typeof EXITING): void {
-    const { lock, pending, words } = this.#memory;
-    // A thread that died inside the lock must not keep the process from ending.
-    if (!lock.timedEnter(1000)) return;
-    words[CLOSED] = how;
-    pending.broadcast();
-    this.#wakeBlocked();
-    lock.exit();
+  /** What the threads are doing, and have done. Exact for what has been delivered; the rest is of a moment ago. */
+  statistics(): ServiceThreadsStatistics {
+    return { threads: statusOfThreads(this.#memory), inFlight: this.#table.outstanding, ...this.#keeper.history };
   }
 
-  /**
-   * Blocks until all threads have got through their start. Node ends the threads of a process that exits, and a native module that is
-   * loading then aborts the process. The time is limited, since a thread that fails never gets there.
-   */
-  awaitStart(): void {
-    const { words, threads } = this.#memory;
-    const deadline = performance.now() + 500;
-    for (;;) {
-      // Pairs with the add in the service thread.
-      const started = Atomics.load(words, STARTED);
-      const remainingMs = deadline - performance.now();
-      if (started === threads || this.#alive < threads || remainingMs <= 0) return;
-      Atomics.wait(words, STARTED, started, remainingMs);
+  /** Writes an operation down. Returns 0, the errno that it gets instead, or -1 if it is done without an error. */
+  #describe(op: AioOp, slot: number): number {
+    if (this.#device.closed) return EBADF;
+    if (op.operation >= BLOCK_RESET) return this.#manage(op);
+    try {
+      this.#records.write(op, slot);
+      return 0;
+    } catch {
+      // What is no number, as a BigInt.
+      return EINVAL;
     }
   }
 
-  /** Wakes the threads that block in the kernel until some I/O completes. The caller owns the lock. */
-  #wakeBlocked(): void {
-    for (let thread = 0; thread < this.#workers.length; thread++) {
-      const eventFd = this.#memory.takeWaker(thread);
-      if (eventFd >= 0) wakeRing(eventFd);
-    }
+  /** What is about other operations is not for a channel, which knows its own alone. */
+  #manage(op: AioOp): number {
+    if (op.operation !== BLOCK_ABORT) return ENOTSUP;
+    const { target } = op;
+    if (!(target instanceof BlockIo) || target === op) return EINVAL;
+    op.verdict = this.abort(target as AioOp);
+    return -1;
   }
 
-  get #outstanding(): number {
-    return this.#memory.size - this.#freeSlots.length;
-  }
-
-  #describe(op: AioOp): void {
-    const { slots } = this.#memory;
-    const base = op.slot * SLOT_FIELDS;
-    slots[base + SLOT_OPERATION] = op.operation;
-    slots[base + SLOT_OFFSET] = op.offset;
-    slots[base + SLOT_LENGTH] = op.lengthBytes;
-    slots[base + SLOT_BUFFER] = op.buffer === null ? 0 : this.#share(op.buffer);
-    slots[base + SLOT_BUFFER_OFFSET] = op.bufferOffset;
-    slots[base + SLOT_THREAD] = 0;
-  }
-
-  /** Sees to it that the threads have the memory, and returns its id. The data itself never travels. */
-  #share(buffer: IoBuffer): number {
-    if (!this.#registered.has(buffer)) {
-      this.#registered.add(buffer);
-      this.#forget.register(buffer, buffer.id);
-      const objects = this.#known.get(buffer.id) ?? 0;
-      this.#known.set(buffer.id, objects + 1);
-      if (objects === 0) this.#send({ buffer: buffer.handle() });
-    }
-    return buffer.id;
-  }
-
-  /** The threads let go of memory when the last object that stands for it here has been collected. */
-  #collected(id: number): void {
-    const objects = (this.#known.get(id) ?? 1) - 1;
-    if (objects > 0) {
-      this.#known.set(id, objects);
-    } else {
-      this.#known.delete(id);
-      this.#send({ forget: id });
-    }
-  }
-
-  #send(message: ServiceMessage): void {
-    for (const worker of this.#workers) worker.postMessage(message);
-    // Pairs with the load in the service thread: messages that it is told of here are in its port.
-    Atomics.add(this.#memory.words, MESSAGES, 1);
+  /** Completes an operation that no thread has, soon. */
+  #fail(slot: number, error: number): void {
+    this.#table.fail(slot, error);
+    this.#deliver.schedule();
   }
 
   /** Delivers completions, and sees to it that the next one will be noticed. */
   #reap(budget: number): number {
-    const memory = this.#memory;
-    // Pairs with the store in pushCompletion(): the slots before the tail are written.
-    const tail = memory.completionTail();
+    const table = this.#table;
+    // Nobody needs to wake who is awake.
+    if (this.#memory.words[OWNER_SLEEPS] !== 0) Atomics.store(this.#memory.words, OWNER_SLEEPS, 0);
+    const outer = this.#delivering;
+    this.#delivering = true;
     let count = 0;
     try {
-      while (((tail - this.#head) | 0) > 0 && count < budget) {
-        const slot = memory.completionAt(this.#head);
-        this.#head = (this.#head + 1) | 0;
+      while (count < budget && (table.someDone || table.collect())) {
+        const op = table.next();
         count += 1;
-        this.#complete(slot);
+        this.#delivered += 1;
+        op.iodone?.(op);
       }
     } finally {
-      if (memory.completionTail() !== this.#head) this.#deliver.schedule();
-      else this.#sleep();
+      this.#delivering = outer;
+      if (table.someDone) this.#deliver.schedule();
+      if (this.flush() === 0) this.#rest();
     }
     return count;
   }
 
-  #complete(slot: number): void {
-    const op = this.#ops[slot] ?? null;
-    if (op === null) return;
-    const { slots } = this.#memory;
-    const base = slot * SLOT_FIELDS;
-    this.#ops[slot] = null;
-    this.#freeSlots.push(slot);
-    op.slot = -1;
-    op.error = slots[base + SLOT_ERROR] as number;
-    op.transferredBytes = slots[base + SLOT_TRANSFERRED] as number;
-    op.state = IO_DONE;
-    this.#delivered += 1;
-    op.iodone?.(op);
-  }
-
   /** Arranges to be woken by the threads while operations are with them, and keeps the process alive as long. */
-  #sleep(): void {
-    const outstanding = this.#outstanding > 0;
-    this.#hold(outstanding);
-    if (!outstanding || this.#sleeping) return;
+  #rest(): void {
+    const outstanding = this.#table.outstanding > 0;
+    this.#door.hold(outstanding || this.#closing);
     const { words } = this.#memory;
-    // Pairs with the load in the service thread's notifyOwner(): it sees the flag, or waitAsync sees its completion.
+    if (!outstanding || words[OWNER_SLEEPS] === 1) return;
+    // Pairs with the load in wakeOwner(): a thread sees this, or its completion is seen below.
     Atomics.store(words, OWNER_SLEEPS, 1);
-    const waiting = waitAsync(words, COMPLETION_TAIL, this.#head);
-    if (!waiting.async) {
-      Atomics.store(words, OWNER_SLEEPS, 0);
-      this.#deliver.schedule();
-      return;
-    }
-    this.#sleeping = true;
-    waiting.value.then(() => {
-      this.#sleeping = false;
-      Atomics.store(words, OWNER_SLEEPS, 0);
-      this.#deliver.schedule();
-    });
+    if (Atomics.load(words, COMPLETED) === 0) this.#door.arm();
+    else this.#deliver.schedule();
   }
 
-  /** waitAsync does not keep the process alive; the workers do, while there is something to wait for. */
-  #hold(held: boolean): void {
-    if (held === this.#held) return;
-    this.#held = held;
-    for (const worker of this.#workers) {
-      if (held) worker.ref();
-      else worker.unref();
-    }
-  }
-
-  #startWorker(device: BlockDevice, index: number): Worker {
-    const { shared, size, threads } = this.#memory;
-    // Opened here and not by the thread: it must not be another file's while this side may wake by it.
-    const eventFd = probe().available ? openEventFd() : -1;
-    const workerData: ServiceThreadData = { shared, size, index, threads, eventFd, device: device.handle() };
-    const worker = new Worker(new URL('./service-thread.js', import.meta.url), { workerData, name: `aiod${index}` });
-    worker.unref();
-    this.#ended.push(new Promise((resolve) => worker.once('exit', resolve)));
-    worker.on('error', (error) =>
-      process.emitWarning(`a service thread died: ${error.message}`, { code: 'BIODONE_SERVICE_THREAD' }),
-    );
-    worker.on('exit', () => {
-      this.#alive -= 1;
-      this.#memory.takeWaker(index);
-      if (eventFd >= 0) libc().close(eventFd);
-      if (this.#memory.words[CLOSED] === 0) this.#failOrphans(this.#alive === 0 ? ALL_THREADS : index + 1);
-    });
-    return worker;
-  }
-
-  /** Completes what a dead thread had, with EIO; or everything, when no thread is left. */
-  #failOrphans(thread: number): void {
-    // What it had completed is delivered first: an entry that stayed on the queue would complete the next operation in its slot.
-    while (this.#memory.completionTail() !== this.#head) this.#deliver.runNow(this.#memory.size);
-    const { slots } = this.#memory;
-    for (const op of this.#ops) {
-      if (op === null) continue;
-      const base = op.slot * SLOT_FIELDS;
-      if (thread !== ALL_THREADS && slots[base + SLOT_THREAD] !== thread) continue;
-      slots[base + SLOT_ERROR] = EIO;
-      slots[base + SLOT_TRANSFERRED] = 0;
-      try {
-        this.#complete(op.slot);
-      } catch (error) {
-        // The exception of one callback must not keep the others from being called.
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-    }
-    this.#sleep();
+  /** For an owner that blocks, whose timers stand still and whose workers' events do not come. */
+  #lookAfterThreads(): void {
+    this.#nudge.runNow();
+    const nowMs = performance.now();
+    if (nowMs - this.#lookedAtMs < LIVENESS_POLL_MS) return;
+    this.#lookedAtMs = nowMs;
+    this.#keeper.look();
   }
 }
-
-/** Whose threads are to be told when the process exits. */
-const live = new Set<ServiceThreads>();
-
-function wakeAtExit(threads: ServiceThreads): void {
-  if (live.size === 0) process.once('exit', tellAllClosed);
-  live.add(threads);
-}
-
-function tellAllClosed(): void {
-  for (const threads of live) threads.tellClosed(EXITING);
-  for (const threads of live) threads.awaitStart();
-}
-
-/** What the pool tells a service thread about memory. */
-export type ServiceMessage = { readonly buffer: ReturnType<IoBuffer['handle']> } | { readonly forget: number };
-
-type WaitAsyncResult = { readonly async: false } | { readonly async: true; readonly value: Promise<string> };
-
-/** Atomics.waitAsync (ES2024), which Node 20 has and TypeScript's ES2022 library does not declare. */
-const { waitAsync } = Atomics as unknown as { waitAsync(words: Int32Array, index: number, value: number): WaitAsyncResult };

@@ -251,7 +251,8 @@ describe('a callback that throws', () => {
 describe('memory', () => {
   const young = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
   const kinds = [['null'], ...(available ? [['file']] : [])] as [string][];
-  it.each(kinds)('makes no object per operation: %s, a million with callbacks', async (kind) => {
+  // Two million operations take seconds, and on a busy machine many of them.
+  it.each(kinds)('makes no object per operation: %s, a million with callbacks', { timeout: 120_000 }, async (kind) => {
     const child = await runChild('allocation.mjs', [kind, path], young);
     expect(child.stderr).toBe('');
     const { allocatedBytes, retainedBytes, collections } = JSON.parse(child.stdout) as Record<string, number>;

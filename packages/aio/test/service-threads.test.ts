@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AioServicePool, promises } from '@biodone/aio';
 import { BLOCK_READ, type BlockDevice, openFile, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer, probe } from '@biodone/uring';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BLOCK_BYTES, type Folder, makeFolder } from './support/files.js';
 import { runChild } from './support/run-child.js';
 import { openUnattachable } from './support/unattachable.js';
@@ -14,6 +14,9 @@ const { available, reason } = probe();
 const linux = process.platform === 'linux';
 if (!available) console.warn(`the tests on io_uring are skipped: ${reason}`);
 if (!linux) console.warn('the tests that look into /proc are skipped: this is not Linux');
+
+// Threads start: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: Folder;
 let path: string;

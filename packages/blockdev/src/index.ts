@@ -16,6 +16,7 @@
  * @packageDocumentation
  */
 
+export { abandonChannel } from './abandon-channel.js';
 export { attachDevice } from './attach.js';
 export { type BlockTimers, threadTimers } from './batch-clock.js';
 export { beginSubmit, biodone, biowait, endSubmit, pollDone } from './biodone.js';

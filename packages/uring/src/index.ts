@@ -9,8 +9,11 @@
  */
 
 export { BufferTable, FixedBuffer } from './buffer-table.js';
+export { allowedCpus, bindToCpu } from './cpu-affinity.js';
 export * from './errno.js';
 export { SystemError } from './errors.js';
+export { closeOwnedEventFd, hasEventFd, openOwnedEventFd, waitEventFd } from './event-fd.js';
+export { EventLoopDoor } from './event-loop.js';
 export { FileTable } from './file-table.js';
 export * from './flags.js';
 export { type IoSegment, IoVector } from './io-vector.js';

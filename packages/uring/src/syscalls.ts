@@ -26,6 +26,9 @@ export interface Libc {
   close(fd: number): number;
   eventfd(initial: number, flags: number): number;
   eventfd_write(fd: number, value: number): number;
+  /** The address is that of an array of `struct pollfd`. */
+  poll(address: number, count: number, timeoutMs: number): number;
+  read(fd: number, address: number, lengthBytes: number): number;
   pipe2(descriptors: Int32Array, flags: number): number;
   dup3(from: number, to: number, flags: number): number;
   sysconf(name: number): number;
@@ -48,6 +51,9 @@ export interface Libc {
   flock(fd: number, operation: number): number;
   /** Null where the C library does not have it. */
   readonly statx: ((fd: number, path: string, flags: number, mask: number, answer: Uint8Array) => number) | null;
+  /** Of a thread, 0 for the calling one. Null where the C library does not have them. */
+  readonly sched_getaffinity: ((thread: number, bytes: number, mask: Uint32Array) => number) | null;
+  readonly sched_setaffinity: ((thread: number, bytes: number, mask: Uint32Array) => number) | null;
   fsync(fd: number): number;
   fdatasync(fd: number): number;
   /** A stream of the C library over a descriptor, which it then owns. */
@@ -122,6 +128,8 @@ function load(): Libc {
     close: declare<'close'>('int close(int fd)'),
     eventfd: declare<'eventfd'>('int eventfd(uint initial, int flags)'),
     eventfd_write: declare<'eventfd_write'>('int eventfd_write(int fd, uint64_t value)'),
+    poll: declare<'poll'>('int poll(uintptr_t address, ulong count, int timeout)'),
+    read: declare<'read'>('intptr_t read(int fd, uintptr_t address, size_t length)'),
     pipe2: declare<'pipe2'>('int pipe2(void *descriptors, int flags)'),
     dup3: declare<'dup3'>('int dup3(int from, int to, int flags)'),
     sysconf: declare<'sysconf'>('long sysconf(int name)'),
@@ -140,6 +148,12 @@ function load(): Libc {
     ioctlAsync: asyncOf<Libc['ioctlAsync']>(ioctl),
     flock: declare<'flock'>('int flock(int fd, int operation)'),
     statx: optional(() => declare<'statx'>('int statx(int fd, const char *path, int flags, uint mask, void *answer)')),
+    sched_getaffinity: optional(() =>
+      declare<'sched_getaffinity'>('int sched_getaffinity(int thread, size_t bytes, void *mask)'),
+    ),
+    sched_setaffinity: optional(() =>
+      declare<'sched_setaffinity'>('int sched_setaffinity(int thread, size_t bytes, void *mask)'),
+    ),
     fsync: declare<'fsync'>('int fsync(int fd)'),
     fdatasync: declare<'fdatasync'>('int fdatasync(int fd)'),
     fdopen: declare<'fdopen'>('uintptr_t fdopen(int fd, const char *mode)'),

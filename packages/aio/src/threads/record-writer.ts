@@ -1,0 +1,168 @@
+import { BLOCK_COMPARE_AND_WRITE, BLOCK_READ, BLOCK_WRITE, type BlockIo, ExtentList, IO_DONE } from '@biodone/blockdev';
+import { EINVAL, type IoBuffer } from '@biodone/uring';
+import type { ServiceMemory } from '../service-memory.js';
+import { type Bounce, BounceMemory, gather, scatter, viewOf, viewsOf } from './bounce-memory.js';
+import {
+  BUFFER,
+  BUFFER_OFFSET,
+  CLAIM,
+  COMPARE,
+  COMPARE_OFFSET,
+  ERROR,
+  EXTENTS,
+  EXTENTS_CAPACITY,
+  EXTENTS_COUNT,
+  FLAGS,
+  LENGTH,
+  OFFSET,
+  OPERATION,
+  RARE,
+  RECORD_NUMBERS,
+  TRANSFERRED,
+  VECTOR,
+} from './memory-layout.js';
+import type { SharedObjects } from './shared-objects.js';
+
+/** Numbers of an extent: offset, length and kind. */
+const EXTENT_NUMBERS = 3;
+
+/** Writes operations down for the service threads, and reads what became of them. */
+export class RecordWriter {
+  readonly #records: Float64Array;
+  readonly #objects: SharedObjects;
+  readonly #memory = new BounceMemory();
+  /** By slot, of the few operations whose memory cannot be shared as it is. */
+  readonly #bounces: (Bounce | null)[];
+
+  constructor(memory: ServiceMemory, objects: SharedObjects) {
+    this.#records = memory.records;
+    this.#objects = objects;
+    this.#bounces = new Array<Bounce | null>(memory.size).fill(null);
+  }
+
+  /** @throws what an operation throws whose fields are no numbers, as a BigInt */
+  write(op: BlockIo, slot: number): void {
+    const records = this.#records;
+    const at = slot * RECORD_NUMBERS;
+    const { buffer } = op;
+    records[at + OPERATION] = op.operation;
+    records[at + OFFSET] = op.offset;
+    records[at + LENGTH] = op.lengthBytes;
+    records[at + BUFFER_OFFSET] = op.bufferOffset;
+    const number = buffer === null ? 0 : this.#objects.bufferNumber(buffer);
+    records[at + BUFFER] = number;
+    const plain = op.operation <= BLOCK_WRITE && op.flags === 0 && op.vector === null && op.claim === null;
+    records[at + RARE] = plain ? 0 : 1;
+    if (!plain) this.#writeRare(op, slot);
+    if (number < 0) this.#bounceData(op, slot);
+  }
+
+  /** Puts the answer into the operation. The slot is free afterwards. */
+  read(op: BlockIo, slot: number): void {
+    const at = slot * RECORD_NUMBERS;
+    op.error = this.#records[at + ERROR] as number;
+    op.transferredBytes = this.#records[at + TRANSFERRED] as number;
+    if (this.#bounces[slot] !== null) this.#readBounce(op, slot, this.#bounces[slot] as Bounce);
+    op.state = IO_DONE;
+  }
+
+  /** Writes an answer without a thread. */
+  fail(slot: number, error: number): void {
+    const at = slot * RECORD_NUMBERS;
+    this.#records[at + ERROR] = error;
+    this.#records[at + TRANSFERRED] = 0;
+    this.#records[at + EXTENTS_COUNT] = 0;
+  }
+
+  #writeRare(op: BlockIo, slot: number): void {
+    const records = this.#records;
+    const at = slot * RECORD_NUMBERS;
+    records[at + FLAGS] = op.flags;
+    records[at + CLAIM] = op.claim === null ? -1 : op.claim.id;
+    records[at + VECTOR] = 0;
+    records[at + COMPARE] = 0;
+    records[at + COMPARE_OFFSET] = op.compareOffset;
+    records[at + EXTENTS] = 0;
+    records[at + EXTENTS_COUNT] = 0;
+    if (op.vector !== null) {
+      const number = this.#objects.vectorNumber(op.vector);
+      records[at + VECTOR] = number;
+      if (number < 0) this.#bounceData(op, slot);
+    }
+    if (op.operation === BLOCK_COMPARE_AND_WRITE && op.compare !== null) this.#writeCompare(op, slot, op.compare);
+    if (op.extents instanceof ExtentList) this.#giveExtents(op.extents, slot);
+  }
+
+  #writeCompare(op: BlockIo, slot: number, compare: IoBuffer): void {
+    const at = slot * RECORD_NUMBERS;
+    let number = this.#objects.bufferNumber(compare);
+    if (number < 0) {
+      number = 0;
+      const views = viewOf(compare, op.compareOffset, op.lengthBytes);
+      if (views.length > 0) {
+        const memory = this.#memory.take(op.lengthBytes);
+        gather(memory, views);
+        this.#bounceOf(slot).compare = memory;
+        number = this.#objects.bufferNumber(memory);
+        this.#records[at + COMPARE_OFFSET] = 0;
+      }
+    }
+    this.#records[at + COMPARE] = number;
+  }
+
+  #giveExtents({ capacity }: ExtentList, slot: number): void {
+    const at = slot * RECORD_NUMBERS;
+    const memory = this.#memory.take(capacity * EXTENT_NUMBERS * 8);
+    this.#bounceOf(slot).extents = memory;
+    this.#records[at + EXTENTS] = this.#objects.bufferNumber(memory);
+    this.#records[at + EXTENTS_CAPACITY] = capacity;
+  }
+
+  /** Gives the threads a copy, in memory that they can have; nothing where the operation has not the memory that it says, which is invalid. */
+  #bounceData(op: BlockIo, slot: number): void {
+    const at = slot * RECORD_NUMBERS;
+    const views = viewsOf(op);
+    this.#records[at + BUFFER] = 0;
+    if (this.#records[at + RARE] === 1) this.#records[at + VECTOR] = 0;
+    if (views.length === 0) return;
+    const memory = this.#memory.take(op.lengthBytes);
+    if (op.operation !== BLOCK_READ) gather(memory, views);
+    this.#bounceOf(slot).data = memory;
+    this.#records[at + BUFFER] = this.#objects.bufferNumber(memory);
+    this.#records[at + BUFFER_OFFSET] = 0;
+  }
+
+  #bounceOf(slot: number): Bounce {
+    const bounce = this.#bounces[slot] ?? { data: null, compare: null, extents: null };
+    this.#bounces[slot] = bounce;
+    return bounce;
+  }
+
+  #readBounce(op: BlockIo, slot: number, bounce: Bounce): void {
+    this.#bounces[slot] = null;
+    if (bounce.data !== null && op.operation === BLOCK_READ) {
+      const views = viewsOf(op);
+      // The owner of the memory has transferred it away meanwhile.
+      if (views.length === 0) op.error = EINVAL;
+      else scatter(bounce.data, views, op.transferredBytes);
+    }
+    if (bounce.extents !== null && op.extents !== null) {
+      const count = this.#records[slot * RECORD_NUMBERS + EXTENTS_COUNT] as number;
+      readExtents(op.extents, extentNumbers(bounce.extents), count);
+    }
+    this.#memory.giveBack(bounce);
+  }
+}
+
+/** The memory of extents as numbers. */
+export function extentNumbers({ bytes }: IoBuffer): Float64Array {
+  return new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+}
+
+function readExtents(extents: ExtentList, numbers: Float64Array, count: number): void {
+  extents.clear();
+  for (let index = 0; index < count; index++) {
+    const at = index * EXTENT_NUMBERS;
+    extents.add(numbers[at] as number, numbers[at + 1] as number, numbers[at + 2] as number);
+  }
+}

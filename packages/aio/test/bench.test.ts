@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { probe } from '@biodone/uring';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Folder, makeFolder } from './support/files.js';
+import { runChild } from './support/run-child.js';
+
+const program = '../../bench/main.mjs';
+
+let folder: Folder;
+beforeAll(() => {
+  folder = makeFolder();
+});
+afterAll(() => folder.remove());
+
+it.each([
+  ['an option that there is not', ['--nonsense'], /--nonsense/],
+  ['no idle time', ['--idle', '0'], /--idle 0 is not a whole number >= 1/],
+])('the benchmark refuses %s, before it measures anything', async (_, options, message) => {
+  const { status, stdout, stderr } = await runChild(program, options);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(message);
+});
+
+it('the benchmark reports every figure that can be had', { timeout: 120_000 }, async () => {
+  const report = join(folder.path, 'report.json');
+  const options = ['--repeats', '2', '--slice', '20', '--idle', '1', '--json', report];
+  const { status, stdout, stderr } = await runChild(program, options);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { figures, environment } = JSON.parse(readFileSync(report, 'utf8'));
+  expect(figures).toEqual({
+    threads_over_fs_read: expect.any(Number),
+    threads_uring_over_fs_read: probe().available ? expect.any(Number) : null,
+    crypt_2threads_over_1: expect.any(Number),
+    crypt_4k_2threads_over_1: expect.any(Number),
+    idle_threads_cpu_ms: process.platform === 'linux' ? expect.any(Number) : null,
+  });
+  expect(environment).toMatchObject({ repeats: 2, node: process.version });
+  for (const id of Object.keys(figures)) expect(stdout).toContain(id);
+});
