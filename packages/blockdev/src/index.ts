@@ -16,7 +16,6 @@
  * @packageDocumentation
  */
 
-export { abandonChannel } from './abandon-channel.js';
 export { attachDevice } from './attach.js';
 export { type BlockTimers, threadTimers } from './batch-clock.js';
 export { beginSubmit, biodone, biowait, endSubmit, pollDone } from './biodone.js';

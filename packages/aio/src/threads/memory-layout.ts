@@ -37,18 +37,16 @@ export const THREAD_WAKER = 1;
 export const THREAD_ABORTS = 2;
 /** The kernel's number of it, where that is known; else 0. */
 export const THREAD_TASK = 3;
-/** Whether its channel counts in the device's shared state. */
-export const THREAD_ATTACHED = 4;
 /** The CPU that it is bound to, plus one; 0 if it is not; the negative errno if that was refused. */
-export const THREAD_CPU = 5;
+export const THREAD_CPU = 4;
 /** How often it has slept and been woken. */
-export const THREAD_WAKE_UPS = 6;
+export const THREAD_WAKE_UPS = 5;
 /** How many operations it has completed, modulo 2^32. */
-export const THREAD_SERVED = 7;
+export const THREAD_SERVED = 6;
 /** How long its last operations took it, each, in nanoseconds. */
-export const THREAD_PACE = 8;
+export const THREAD_PACE = 7;
 /** The errno of what it dies of; 0 if that has none. */
-export const THREAD_ERRNO = 9;
+export const THREAD_ERRNO = 8;
 
 /** There is no such thread. */
 export const THREAD_ABSENT = 0;

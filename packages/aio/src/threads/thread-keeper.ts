@@ -1,4 +1,4 @@
-import { abandonChannel, type BlockTimers, type DeviceHandle } from '@biodone/blockdev';
+import type { BlockTimers, DeviceHandle } from '@biodone/blockdev';
 import { closeOwnedEventFd, openOwnedEventFd, probe } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
 import type { ServiceWorker, SpawnServiceThread } from '../service-worker.js';
@@ -7,7 +7,6 @@ import {
   MESSAGES,
   STARTED,
   THREAD_ABSENT,
-  THREAD_ATTACHED,
   THREAD_CPU,
   THREAD_ERRNO,
   THREAD_LEAVING,
@@ -208,8 +207,6 @@ export class ThreadKeeper {
     const left = memory.stateOf(index) === THREAD_LEAVING;
     memory.takeWaker(index);
     words[at + THREAD_STATE] = THREAD_ABSENT;
-    if (words[at + THREAD_ATTACHED] !== 0) abandonChannel(this.#host.handle);
-    words[at + THREAD_ATTACHED] = 0;
     this.#host.reclaim(index);
     // Also those that sleep: a wake-up may have gone to the dead one.
     if (memory.submissions > 0) wakeAll(memory);

@@ -13,7 +13,6 @@ import {
   STARTED,
   STATE,
   THREAD_ABORTS,
-  THREAD_ATTACHED,
   THREAD_CPU,
   THREAD_DYING,
   THREAD_IDLE,
@@ -86,7 +85,6 @@ export class ThreadServer {
     this.#ring = data.eventFd >= 0 && probe().available ? threadRing({ eventLoop: false }) : null;
     this.#waker = this.#ring === null ? null : new RingWaker(this.#ring, data.eventFd);
     this.#device = attachDevice(data.device);
-    words[this.#at + THREAD_ATTACHED] = 1;
     this.#blocking = this.#device.capabilities.progress !== 'any';
     this.#taken = new Int32Array(BatchSize.MAX);
     this.#begun = new Array<ServedIo | null>(size).fill(null);
@@ -105,8 +103,6 @@ export class ThreadServer {
     }
     this.#ended = true;
     if (words[CLOSED] === EXITING) return;
-    // Before it closes its channel: one that counts for ever is better than one that is taken for closed twice.
-    words[this.#at + THREAD_ATTACHED] = 0;
     await this.#device.close();
     this.#waker?.close();
     this.#ring?.closeSync();
