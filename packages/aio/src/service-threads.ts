@@ -81,6 +81,11 @@ export class ServiceThreads {
     this.#handOver.schedule();
   }
 
+  /** Nothing that the threads have can be ended yet. */
+  abort(): 'in-progress' {
+    return 'in-progress';
+  }
+
   /** Hands over what has been started. Returns how many operations that were. */
   flush(): number {
     const memory = this.#memory;
