@@ -1,6 +1,18 @@
-import { BLOCK_FLUSH, type BlockDevice } from '@biodone/blockdev';
+import { BLOCK_FLUSH, type BlockDevice, type BlockOperation } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { AIO_BARRIER, AIO_HELD, type AioOp, HAS_DRAIN, IS_BARRIER } from './aio-op.js';
+
+/** What came of asking many operations to end. */
+export interface CancelCounts {
+  readonly cancelled: number;
+  readonly inProgress: number;
+}
+
+/** Which operations a `cancelAll` is about. */
+export interface CancelFilter {
+  /** Those that do this: BLOCK_READ and its like. @default all */
+  operation?: BlockOperation;
+}
 
 /** What an {@link AioFile} asks of the pools whose operations it orders. */
 export interface AioFileUser {
@@ -11,6 +23,7 @@ export interface AioFileUser {
   /** Whether operations may go straight to the device has changed. */
   reconsider(): void;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+  cancelAll(filter?: CancelFilter): CancelCounts;
 }
 
 /**
@@ -62,6 +75,18 @@ export class AioFile {
   /** The pools that have not been closed. @internal */
   get users(): ReadonlySet<AioFileUser> {
     return this.#users;
+  }
+
+  /** Asks for the end of all operations on the file, in all of its pools, or of those of one kind: see `AioServicePool.cancel`. */
+  cancelAll(filter?: CancelFilter): CancelCounts {
+    let cancelled = 0;
+    let inProgress = 0;
+    for (const user of this.#users) {
+      const counts = user.cancelAll(filter);
+      cancelled += counts.cancelled;
+      inProgress += counts.inProgress;
+    }
+    return { cancelled, inProgress };
   }
 
   /** @internal */

@@ -12,7 +12,7 @@ import {
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { EALREADY, ECANCELED, EDEADLK, ETIMEDOUT, SystemError } from '@biodone/uring';
-import { AioFile, type AioFileUser } from './aio-file.js';
+import { AioFile, type AioFileUser, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
   AIO_ENDING,
@@ -197,6 +197,8 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
 
   /** Blocks until an operation completes. */
   abstract wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+
+  abstract cancelAll(filter?: CancelFilter): CancelCounts;
 
   /** An operation is over, and so may be what somebody has waited for. @internal */
   protected abstract settled(): void;

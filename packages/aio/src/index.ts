@@ -11,7 +11,7 @@
  * @packageDocumentation
  */
 
-export { AioFile, type AioFileUser } from './aio-file.js';
+export { AioFile, type AioFileUser, type CancelCounts, type CancelFilter } from './aio-file.js';
 export { type AioOpHandle, AioOpWaiter, type AioOutcome } from './aio-handle.js';
 export {
   type AioCallback,
@@ -33,8 +33,6 @@ export * as promises from './promises.js';
 export type { PoolService } from './service.js';
 export {
   AioServicePool,
-  type CancelCounts,
-  type CancelFilter,
   type CloseOptions,
   queueCompletion,
 } from './service-pool.js';

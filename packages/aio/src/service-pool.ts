@@ -13,6 +13,7 @@ import {
   pollDone,
 } from '@biodone/blockdev';
 import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
+import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
@@ -23,18 +24,6 @@ import { type AioServicePoolOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
 import { ServiceThreads } from './service-threads.js';
 import { PoolCloseError } from './teardown.js';
-
-/** Which operations {@link AioServicePool.cancelAll} is about. */
-export interface CancelFilter {
-  /** Those that do this: BLOCK_READ and its like. @default all */
-  operation?: BlockOperation;
-}
-
-/** What came of asking many operations to end. */
-export interface CancelCounts {
-  readonly cancelled: number;
-  readonly inProgress: number;
-}
 
 /** Options of {@link AioServicePool.close}. */
 export interface CloseOptions {
