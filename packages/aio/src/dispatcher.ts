@@ -43,6 +43,7 @@ import { CompletionQueue } from './completion-queue.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
+import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
 import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
@@ -75,6 +76,8 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
   /** @internal */
   protected readonly timers: BlockTimers;
   /** @internal */
+  protected readonly clock: PoolClock;
+  /** @internal */
   protected readonly table: OperationTable = new OperationTable();
   /** @internal */
   protected readonly counters: PoolCounters = new PoolCounters();
@@ -103,6 +106,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     this.inFlightMax = options.inFlightMax;
     this.bytesMax = options.bytesMax;
     this.timers = options.timers;
+    this.clock = new PoolClock(options.timers);
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, () => this.#hasRoom(0));
     this.file = options.file ?? AioFile.of(device);
@@ -278,7 +282,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     // Here tracing would begin, and #finishRare() end it: who is traced is looked at.
     if (this.#arm(op)) this.#admit(op);
     else this.#endOutside(op);
-    if (op.phase !== AIO_STARTED) op.startedAtUs = this.nowUs();
+    if (op.phase !== AIO_STARTED) op.startedAtUs = this.clock.nowUs();
     this.counters.queuedMax = Math.max(this.counters.queuedMax, this.#waiting);
     this.reconsider();
     return 0;
@@ -354,7 +358,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
   }
 
   #start(op: AioOp): void {
-    if (op.phase !== AIO_IDLE) this.counters.queueWait.record((this.nowUs() - op.startedAtUs) | 0);
+    if (op.phase !== AIO_IDLE) this.counters.queueWait.record((this.clock.nowUs() - op.startedAtUs) | 0);
     this.#waiting -= 1;
     this.#started += 1;
     if (this.#started > this.counters.inFlightMax) this.counters.inFlightMax = this.#started;
@@ -508,11 +512,6 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
       }
     }
     return EDEADLK;
-  }
-
-  /** @internal */
-  protected nowUs(): number {
-    return Math.floor(this.timers.now() * 1000) | 0;
   }
 }
 

@@ -225,14 +225,15 @@ export class AioServicePool extends Dispatcher {
    */
   waitComplete(timeoutMs: number = Number.POSITIVE_INFINITY): AioOp | 'EINTR' | 'ETIME' | null {
     checkTime('timeoutMs', timeoutMs);
-    const deadlineMs = this.timers.now() + timeoutMs;
     // What is done is looked at before the clock (NB-14).
+    const early = this.reap();
+    if (early !== null || this.inFlight === 0) return early;
+    const deadlineMs = this.timers.now() + timeoutMs;
     for (;;) {
-      const op = this.reap();
-      if (op !== null || this.inFlight === 0) return op;
       const leftMs = deadlineMs - this.timers.now();
       const ended = this.wait(Math.max(0, leftMs));
-      if (this.unreaped.length > 0) continue;
+      const op = this.reap();
+      if (op !== null || this.inFlight === 0) return op;
       if (ended === 'EINTR') return 'EINTR';
       if (leftMs <= 0) return 'ETIME';
     }
@@ -289,7 +290,7 @@ export class AioServicePool extends Dispatcher {
 
   /** The operations that are with the pool, with where they are and for how long. For people: it looks at all operations that there are. */
   dump(): OperationReport[] {
-    const nowUs = this.nowUs();
+    const nowUs = this.clock.read();
     const ops = this.table.submitted().filter((op) => op.owner === this);
     return ops.map((op) => ({
       id: op.id,
@@ -368,7 +369,11 @@ export class AioServicePool extends Dispatcher {
     return new Promise((resolve, reject) => {
       const late = (): void => reject(new PoolCloseError(this.dump(), deadlineMs));
       const cancelTimer = this.timers.after(deadlineMs, late, true);
-      closing.then(resolve, reject).finally(cancelTimer);
+      const settle = (settled: () => void) => (): void => {
+        cancelTimer();
+        settled();
+      };
+      closing.then(settle(resolve), (error) => settle(() => reject(error))());
     });
   }
 }
