@@ -3,15 +3,16 @@ import { type BlockTimers, threadTimers } from '@biodone/blockdev';
 import { AioFile } from './aio-file.js';
 import type { DisciplineName } from './bufq/disciplines.js';
 import { checkInteger, invalidType, outOfRange } from './errors.js';
+import type { PoolService } from './service.js';
 
 /** Options of {@link AioServicePool}. */
 export interface AioServicePoolOptions {
   /**
    * Who serves the operations: `'inline'`, the submitting thread itself, whose event loop or polling takes the completions; or `'threads'`,
-   * service threads with a channel of the device each.
+   * service threads with a channel of the device each; or a service of one's own, which serves this pool alone and is closed with it.
    * @default 'inline'
    */
-  service?: 'inline' | 'threads';
+  service?: 'inline' | 'threads' | PoolService;
   /**
    * How many service threads.
    * @default one per CPU
@@ -59,8 +60,14 @@ export function completeOptions(options: AioServicePoolOptions): CompleteOptions
   checkInteger('depth', depth, 1, 65536);
   checkInteger('threads', threads, 1, 1024);
   checkInteger('inFlightMax', inFlightMax, 1, depth);
-  if (service !== 'inline' && service !== 'threads') throw outOfRange('service', `'inline' or 'threads'`, service);
+  if (service !== 'inline' && service !== 'threads' && !isService(service)) {
+    throw outOfRange('service', `'inline', 'threads' or a PoolService`, service);
+  }
   if (typeof bytesMax !== 'number' || !(bytesMax >= 1)) throw outOfRange('bytesMax', '>= 1, or Infinity', bytesMax);
   if (file !== null && !(file instanceof AioFile)) throw invalidType('file', 'an AioFile', file);
   return { service, depth, inFlightMax, bytesMax, discipline, threads, timers, file };
+}
+
+function isService(service: unknown): service is PoolService {
+  return typeof service === 'object' && service !== null && typeof (service as PoolService).start === 'function';
 }

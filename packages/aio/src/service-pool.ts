@@ -20,8 +20,9 @@ import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
 import { checkTime } from './errors.js';
 import { notTheCallers } from './operation-table.js';
-import { type AioServicePoolOptions, completeOptions } from './pool-options.js';
+import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
+import type { PoolService } from './service.js';
 import { ServiceThreads } from './service-threads.js';
 import { PoolCloseError } from './teardown.js';
 
@@ -51,8 +52,7 @@ export class AioServicePool extends Dispatcher {
    */
   constructor(device: BlockDevice, options: AioServicePoolOptions = {}) {
     const complete = completeOptions(options);
-    const { service, depth, threads } = complete;
-    super(device, service === 'threads' ? new ServiceThreads(device, depth, threads) : null, complete);
+    super(device, serviceOf(device, complete), complete);
   }
 
   /** Whether {@link close} has been called. */
@@ -376,6 +376,11 @@ export class AioServicePool extends Dispatcher {
       closing.then(settle(resolve), (error) => settle(() => reject(error))());
     });
   }
+}
+
+function serviceOf(device: BlockDevice, { service, depth, threads }: CompleteOptions): PoolService | null {
+  if (service === 'threads') return new ServiceThreads(device, depth, threads);
+  return service === 'inline' ? null : service;
 }
 
 /** As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. */
