@@ -14,8 +14,7 @@ export class AioExtra {
 
   // Below: of the operation while it is submitted.
 
-  /** Ends listening to the signal, and the timer of the deadline. */
-  onAbort: (() => void) | null = null;
+  /** Ends the timer of the deadline. */
   cancelTimer: (() => void) | null = null;
   /** The error that it ended with, for who blocks until then. */
   outcome = 0;

@@ -12,6 +12,7 @@ import {
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { EALREADY, ECANCELED, EDEADLK, ETIMEDOUT, SystemError } from '@biodone/uring';
+import { AbortWatch } from './abort-watch.js';
 import { AioFile, type AioFileUser, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
@@ -88,6 +89,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
   /** Whether the pool lets nothing in any more. @internal */
   protected shut = false;
   #queue: QueueDiscipline;
+  readonly #aborts = new AbortWatch<AioOp>((op) => this.#cancelCounted(op));
   /** Flushes that have waited for what they cover, and only wait for room at the device now. */
   readonly #ready = new TailQueue<AioOp>();
   /** How many operations are with the device, and how many are submitted and are not. */
@@ -159,7 +161,10 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     this.#tell(op);
   }
 
-  /** Whether the pool's state lets operations go straight to the device, and whether their ends are looked at. @internal */
+  /**
+   * Whether the pool's state lets operations go straight to the device, and whether their ends are looked at. Whoever wants to see all of them,
+   * as tracing does, makes it so here, and looks in {@link #submitRare} and {@link #finishRare}. @internal
+   */
   reconsider(): void {
     const queued = this.#queue.length + this.#ready.length > 0;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
@@ -279,7 +284,6 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     op.transferredBytes = 0;
     this.#waiting += 1;
     this.#bytes += op.lengthBytes;
-    // Here tracing would begin, and #finishRare() end it: who is traced is looked at.
     if (this.#arm(op)) this.#admit(op);
     else this.#endOutside(op);
     if (op.phase !== AIO_STARTED) op.startedAtUs = this.clock.nowUs();
@@ -306,8 +310,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     rare.expired = false;
     if (rare.signal !== null) {
       if (rare.signal.aborted) return false;
-      rare.onAbort = () => void this.#cancelCounted(op);
-      rare.signal.addEventListener('abort', rare.onAbort, { once: true });
+      this.#aborts.add(rare.signal, op);
     }
     if (rare.deadlineMs !== Number.POSITIVE_INFINITY) {
       rare.cancelTimer = this.timers.after(
@@ -328,8 +331,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
 
   #disarm(op: AioOp): void {
     const { rare } = op;
-    if (rare.onAbort !== null) rare.signal?.removeEventListener('abort', rare.onAbort);
-    rare.onAbort = null;
+    if (rare.signal !== null) this.#aborts.remove(rare.signal, op);
     rare.cancelTimer?.();
     rare.cancelTimer = null;
     if (rare.expired && op.error === ECANCELED) op.error = ETIMEDOUT;

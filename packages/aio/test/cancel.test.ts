@@ -217,6 +217,23 @@ describe('a signal', () => {
     expect(op.signal).toBe(synchronous.signal);
   });
 
+  it('can be given to any number of operations, without a warning', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', note);
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device, { inFlightMax: 1 });
+    const log: string[] = [];
+    const abort = new AbortController();
+    for (let count = 0; count < 50; count++) start(pool, log, 'a', { signal: abort.signal });
+    abort.abort();
+    await settled();
+    process.off('warning', note);
+    expect([log.length, warnings]).toEqual([49, []]);
+    manual.complete();
+    expect(log.length).toBe(50);
+  });
+
   it('is not listened to any more when the operation is done, and is not the next user’s', async () => {
     const manual = openManual({ abortable: true });
     const pool = new AioServicePool(manual.device);
