@@ -4,6 +4,11 @@ import { SoftInterrupt } from '@biodone/sync';
 /** Is called when there is room: with 0, or with EBADF if there never will be, because the pool is closed. */
 export type AvailableCallback = (error: number) => void;
 
+interface Waiter {
+  readonly callback: AvailableCallback;
+  readonly bytes: number;
+}
+
 /** After how many milliseconds the line is looked at although nothing has told that there is room. */
 const RECHECK_MS = 1000;
 
@@ -13,14 +18,14 @@ const RECHECK_MS = 1000;
  * It is woken by what makes room, and by a timer, should that ever fail to be told (rule 9).
  */
 export class AvailableLine {
-  readonly #waiting: AvailableCallback[] = [];
+  readonly #waiting: Waiter[] = [];
   readonly #timers: BlockTimers;
-  readonly #hasRoom: () => boolean;
+  readonly #hasRoom: (bytes: number) => boolean;
   readonly #tell: SoftInterrupt;
   #cancelTimer: (() => void) | null = null;
   #error = 0;
 
-  constructor(timers: BlockTimers, hasRoom: () => boolean) {
+  constructor(timers: BlockTimers, hasRoom: (bytes: number) => boolean) {
     this.#timers = timers;
     this.#hasRoom = hasRoom;
     this.#tell = new SoftInterrupt((budget) => this.#run(budget));
@@ -30,8 +35,9 @@ export class AvailableLine {
     return this.#waiting.length;
   }
 
-  add(callback: AvailableCallback): void {
-    this.#waiting.push(callback);
+  /** @param bytes for how many bytes there is to be room */
+  add(callback: AvailableCallback, bytes: number): void {
+    this.#waiting.push({ callback, bytes });
     this.#watch();
     // Never in here, also if there is room now.
     if (this.#waiting.length === 1) this.#tell.schedule();
@@ -56,16 +62,21 @@ export class AvailableLine {
   #run(budget: number): number {
     let count = 0;
     try {
-      while (count < budget && this.#waiting.length > 0 && (this.#error !== 0 || this.#hasRoom())) {
-        const callback = this.#waiting.shift() as AvailableCallback;
+      while (count < budget && this.#isServable()) {
+        const { callback } = this.#waiting.shift() as Waiter;
         count += 1;
         callback(this.#error);
       }
     } finally {
       if (this.#waiting.length === 0) this.#unwatch();
-      else if (this.#error !== 0 || this.#hasRoom()) this.#tell.schedule();
+      else if (this.#isServable()) this.#tell.schedule();
     }
     return count;
+  }
+
+  #isServable(): boolean {
+    const first = this.#waiting[0];
+    return first !== undefined && (this.#error !== 0 || this.#hasRoom(first.bytes));
   }
 
   #watch(): void {

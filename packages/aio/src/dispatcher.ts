@@ -1,6 +1,8 @@
 import {
   type AbortVerdict,
+  BLOCK_COMPARE_AND_WRITE,
   BLOCK_FLUSH,
+  BLOCK_READ,
   BLOCK_WRITE,
   type BlockDevice,
   type BlockIo,
@@ -11,9 +13,8 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { EALREADY, ECANCELED, EDEADLK, ETIMEDOUT, SystemError } from '@biodone/uring';
-import { AbortWatch } from './abort-watch.js';
-import { AioFile, type AioFileUser, type CancelCounts, type CancelFilter } from './aio-file.js';
+import { EALREADY, ECANCELED, SystemError } from '@biodone/uring';
+import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
   AIO_ENDING,
@@ -27,10 +28,7 @@ import {
   AIO_UNREAPED,
   type AioOp,
   type AioOpOwner,
-  HAS_DEADLINE,
   HAS_DRAIN,
-  HAS_KEY,
-  HAS_SIGNAL,
   IS_BARRIER,
   IS_OUTSIDE,
   IS_SHARED,
@@ -42,12 +40,14 @@ import { makeDiscipline } from './bufq/disciplines.js';
 import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
 import { endWithoutDevice } from './end-without-device.js';
+import { Expiry } from './expiry.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
-import type { OrderingKey } from './ordering-key.js';
+import { type OrderingKey, place } from './ordering-key.js';
 import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
 import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
+import { runSynchronously, type SyncRunner } from './synchronous.js';
 
 /** What `submit` returns when the pool is full. */
 export const EAGAIN = 11 as const;
@@ -63,7 +63,7 @@ export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
  * An operation that need not wait goes straight to the device: `submit` and `finish` are written for it, and all others leave them at
  * the first line. `#directBelow` says in one number whether it must wait, and `#attention` whether somebody may wait for its end.
  */
-export abstract class Dispatcher implements AioOpOwner, AioFileUser {
+export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   /** What the operations go to. */
   readonly device: BlockDevice;
   /** What a flush covers: see {@link AioFile}. */
@@ -75,7 +75,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
   /** @internal */
   protected readonly service: PoolService | null;
   /** @internal */
-  protected readonly timers: BlockTimers;
+  readonly timers: BlockTimers;
   /** @internal */
   protected readonly clock: PoolClock;
   /** @internal */
@@ -89,7 +89,7 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
   /** Whether the pool lets nothing in any more. @internal */
   protected shut = false;
   #queue: QueueDiscipline;
-  readonly #aborts = new AbortWatch<AioOp>((op) => this.#cancelCounted(op));
+  readonly #expiry: Expiry;
   /** Flushes that have waited for what they cover, and only wait for room at the device now. */
   readonly #ready = new TailQueue<AioOp>();
   /** How many operations are with the device, and how many are submitted and are not. */
@@ -110,7 +110,8 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     this.timers = options.timers;
     this.clock = new PoolClock(options.timers);
     this.#queue = makeDiscipline(options.discipline);
-    this.line = new AvailableLine(options.timers, () => this.#hasRoom(0));
+    this.line = new AvailableLine(options.timers, (bytes) => this.#hasRoom(bytes));
+    this.#expiry = new Expiry(options.timers, (op) => this.#cancelCounted(op));
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
     this.reconsider();
@@ -185,6 +186,30 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     else op.phase = AIO_ORDERED;
   }
 
+  /** Gives an operation its place in the order of its file. @internal */
+  admit(op: AioOp): void {
+    if (this.file.gated || (op.features & HAS_DRAIN) !== 0) this.file.hold(op);
+    else this.enter(op);
+  }
+
+  /** Makes the outcome of an operation final, and gives its turn to who comes after it. @internal */
+  leave(op: AioOp): void {
+    const { features } = op;
+    if (features === 0) {
+      this.file.finished(op);
+      return;
+    }
+    if ((features & IS_BARRIER) !== 0 && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
+    this.#expiry.disarm(op);
+    if ((features & IS_OUTSIDE) !== 0) op.features &= ~IS_OUTSIDE;
+    else this.#leaveOrder(op);
+    if ((features & IS_WATCHED) !== 0) {
+      op.features &= ~IS_WATCHED;
+      op.rare.outcome = op.error;
+    }
+    if ((features & IS_SHARED) !== 0) op.rare.shared?.deliver(op.error, op.transferredBytes);
+  }
+
   /** Starts a flush, which waits for nothing any more but for room. For the file alone. @internal */
   startBarrier(op: AioOp): void {
     if (op.callback === null) {
@@ -195,6 +220,32 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
       op.phase = AIO_QUEUED;
       this.#ready.insertTail(op);
     }
+  }
+
+  /** Asks for the end of an operation of this pool. @internal */
+  end(op: AioOp): AbortVerdict {
+    switch (op.phase) {
+      case AIO_HELD:
+        op.features |= IS_OUTSIDE;
+        this.file.remove(op);
+        break;
+      case AIO_BARRIER:
+        this.file.remove(op);
+        break;
+      case AIO_ORDERED:
+        (op.orderingKey as OrderingKey).waiting.remove(op);
+        break;
+      case AIO_QUEUED:
+        if (op.queue === this.#ready) this.#ready.remove(op);
+        else this.#queue.cancel(op);
+        break;
+      case AIO_STARTED:
+        return this.#abort(op);
+      default:
+        return 'done';
+    }
+    this.#endHere(op, ECANCELED);
+    return 'cancelled';
   }
 
   /** @internal */
@@ -228,35 +279,10 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     const reaped = op ?? this.unreaped.take();
     if (reaped === null) return null;
     reaped.phase = AIO_IDLE;
+    if ((reaped.features & IS_SHARED) !== 0) reaped.rare.shared?.giveBack();
     this.line.wake();
     this.reconsider();
     return reaped;
-  }
-
-  /** Asks for the end of an operation of this pool. @internal */
-  protected end(op: AioOp): AbortVerdict {
-    switch (op.phase) {
-      case AIO_HELD:
-        op.features |= IS_OUTSIDE;
-        this.file.remove(op);
-        break;
-      case AIO_BARRIER:
-        this.file.remove(op);
-        break;
-      case AIO_ORDERED:
-        (op.orderingKey as OrderingKey).waiting.remove(op);
-        break;
-      case AIO_QUEUED:
-        if (op.queue === this.#ready) this.#ready.remove(op);
-        else this.#queue.cancel(op);
-        break;
-      case AIO_STARTED:
-        return this.#abort(op);
-      default:
-        return 'done';
-    }
-    this.#endHere(op, ECANCELED);
-    return 'cancelled';
   }
 
   /** Whether an operation can be submitted, and nothing holds it up that is its own. All that is looked at here {@link #submitRare} looks at too. */
@@ -271,10 +297,10 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     if (this.shut || this.device.closed) return EBADF;
     op.owner = this;
     if (op.callback === null) {
-      this.#runSync(op);
+      runSynchronously(op, this);
       return 0;
     }
-    if (!this.#hasRoom(op.lengthBytes)) {
+    if (!this.#hasRoom(memoryBytes(op))) {
       this.counters.refused += 1;
       return EAGAIN;
     }
@@ -283,10 +309,10 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     op.error = 0;
     op.transferredBytes = 0;
     this.#waiting += 1;
-    this.#bytes += op.lengthBytes;
-    if (this.#arm(op)) this.#admit(op);
+    this.#bytes += memoryBytes(op);
+    op.startedAtUs = this.clock.nowUs();
+    if (this.#expiry.arm(op)) this.admit(op);
     else this.#endOutside(op);
-    if (op.phase !== AIO_STARTED) op.startedAtUs = this.clock.nowUs();
     this.counters.queuedMax = Math.max(this.counters.queuedMax, this.#waiting);
     this.reconsider();
     return 0;
@@ -298,49 +324,13 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
     if (op.phase === AIO_FREE || (op.number < OBJECTS_MAX && !this.table.owns(op))) notTheCallers(op, 'submit');
   }
 
-  #hasRoom(lengthBytes: number): boolean {
+  #hasRoom(bytes: number): boolean {
     if (this.inFlight + this.unreaped.length >= this.depth) return false;
-    return this.#bytes + lengthBytes <= this.bytesMax || this.inFlight === 0;
-  }
-
-  /** Watches signal and deadline. False if the signal has been aborted before. */
-  #arm(op: AioOp): boolean {
-    if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return true;
-    const { rare } = op;
-    rare.expired = false;
-    if (rare.signal !== null) {
-      if (rare.signal.aborted) return false;
-      this.#aborts.add(rare.signal, op);
-    }
-    if (rare.deadlineMs !== Number.POSITIVE_INFINITY) {
-      rare.cancelTimer = this.timers.after(
-        rare.deadlineMs,
-        () => {
-          rare.expired = true;
-          this.#cancelCounted(op);
-        },
-        true,
-      );
-    }
-    return true;
+    return this.#bytes + bytes <= this.bytesMax || this.inFlight === 0;
   }
 
   #cancelCounted(op: AioOp): void {
     this.counters.cancels[this.end(op)] += 1;
-  }
-
-  #disarm(op: AioOp): void {
-    const { rare } = op;
-    if (rare.signal !== null) this.#aborts.remove(rare.signal, op);
-    rare.cancelTimer?.();
-    rare.cancelTimer = null;
-    if (rare.expired && op.error === ECANCELED) op.error = ETIMEDOUT;
-    rare.expired = false;
-  }
-
-  #admit(op: AioOp): void {
-    if (this.file.gated || (op.features & HAS_DRAIN) !== 0) this.file.hold(op);
-    else this.enter(op);
   }
 
   /** An operation's turn has come: it goes to the device if there is room, and nobody before it in the queue. */
@@ -405,36 +395,18 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
   #finishRare(op: AioOp): void {
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
-    this.#bytes -= op.lengthBytes;
-    this.#leave(op);
+    this.#bytes -= memoryBytes(op);
+    this.leave(op);
     this.#startWaiting();
     this.reconsider();
     this.counters.done(op.error, op.transferredBytes);
     try {
       this.#tell(op);
     } finally {
-      if ((op.features & IS_SHARED) !== 0) op.extra?.shared?.giveBack();
+      if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
       this.line.wake();
       this.settled();
     }
-  }
-
-  /** Makes the outcome of an operation final, and gives its turn to who comes after it. */
-  #leave(op: AioOp): void {
-    const { features } = op;
-    if (features === 0) {
-      this.file.finished(op);
-      return;
-    }
-    if ((features & IS_BARRIER) !== 0 && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
-    if ((features & (HAS_SIGNAL | HAS_DEADLINE)) !== 0) this.#disarm(op);
-    if ((features & IS_OUTSIDE) !== 0) op.features &= ~IS_OUTSIDE;
-    else this.#leaveOrder(op);
-    if ((features & IS_WATCHED) !== 0) {
-      op.features &= ~IS_WATCHED;
-      op.rare.outcome = op.error;
-    }
-    if ((features & IS_SHARED) !== 0) op.rare.shared?.deliver(op.error, op.transferredBytes);
   }
 
   #leaveOrder(op: AioOp): void {
@@ -460,61 +432,6 @@ export abstract class Dispatcher implements AioOpOwner, AioFileUser {
         this.table.putBack(op);
     }
   }
-
-  /** The calling thread runs the operation: no queue, no limit, no hop (rule 3). */
-  #runSync(op: AioOp): void {
-    const { file } = this;
-    if (op.features === 0 && !file.gated && (op.operation !== BLOCK_FLUSH || file.live === 0)) {
-      this.device.strategySync(op);
-      return;
-    }
-    op.error = 0;
-    op.transferredBytes = 0;
-    if (op.signal?.aborted === true) {
-      op.error = ECANCELED;
-      op.state = IO_DONE;
-      return;
-    }
-    this.#admit(op);
-    this.#awaitTurn(op);
-    if (op.phase === AIO_TURN) {
-      place(op);
-      this.device.strategySync(op);
-    }
-    op.state = IO_DONE;
-    this.#leave(op);
-    op.phase = AIO_IDLE;
-    if ((op.features & IS_SHARED) !== 0) op.extra?.shared?.giveBack();
-    this.reconsider();
-  }
-
-  /** Blocks until the turn of a synchronous operation has come, or ends it. */
-  #awaitTurn(op: AioOp): void {
-    const deadlineMs = this.timers.now() + op.deadlineMs;
-    // The phase changes in callbacks that run in wait().
-    while (isWaiting(op)) {
-      const leftMs = deadlineMs - this.timers.now();
-      const error = leftMs <= 0 ? ETIMEDOUT : this.#drive(leftMs);
-      if (error === 0 || !isWaiting(op)) continue;
-      this.end(op);
-      op.error = error;
-    }
-  }
-
-  /** Moves what is under way on the file on, in this thread. Returns an errno if nothing can be moved on. */
-  #drive(timeoutMs: number): number {
-    for (const user of [this, ...this.file.users]) {
-      if (user.inFlight === 0) continue;
-      try {
-        user.wait(timeoutMs);
-        return 0;
-      } catch (error) {
-        if (error instanceof SystemError) return -error.errno;
-        throw error;
-      }
-    }
-    return EDEADLK;
-  }
 }
 
 /** One function for all operations, so that submitting makes no closure. */
@@ -523,13 +440,9 @@ function aiodone(io: BlockIo): void {
   (op.owner as AioOpOwner).finish(op);
 }
 
-/** A write that is appended goes where the one before it has ended. */
-function place(op: AioOp): void {
-  if ((op.features & HAS_KEY) === 0 || op.operation !== BLOCK_WRITE) return;
-  const appendOffset = op.orderingKey?.appendOffset ?? null;
-  if (appendOffset !== null) op.offset = appendOffset;
-}
-
-function isWaiting({ phase }: AioOp): boolean {
-  return phase !== AIO_TURN && phase !== AIO_ENDING;
+/** How many bytes of memory an operation moves. */
+function memoryBytes({ operation, lengthBytes }: AioOp): number {
+  const moves = operation === BLOCK_READ || operation === BLOCK_WRITE || operation === BLOCK_COMPARE_AND_WRITE;
+  // What is no length the device refuses.
+  return moves && Number.isSafeInteger(lengthBytes) && lengthBytes > 0 ? lengthBytes : 0;
 }

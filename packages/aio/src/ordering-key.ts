@@ -1,4 +1,4 @@
-import type { BlockIo } from '@biodone/blockdev';
+import { BLOCK_WRITE, type BlockIo } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 
 /** Options of {@link OrderingKey}. */
@@ -61,4 +61,17 @@ export class OrderingKey {
     this.running = this.waiting.removeFirst();
     return this.running;
   }
+}
+
+/** What {@link place} looks at. */
+interface Placed {
+  readonly operation: number;
+  offset: number;
+  readonly orderingKey: OrderingKey | null;
+}
+
+/** A write that is appended goes where the one before it has ended. Called when its turn has come. */
+export function place(op: Placed): void {
+  const appendOffset = op.operation === BLOCK_WRITE ? (op.orderingKey?.appendOffset ?? null) : null;
+  if (appendOffset !== null) op.offset = appendOffset;
 }

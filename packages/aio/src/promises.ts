@@ -178,7 +178,7 @@ function submit(pool: AioServicePool, op: AioOp, wait: boolean): void {
       if (error !== 0) refuse(pool, op, error);
       else if (op.signal?.aborted === true) giveUp(pool, op, new AbortError(op.signal.reason));
       else submit(pool, op, true);
-    });
+    }, op.lengthBytes);
     return;
   }
   refuse(pool, op, refused);

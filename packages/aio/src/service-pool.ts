@@ -145,9 +145,11 @@ export class AioServicePool extends Dispatcher {
   /**
    * Calls back when there is room for one more operation: in order, later, never in here. The room is not kept: whoever submits first has it, so
    * submit in the callback. With a closed pool it is called with EBADF.
+   *
+   * @param lengthBytes how many bytes the operation is to move, where the pool has a limit of bytes
    */
-  whenAvailable(callback: AvailableCallback): void {
-    this.line.add(callback);
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0): void {
+    this.line.add(callback, lengthBytes);
     if (this.shut) this.line.close(EBADF);
     this.reconsider();
   }

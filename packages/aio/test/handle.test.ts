@@ -84,8 +84,11 @@ describe('a handle', () => {
     pool.cancel(op);
     pool.poll();
     expect(new AioOpWaiter(next).wait(0)).toEqual({ error: 125, transferredBytes: 0 });
-    expect(new AioOpWaiter(op.handle()).wait(0)).toEqual({ error: 125, transferredBytes: 0 });
+    const last = op.handle();
+    expect(new AioOpWaiter(last).wait(0)).toEqual({ error: 125, transferredBytes: 0 });
+    expect(new AioOpWaiter(last).waitAvailable(0)).toBe(false);
     pool.reap();
+    expect(new AioOpWaiter(last).waitAvailable(0)).toBe(true);
     expect(new AioOpWaiter(op.handle()).wait(0)).toBe(null);
   });
 

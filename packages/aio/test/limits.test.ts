@@ -1,5 +1,5 @@
-import { AioServicePool, EAGAIN, EBADF, promises } from '@biodone/aio';
-import { BLOCK_WRITE, openNull } from '@biodone/blockdev';
+import { AioServicePool, EAGAIN, EBADF, OrderingKey, promises } from '@biodone/aio';
+import { BLOCK_FLUSH, BLOCK_WRITE, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
@@ -143,6 +143,24 @@ describe('waiting for room', () => {
     expect(log).toEqual(['next']);
   });
 
+  it('is for as many bytes as the operation has, and does not turn in circles until there is', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device, { bytesMax: 1000 });
+    const log: string[] = [];
+    start(pool, log, 'a', { lengthBytes: 600 });
+    start(pool, log, 'b', { lengthBytes: 400 });
+    const large = promises.read(pool, IoBuffer.allocate(500), 0, { wait: true });
+    await settled();
+    expect(pool.stats().refused).toBe(1);
+    manual.complete(manual.started[1]);
+    await settled();
+    expect([pool.stats().refused, manual.started.length]).toEqual([1, 1]);
+    manual.complete();
+    await settled();
+    manual.complete();
+    expect(await large).toBe(500);
+  });
+
   it('ends with EBADF when the pool is closed', async () => {
     const manual = openManual();
     const pool = new AioServicePool(manual.device, { depth: 1 });
@@ -183,6 +201,19 @@ describe('statistics', () => {
     const stats = pool.stats();
     expect(stats).toMatchObject({ submitted: 2, completed: 2, errors: 1, bytes: 100, queued: 0, inFlight: 0 });
     expect([stats.queueWait.count, stats.queueWait.maxUs]).toEqual([1, 20_000]);
+  });
+
+  it('do not count what started at once as having waited', () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'flush', { operation: BLOCK_FLUSH, lengthBytes: 0 });
+    start(pool, log, 'key', { orderingKey: new OrderingKey() });
+    manual.completeAll();
+    start(pool, log, 'drain', { drain: true });
+    manual.completeAll();
+    expect(log).toEqual(['flush', 'key', 'drain']);
+    expect(pool.stats().queueWait.maxUs).toBeLessThan(1_000_000);
   });
 
   it('dump the live operations, with where they are and for how long', async () => {

@@ -1,9 +1,14 @@
+import { once } from 'node:events';
 import { AioFile, type AioOp, AioServicePool, OrderingKey, PRIORITY_NONCRITICAL } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE } from '@biodone/blockdev';
-import { ECANCELED, EIO, ENOSPC } from '@biodone/uring';
-import { describe, expect, it } from 'vitest';
+import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
+import { ECANCELED, EDEADLK, EIO, ENOSPC, ETIMEDOUT } from '@biodone/uring';
+import { afterAll, describe, expect, it } from 'vitest';
+import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
+
+const folder = makeFolder();
+afterAll(() => folder.remove());
 
 const flush = { operation: BLOCK_FLUSH, lengthBytes: 0 } as const;
 const write = { operation: BLOCK_WRITE } as const;
@@ -209,14 +214,45 @@ describe('operations with an ordering key', () => {
     expect(orderingKey.pending).toBe(0);
   });
 
-  it('that are synchronous end with EDEADLK, or by their deadline, where their turn cannot come', () => {
+  it('that are synchronous do not take a callback’s exception for their own', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const orderingKey = new OrderingKey();
+    const first = start(pool, [], 'a', { ...write, orderingKey });
+    first.callback = () => {
+      throw new Error('not yours');
+    };
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    const uncaught = once(process, 'uncaughtException');
+    const op = fill(pool.allocate(), { ...write, orderingKey, callback: null });
+    pool.submit(op);
+    expect([op.error, op.transferredBytes]).toEqual([0, 512]);
+    expect((await uncaught)[0]).toMatchObject({ message: 'not yours' });
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  });
+
+  it('that are synchronous end with EDEADLK where only the event loop moves on what is before them', async () => {
+    const device = openFile(folder.numbered('loop', 1), { engine: 'fs' });
+    const pool = new AioServicePool(device);
+    const orderingKey = new OrderingKey();
+    start(pool, [], 'a', { orderingKey });
+    const op = fill(pool.allocate(), { orderingKey, callback: null });
+    pool.submit(op);
+    expect([op.error, orderingKey.pending]).toEqual([EDEADLK, 1]);
+    await pool.close();
+    pool.release(op);
+    await device.close();
+  });
+
+  it('that are synchronous end by their deadline where their turn cannot come', () => {
     const manual = openManual({ polled: false });
     const pool = new AioServicePool(manual.device);
     const orderingKey = new OrderingKey();
     start(pool, [], 'never', { ...write, orderingKey });
     const op = fill(pool.allocate(), { ...write, orderingKey, callback: null, deadlineMs: 5 });
     pool.submit(op);
-    expect([op.error, orderingKey.pending]).toEqual([110, 1]);
+    expect([op.error, orderingKey.pending]).toEqual([ETIMEDOUT, 1]);
     expect(manual.ran).toEqual([]);
   });
 });
