@@ -295,7 +295,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
     this.#checkUsable(op);
     if (this.shut || this.device.closed) return EBADF;
-    op.owner = this;
+    if (op.owner !== this) {
+      op.owner = this;
+      if (op.number >= OBJECTS_MAX) this.table.adopt(op);
+    }
     if (op.callback === null) {
       runSynchronously(op, this);
       return 0;
@@ -304,7 +307,6 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
       this.counters.refused += 1;
       return EAGAIN;
     }
-    if (op.number >= OBJECTS_MAX) this.table.adopt(op);
     op.iodone = aiodone;
     op.error = 0;
     op.transferredBytes = 0;

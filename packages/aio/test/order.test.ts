@@ -232,6 +232,28 @@ describe('operations with an ordering key', () => {
     for (const listener of listeners) process.on('uncaughtException', listener);
   });
 
+  it('that are synchronous end with EDEADLK if they wait for one that waits for them', () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const orderingKey = new OrderingKey();
+    const inner = fill(pool.allocate(), { ...write, orderingKey, callback: null });
+    const first = start(pool, [], 'first', { ...write, orderingKey });
+    first.callback = () => {
+      // Behind the outer one, which waits below this callback, and with others that wait behind it.
+      start(pool, [], 'behind', { ...write, orderingKey });
+      pool.submit(inner);
+    };
+    const busy = start(pool, [], 'busy', { operation: BLOCK_READ });
+    busy.callback = () => {};
+    const outer = fill(pool.allocate(), { ...write, orderingKey, callback: null });
+    const second = start(pool, [], 'second', { ...write, orderingKey });
+    expect(second.submitted).toBe(true);
+    pool.submit(outer);
+    expect([inner.error, outer.error]).toEqual([EDEADLK, 0]);
+    manual.completeAll();
+    expect([orderingKey.pending, pool.inFlight]).toEqual([0, 0]);
+  });
+
   it('that are synchronous end with EDEADLK where only the event loop moves on what is before them', async () => {
     const device = openFile(folder.numbered('loop', 1), { engine: 'fs' });
     const pool = new AioServicePool(device);

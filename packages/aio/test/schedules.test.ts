@@ -7,7 +7,7 @@ import { fill } from './support/operations.js';
 import { seededRandom } from './support/random.js';
 import { settled, VirtualTimers } from './support/virtual-timers.js';
 
-const SCHEDULES = 1500;
+const SCHEDULES = 2000;
 const STEPS = 60;
 const OPERATIONS = [BLOCK_READ, BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD] as const;
 type Random = (below: number) => number;
@@ -26,6 +26,8 @@ interface Submission {
 class Schedule {
   readonly timers = new VirtualTimers();
   readonly manual: Manual;
+  /** Whether who waits moves the device on: otherwise nobody can be synchronous. */
+  readonly polled: boolean;
   readonly pools: AioServicePool[];
   readonly keys: OrderingKey[];
   readonly random: Random;
@@ -37,7 +39,8 @@ class Schedule {
 
   constructor(random: Random) {
     this.random = random;
-    this.manual = openManual({ abortable: random(2) === 0, polled: random(2) === 0, timers: this.timers });
+    this.polled = random(2) === 0;
+    this.manual = openManual({ abortable: random(2) === 0, polled: this.polled, timers: this.timers });
     this.pools = Array.from({ length: 1 + random(2) }, () => {
       const depth = 1 + random(12);
       return new AioServicePool(this.manual.device, {
@@ -72,16 +75,42 @@ class Schedule {
   submit(pool: AioServicePool): void {
     const { random } = this;
     const op = random(4) === 0 ? new AioOp() : pool.allocate();
+    this.fill(pool, op);
+    if (this.polled && random(15) === 0) this.runSync(pool, op);
+    else this.submitAsync(pool, op);
+  }
+
+  fill(pool: AioServicePool, op: AioOp): void {
+    const { random } = this;
     const operation = OPERATIONS[random(OPERATIONS.length)] as (typeof OPERATIONS)[number];
     const key = operation === BLOCK_WRITE && random(3) === 0 ? (this.keys[this.pools.indexOf(pool)] as OrderingKey) : null;
     fill(op, { operation, orderingKey: key, offset: random(64) * 512, priority: random(3) as 0 });
     if (operation === BLOCK_FLUSH) Object.assign(op, { offset: 0, lengthBytes: 0, buffer: null });
     op.drain = random(12) === 0;
     op.deadlineMs = random(8) === 0 ? random(30) : Number.POSITIVE_INFINITY;
+  }
+
+  /** It may call back for others while it waits, which submit more. */
+  runSync(pool: AioServicePool, op: AioOp): void {
+    op.callback = null;
+    const submission = this.describe(op);
+    this.submissions.push(submission);
+    this.live.set(op, submission);
+    if (pool.submit(op) !== 0) op.error = ECANCELED;
+    this.check(op);
+    if (op.number < 2 ** 20) pool.release(op);
+  }
+
+  describe({ operation, orderingKey: key, drain }: AioOp): Submission {
+    return { name: this.submissions.length, operation, key, drain, done: false, error: 0 };
+  }
+
+  submitAsync(pool: AioServicePool, op: AioOp): void {
+    const { random } = this;
     const abort = random(8) === 0 ? new AbortController() : null;
     op.signal = abort?.signal ?? null;
     if (random(30) === 0) abort?.abort();
-    const submission = { name: this.submissions.length, operation, key, drain: op.drain, done: false, error: 0 };
+    const submission = this.describe(op);
     const reaped = random(5) === 0;
     op.callback = (done) => {
       this.check(done);
