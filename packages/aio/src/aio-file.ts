@@ -202,9 +202,10 @@ export class AioFile {
 
   #mark(): void {
     const { gated } = this;
-    this.special = gated || !this.#barriers.isEmpty;
-    if (gated === this.#gateTold) return;
+    const special = gated || !this.#barriers.isEmpty;
+    if (gated === this.#gateTold && special === this.special) return;
     this.#gateTold = gated;
+    this.special = special;
     for (const user of this.#users) user.reconsider();
   }
 }

@@ -70,7 +70,7 @@ export const PRIORITY_TIMECRITICAL = 2 as const;
 export type AioPriority = 0 | 1 | 2;
 
 /** It has an {@link OrderingKey}. */
-export const HAS_KEY = 1;
+const HAS_KEY = 1;
 /** It waits for all before it, and holds all after it. */
 export const HAS_DRAIN = 2;
 /** It has a deadline. */

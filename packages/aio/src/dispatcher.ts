@@ -136,7 +136,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
    * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back
    */
   submit(op: AioOp): SubmitResult {
-    if (this.#started >= this.#directBelow || op.features !== 0 || !this.#isPlain(op)) return this.#submitRare(op);
+    if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
@@ -144,15 +144,13 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     op.order = file.order;
     file.live += 1;
     this.#started += 1;
-    if (this.#started > this.counters.inFlightMax) this.counters.inFlightMax = this.#started;
-    if (this.service === null) this.device.strategy(op);
-    else this.service.start(op);
+    this.device.strategy(op);
     return 0;
   }
 
   /** For {@link aiodone} alone: an operation is done. @internal */
   finish(op: AioOp): void {
-    if (this.#attention || op.features !== 0 || this.file.special) {
+    if (this.#attention || op.features !== 0) {
       this.#finishRare(op);
       return;
     }
@@ -167,11 +165,14 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
    * as tracing does, makes it so here, and looks in {@link #submitRare} and {@link #finishRare}. @internal
    */
   reconsider(): void {
-    const queued = this.#queue.length + this.#ready.length > 0;
+    const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
-    const direct = !this.shut && !queued && !isLimited && !this.file.gated;
-    this.#directBelow = direct ? Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length) : 0;
-    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0;
+    const isQueued = this.#queue.length + this.#ready.length > 0;
+    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null;
+    const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
+    // Who makes the most that there have been at a time more goes the long way, where that is noted.
+    this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
+    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special;
   }
 
   /** Takes an operation's place among what is under way. For the file alone. @internal */
@@ -285,9 +286,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     return reaped;
   }
 
-  /** Whether an operation can be submitted, and nothing holds it up that is its own. All that is looked at here {@link #submitRare} looks at too. */
+  /** Whether nothing holds an operation up that is its own. */
   #isPlain(op: AioOp): boolean {
-    if (op.phase !== AIO_IDLE || op.owner !== this || op.callback === null) return false;
+    if (op.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this || op.callback === null) return false;
     return op.operation < BLOCK_FLUSH && op.state !== IO_STARTED && op.queue === null && !this.device.closed;
   }
 
