@@ -41,6 +41,21 @@ export interface CloseOptions {
  *
  * An operation that need not wait goes straight to the device. One that must, because `inFlightMax` are there, waits in the queue, from which
  * the discipline chooses; one with an ordering key for its turn; a flush for what it covers; and behind one that drains all others.
+ *
+ * @example
+ * ```js
+ * import { AioServicePool } from '@biodone/aio';
+ * import { openMem } from '@biodone/blockdev';
+ * import { IoBuffer } from '@biodone/uring';
+ *
+ * const device = openMem(65536);
+ * const pool = new AioServicePool(device, { inFlightMax: 8, discipline: 'disksort' });
+ * const op = pool.allocate();
+ * op.callback = ({ error, transferredBytes }) => console.log(error, transferredBytes); // 0 4096
+ * pool.read(op, IoBuffer.allocate(4096), 8192);
+ * await pool.close();
+ * await device.close();
+ * ```
  */
 export class AioServicePool extends Dispatcher {
   #closing: Promise<void> | null = null;
