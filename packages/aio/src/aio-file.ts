@@ -53,6 +53,8 @@ export class AioFile {
   /** Operations that a drain holds, in order: the first is one that drains, or waits for one that does. */
   readonly #held = new TailQueue<AioOp>();
   #draining: AioOp | null = null;
+  /** Whether nothing is let go although no drain holds it: see {@link freeze}. */
+  #frozen = false;
   /** What the pools know of {@link gated}. */
   #gateTold = false;
   readonly #users = new Set<AioFileUser>();
@@ -164,6 +166,17 @@ export class AioFile {
     return true;
   }
 
+  /** While many are cancelled: none of them is to start because a drain before it is gone. Ended by {@link thaw}. @internal */
+  freeze(): void {
+    this.#frozen = true;
+  }
+
+  /** @internal */
+  thaw(): void {
+    this.#frozen = false;
+    this.#release();
+  }
+
   /** An operation is done that a flush may wait for. */
   #cover(op: AioOp): void {
     for (let flush = this.#barriers.first; flush !== null; flush = this.#barriers.next(flush)) {
@@ -190,7 +203,7 @@ export class AioFile {
 
   /** Lets go of what no drain holds any more. */
   #release(): void {
-    for (let op = this.#held.first; op !== null && this.#draining === null; op = this.#held.first) {
+    for (let op = this.#held.first; op !== null && this.#draining === null && !this.#frozen; op = this.#held.first) {
       const drains = (op.features & HAS_DRAIN) !== 0;
       if (drains && this.live + this.#flushes > 0) break;
       if (drains) this.#draining = op;

@@ -188,17 +188,19 @@ export class AioServicePool extends Dispatcher {
 
   /** Asks for the end of all operations of this pool, or of those of one kind. */
   cancelAll({ operation }: CancelFilter = {}): CancelCounts {
-    let cancelled = 0;
-    let inProgress = 0;
     // In the order of the phases those that wait come first: the end of others would make room for them at the device.
     const ops = this.table.submitted().sort((left, right) => left.phase - right.phase);
-    for (const op of ops) {
-      if ((operation !== undefined && op.operation !== operation) || op.owner !== this || !op.submitted) continue;
-      const verdict = this.cancel(op);
-      if (verdict === 'cancelled') cancelled += 1;
-      else if (verdict === 'in-progress') inProgress += 1;
+    const counts = { cancelled: 0, 'in-progress': 0, done: 0 };
+    this.file.freeze();
+    try {
+      for (const op of ops) {
+        if ((operation === undefined || op.operation === operation) && op.owner === this && op.submitted)
+          counts[this.cancel(op)] += 1;
+      }
+    } finally {
+      this.file.thaw();
     }
-    return { cancelled, inProgress };
+    return { cancelled: counts.cancelled, inProgress: counts['in-progress'] };
   }
 
   /**

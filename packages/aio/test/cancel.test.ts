@@ -117,6 +117,24 @@ describe('cancelling many', () => {
     expect(pool.stats().cancels).toEqual({ cancelled: 5, 'in-progress': 2, done: 0 });
   });
 
+  it('ends what a drain holds, and starts none of it', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'a');
+    start(pool, log, 'drain', { drain: true });
+    start(pool, log, 'b');
+    start(pool, log, 'second drain', { drain: true });
+    start(pool, log, 'c');
+    expect(pool.cancelAll()).toEqual({ cancelled: 4, inProgress: 1 });
+    expect(manual.started.length).toBe(1);
+    manual.complete();
+    await settled();
+    expect(log.length).toBe(5);
+    start(pool, log, 'd');
+    expect(manual.started.length).toBe(1);
+  });
+
   it('can be about one class of operations', async () => {
     const { manual, pool, log } = loaded();
     expect(pool.cancelAll({ operation: BLOCK_WRITE })).toEqual({ cancelled: 3, inProgress: 1 });
