@@ -1,49 +1,262 @@
 import { BlockIo } from '@biodone/blockdev';
+import type { KCondvar, KMutex } from '@biodone/sync';
+import { AioExtra } from './aio-extra.js';
+import { type AioOpHandle, SharedOp } from './aio-handle.js';
+import { checkTime } from './errors.js';
+import type { OrderingKey } from './ordering-key.js';
 
 /**
- * What a pool calls when an operation is done. It returns true to keep the operation, to submit it again now or later; otherwise the pool
- * takes it back when the call returns, and it must not be touched after.
+ * What a pool calls when an operation is done. It returns true to keep an operation that belongs to the pool, to submit it again now or
+ * later; otherwise the pool takes it back when the call returns, and it must not be touched after. For an operation of one's own,
+ * `new AioOp()`, what it returns means nothing.
  */
 export type AioCallback = (op: AioOp) => boolean | undefined | void;
 
-/** What takes an operation back when it is done: its pool. */
+/** What an operation is submitted to: its pool. For the pool and the {@link AioFile} alone. */
 export interface AioOpOwner {
   /** The I/O is done, `error` and `transferredBytes` are final. Calls the operation's callback. */
   finish(op: AioOp): void;
+  /** The operation had to wait for others, and takes its place among what is under way now. */
+  enter(op: AioOp): void;
+  /** All that a flush covers is done: it starts, before whatever waits in the queue. */
+  startBarrier(op: AioOp): void;
+  /** Keeps a completion until somebody reaps it. */
+  keepCompletion(op: AioOp): void;
 }
+
+/** In its pool's free list. */
+export const AIO_FREE = 0 as const;
+/** The caller's: to be filled in and submitted. */
+export const AIO_IDLE = 1 as const;
+/** Waits because an operation with `drain` is before it, or is one. */
+export const AIO_HELD = 2 as const;
+/** Waits for its turn with its {@link OrderingKey}. */
+export const AIO_ORDERED = 3 as const;
+/** A flush that waits for what it covers. */
+export const AIO_BARRIER = 4 as const;
+/** In the pool's queue. */
+export const AIO_QUEUED = 5 as const;
+/** With the device, or with a service thread. */
+export const AIO_STARTED = 6 as const;
+/** Ended without the device: its callback comes. */
+export const AIO_ENDING = 7 as const;
+/** A synchronous operation whose turn has come: its thread runs it. */
+export const AIO_TURN = 8 as const;
+/** Done, and nobody has reaped it yet. */
+export const AIO_UNREAPED = 9 as const;
+
+/** The phases' names, by number, as they stand in dumps. */
+export const AIO_PHASES: readonly string[] = [
+  'free',
+  'idle',
+  'held',
+  'ordered',
+  'barrier',
+  'queued',
+  'started',
+  'ending',
+  'turn',
+  'unreaped',
+];
+
+/** Somebody waits for it and all may wait that long (BPRIO_TIMENONCRITICAL). */
+export const PRIORITY_NONCRITICAL = 0 as const;
+/** Somebody waits for it: what an operation has unless told otherwise (BPRIO_TIMELIMITED). */
+export const PRIORITY_TIMELIMITED = 1 as const;
+/** The system waits for it (BPRIO_TIMECRITICAL). */
+export const PRIORITY_TIMECRITICAL = 2 as const;
+
+/** An operation's priority, as BSD's `b_prio`. */
+export type AioPriority = 0 | 1 | 2;
+
+/** It has an {@link OrderingKey}. */
+const HAS_KEY = 1;
+/** It waits for all before it, and holds all after it. */
+export const HAS_DRAIN = 2;
+/** It has a deadline. */
+export const HAS_DEADLINE = 4;
+/** It has an AbortSignal. */
+export const HAS_SIGNAL = 8;
+/** It has primitives in shared memory. */
+export const IS_SHARED = 16;
+/** It is a flush that its file counts. */
+export const IS_BARRIER = 32;
+/** It has been ended before its file has counted it. */
+export const IS_OUTSIDE = 64;
+/** Somebody blocks until it is done. */
+export const IS_WATCHED = 128;
+
+/** Operations that a pool can make, and the first number of an operation that belongs to no pool. */
+export const OBJECTS_MAX: number = 2 ** 20;
+let guests = 0;
 
 /**
  * An asynchronous operation: the one object that goes from the caller through the pool and the device and back. It is the block layer's
  * request, {@link BlockIo}, with what the protocol adds.
  *
- * Get one from `AioServicePool.allocate`, fill in `operation`, `buffer`, `bufferOffset`, `offset`, `lengthBytes` and `callback`, and
- * submit it. When the callback runs, `error` is 0 or the positive errno and `transferredBytes` says how much was moved.
+ * Get one from `AioServicePool.allocate`, or make one of your own with `new AioOp()`, which can be submitted to any pool, to one at a time, and
+ * stays yours. Fill in `operation`, `buffer`, `bufferOffset`, `offset`, `lengthBytes`, `flags` (for durability: BLOCK_FUA), `private`, `priority`
+ * and `callback`, and submit it. When the callback runs, `error` is 0 or the positive errno and `transferredBytes` says how much was moved.
+ *
+ * From `submit` until its callback begins it belongs to the pool: nothing of it may be changed.
  */
 export class AioOp extends BlockIo {
-  /** The pool that made it, and that it is submitted to. */
-  readonly owner: AioOpOwner;
+  /** The pool that it is submitted to, or was last. */
+  owner: AioOpOwner | null = null;
   /** Called when it is done. Null means synchronous: `submit` runs the operation in the calling thread (rule 3). */
   callback: AioCallback | null = null;
-  /** Whether it belongs to its pool: from `submit` until its callback begins. */
-  submitted = false;
-  /** How often the pool has taken this object back. */
-  generation = 0;
-  /** Where it stands in the memory that service threads share, while it is with them; otherwise -1. */
+  /** Where it is: AIO_IDLE and its like. For the pool alone. */
+  phase: number = AIO_IDLE;
+  /** What about it is not as with most. 0 for nothing. For the pool alone. @internal */
+  features = 0;
+  /** The order of submission to its file. @internal */
+  order = 0;
+  /** How often the pool has taken this object back. @internal */
+  generation: number;
+  /** Which one of its pool's objects it is; from {@link OBJECTS_MAX} on it belongs to no pool. @internal */
+  readonly number: number;
+  /** Where it stands in the memory that service threads share, while it is with them; otherwise -1. @internal */
   slot = -1;
-  readonly #number: number;
+  /** For disciplines that know priorities. */
+  priority: AioPriority = PRIORITY_TIMELIMITED;
+  /** What few operations have, in an object of its own that keeps the others small. @internal */
+  extra: AioExtra | null = null;
 
-  /** Use `AioServicePool.allocate`. */
-  constructor(owner: AioOpOwner, number: number) {
+  /** Makes an operation of one's own; a pool passes it its number. */
+  constructor(number: number = guestNumber()) {
     super();
-    this.owner = owner;
-    this.#number = number;
+    this.number = number;
+    // Numbers of one's own operations come again after a million of them, and are told apart by this.
+    this.generation = number < OBJECTS_MAX ? 0 : Math.floor(guests / OBJECTS_MAX) | 0;
   }
 
-  /** Names this use of the object: once the pool has taken it back, the same object has another id (rule 5). */
+  /**
+   * Names this use of the object, for `AioServicePool.cancel` and `find`: once the pool has taken the object back, it has another id (rule 5).
+   * An operation of one's own keeps its id. Safe integers; one comes again when an object has been used 2^32 times.
+   */
   get id(): number {
-    return this.generation * OBJECTS_MAX + this.#number;
+    return (this.generation >>> 0) * 2 * OBJECTS_MAX + this.number;
+  }
+
+  /** Whether it is with a pool: from `submit` until its callback begins, or until it is reaped. */
+  get submitted(): boolean {
+    return this.phase > AIO_IDLE;
+  }
+
+  /** What keeps it in order with others: see {@link OrderingKey}. Null, as with most, for none. @default null */
+  get orderingKey(): OrderingKey | null {
+    return this.extra?.orderingKey ?? null;
+  }
+
+  set orderingKey(key: OrderingKey | null) {
+    if (key === null && this.extra === null) return;
+    this.rare.orderingKey = key;
+    this.mark(HAS_KEY, key !== null);
+  }
+
+  /**
+   * Whether it waits for all operations that were submitted to its file before, and those that are submitted after it wait for it
+   * (IOSQE_IO_DRAIN). @default false
+   */
+  get drain(): boolean {
+    return (this.features & HAS_DRAIN) !== 0;
+  }
+
+  set drain(drain: boolean) {
+    this.mark(HAS_DRAIN, drain);
+  }
+
+  /**
+   * After how many milliseconds from its submission it is cancelled: if that ends it, `error` is ETIMEDOUT; what the kernel has started
+   * completes as it will. Infinity for never. @default Infinity
+   */
+  get deadlineMs(): number {
+    return this.extra?.deadlineMs ?? Number.POSITIVE_INFINITY;
+  }
+
+  set deadlineMs(deadlineMs: number) {
+    checkTime('deadlineMs', deadlineMs);
+    if (deadlineMs === Number.POSITIVE_INFINITY && this.extra === null) return;
+    this.rare.deadlineMs = deadlineMs;
+    this.mark(HAS_DEADLINE, deadlineMs !== Number.POSITIVE_INFINITY);
+  }
+
+  /** Cancels it when it is aborted, with ECANCELED if that ends it. @default null */
+  get signal(): AbortSignal | null {
+    return this.extra?.signal ?? null;
+  }
+
+  set signal(signal: AbortSignal | null) {
+    if (signal === null && this.extra === null) return;
+    this.rare.signal = signal;
+    this.mark(HAS_SIGNAL, signal !== null);
+  }
+
+  /** Its lock, in shared memory: guards what {@link handle} tells other threads. Made at its first use, as what follows. */
+  get mtx(): KMutex {
+    return this.shared.mtx;
+  }
+
+  /** Is broadcast when the operation is done, before its callback. Own {@link mtx} to wait for it, and look again after. */
+  get delivered(): KCondvar {
+    return this.shared.delivered;
+  }
+
+  /** Is broadcast when the operation is its owner's again, after its callback: its memory may be used, and it can be submitted. */
+  get available(): KCondvar {
+    return this.shared.available;
+  }
+
+  /**
+   * What another thread needs to wait for this use of the operation, its next completion: see `AioOpWaiter`. A plain object for
+   * `postMessage`. From then on each completion of this object costs a lock and a broadcast.
+   */
+  handle(): AioOpHandle {
+    return this.shared.handle(this.phase === AIO_UNREAPED);
+  }
+
+  /** The rare part, made at its first use. @internal */
+  get rare(): AioExtra {
+    this.extra ??= new AioExtra();
+    return this.extra;
+  }
+
+  /** @internal */
+  mark(feature: number, is: boolean): void {
+    this.features = is ? this.features | feature : this.features & ~feature;
+  }
+
+  /** Back to how it was made, but for its identity and its primitives. @internal */
+  reset(): void {
+    this.buffer = null;
+    this.callback = null;
+    this.private = null;
+    this.flags = 0;
+    this.priority = PRIORITY_TIMELIMITED;
+    if (this.vector !== null) this.vector = null;
+    if (this.claim !== null) this.claim = null;
+    if (this.compare !== null) this.compare = null;
+    if (this.extents !== null) this.extents = null;
+    if (this.target !== null) this.target = null;
+    if (this.features !== 0) this.#resetRare();
+  }
+
+  #resetRare(): void {
+    this.features &= IS_SHARED;
+    this.extra?.reset();
+  }
+
+  private get shared(): SharedOp {
+    const { rare } = this;
+    if (rare.shared === null) {
+      rare.shared = new SharedOp();
+      this.mark(IS_SHARED, true);
+    }
+    return rare.shared as SharedOp;
   }
 }
 
-/** Operations that a pool can make; with 2^33 generations of each, an id stays a safe integer. */
-export const OBJECTS_MAX: number = 2 ** 20;
+function guestNumber(): number {
+  guests += 1;
+  return OBJECTS_MAX + (guests % OBJECTS_MAX);
+}

@@ -1,10 +1,43 @@
-import { BLOCK_FLUSH, BLOCK_OPERATION_NAMES, BLOCK_READ, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
-import { type IoBuffer, SystemError } from '@biodone/uring';
-import type { AioOp } from './aio-op.js';
-import { type AioServicePool, EAGAIN } from './service-pool.js';
+import {
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_OPERATION_NAMES,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockOperation,
+  ExtentList,
+} from '@biodone/blockdev';
+import { AbortError } from '@biodone/sync';
+import { ECANCELED, type IoBuffer, SystemError } from '@biodone/uring';
+import type { AioOp, AioPriority } from './aio-op.js';
+import { EAGAIN, EBADF } from './dispatcher.js';
+import type { OrderingKey } from './ordering-key.js';
+import type { AioServicePool } from './service-pool.js';
 
-/** Which part of a buffer an operation uses. */
-export interface BufferRange {
+/** How an operation is to be done. */
+export interface OperationOptions {
+  /**
+   * Cancels the operation: one that waits ends, one that the kernel has started completes as it will, and the promise says how.
+   */
+  signal?: AbortSignal | null;
+  /** @default PRIORITY_TIMELIMITED */
+  priority?: AioPriority;
+  /** BLOCK_FUA and its like. @default 0 */
+  flags?: number;
+  /** After how many milliseconds it is cancelled. @default Infinity */
+  deadlineMs?: number;
+  /** @default null */
+  orderingKey?: OrderingKey | null;
+  /** Whether it waits for all before it, and holds all after it. @default false */
+  drain?: boolean;
+  /** Whether it waits for room in a pool that is full, instead of failing with EAGAIN. @default false */
+  wait?: boolean;
+}
+
+/** Which part of a buffer an operation uses, and how it is to be done. */
+export interface TransferOptions extends OperationOptions {
   /**
    * In bytes.
    * @default 0
@@ -21,58 +54,160 @@ export interface BufferRange {
  * Reads from `offset` into the buffer.
  *
  * @returns how many bytes were read, fewer than asked at the end of a file
- * @throws SystemError EAGAIN at once if the pool is full, EBADF if it is closed; otherwise the I/O's error, when it is done
+ * @throws (rejects) SystemError EAGAIN if the pool is full, EBADF if it is closed, ETIMEDOUT if its deadline has ended it; AbortError ABORT_ERR if its signal
+ * has; otherwise the I/O's error, when it is done
  */
-export function read(pool: AioServicePool, buffer: IoBuffer, offset: number, range?: BufferRange): Promise<number> {
-  return run(pool, BLOCK_READ, buffer, offset, range);
+export function read(pool: AioServicePool, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
+  return transfer(pool, BLOCK_READ, buffer, offset, options);
 }
 
-/** Writes the buffer to `offset`. Returns and throws as {@link read}; completion is not durability (rule 8). */
-export function write(pool: AioServicePool, buffer: IoBuffer, offset: number, range?: BufferRange): Promise<number> {
-  return run(pool, BLOCK_WRITE, buffer, offset, range);
+/** Writes the buffer to `offset`. Returns and rejects as {@link read}; completion is not durability (rule 8): see `flags`. */
+export function write(pool: AioServicePool, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
+  return transfer(pool, BLOCK_WRITE, buffer, offset, options);
 }
 
-/** Makes all writes stable that have completed before. */
-export async function flush(pool: AioServicePool): Promise<void> {
-  await run(pool, BLOCK_FLUSH, null, 0);
+/**
+ * Makes all writes stable that were submitted before. Rejects with the error of the first operation submitted before that fails, or as {@link read}.
+ */
+export async function flush(pool: AioServicePool, options: OperationOptions = {}): Promise<void> {
+  await start(pool, BLOCK_FLUSH, null, 0, 0, 0, options);
 }
 
-function run(
+/** Says that nobody needs the range any more. Rejects as {@link read}, and with ENOTSUP if the device cannot. */
+export async function discard(
+  pool: AioServicePool,
+  offset: number,
+  lengthBytes: number,
+  options: OperationOptions = {},
+): Promise<void> {
+  await start(pool, BLOCK_DISCARD, null, 0, offset, lengthBytes, options);
+}
+
+/** Makes a range read as zeros. Rejects as {@link read}. */
+export async function zeroes(
+  pool: AioServicePool,
+  offset: number,
+  lengthBytes: number,
+  options: OperationOptions = {},
+): Promise<void> {
+  await start(pool, BLOCK_WRITE_ZEROES, null, 0, offset, lengthBytes, options);
+}
+
+/** Which parts of a range hold data: for the beginning of the range, which may be all of it. Rejects as {@link read}. */
+export async function extents(
+  pool: AioServicePool,
+  offset: number,
+  lengthBytes: number,
+  options: OperationOptions = {},
+): Promise<ExtentList> {
+  const list = new ExtentList();
+  await start(pool, BLOCK_EXTENTS, null, 0, offset, lengthBytes, options, list);
+  return list;
+}
+
+/** Resolves when there is room for one more operation: see `AioServicePool.whenAvailable`. Rejects with EBADF if the pool is closed. */
+export function available(pool: AioServicePool): Promise<void> {
+  return new Promise((resolve, reject) => {
+    pool.whenAvailable((error) => {
+      if (error === 0) resolve();
+      else reject(new SystemError(error, 'available', undefined, 'the pool is closed'));
+    });
+  });
+}
+
+function transfer(
+  pool: AioServicePool,
+  operation: BlockOperation,
+  buffer: IoBuffer,
+  offset: number,
+  options: TransferOptions,
+): Promise<number> {
+  const { bufferOffset = 0, lengthBytes = buffer.lengthBytes - bufferOffset } = options;
+  return start(pool, operation, buffer, bufferOffset, offset, lengthBytes, options);
+}
+
+function start(
   pool: AioServicePool,
   operation: BlockOperation,
   buffer: IoBuffer | null,
+  bufferOffset: number,
   offset: number,
-  { bufferOffset = 0, lengthBytes = (buffer?.lengthBytes ?? 0) - bufferOffset }: BufferRange = {},
+  lengthBytes: number,
+  options: OperationOptions,
+  list: ExtentList | null = null,
 ): Promise<number> {
   return new Promise((resolve, reject) => {
+    const { signal = null } = options;
+    if (signal?.aborted === true) {
+      reject(new AbortError(signal.reason));
+      return;
+    }
     const op = pool.allocate();
     op.operation = operation;
     op.buffer = buffer;
     op.bufferOffset = bufferOffset;
     op.offset = offset;
     op.lengthBytes = lengthBytes;
+    if (list !== null) op.extents = list;
     op.private = { resolve, reject } satisfies Settle;
     op.callback = settle;
-    const refused = pool.submit(op);
-    if (refused !== 0) {
-      pool.release(op);
-      const why = refused === EAGAIN ? `${pool.depth} operations are in flight` : 'the pool is closed';
-      reject(new SystemError(refused, nameOf(operation), undefined, why));
+    try {
+      applyOptions(op, options);
+      submit(pool, op, options.wait === true);
+    } catch (error) {
+      if (!op.submitted) pool.release(op);
+      reject(error);
     }
   });
 }
 
+function applyOptions(op: AioOp, { signal, priority, flags, deadlineMs, orderingKey, drain }: OperationOptions): void {
+  if (flags !== undefined) op.flags = flags;
+  if (priority !== undefined) op.priority = priority;
+  if (signal) op.signal = signal;
+  if (deadlineMs !== undefined) op.deadlineMs = deadlineMs;
+  if (orderingKey) op.orderingKey = orderingKey;
+  if (drain === true) op.drain = true;
+}
+
+function submit(pool: AioServicePool, op: AioOp, wait: boolean): void {
+  const refused = pool.submit(op);
+  if (refused === 0) return;
+  if (refused === EAGAIN && wait) {
+    pool.whenAvailable((error) => {
+      if (error !== 0) refuse(pool, op, error);
+      else if (op.signal?.aborted === true) giveUp(pool, op, new AbortError(op.signal.reason));
+      else submit(pool, op, true);
+    }, op.lengthBytes);
+    return;
+  }
+  refuse(pool, op, refused);
+}
+
+function refuse(pool: AioServicePool, op: AioOp, error: number): void {
+  const why = error === EBADF ? 'the pool is closed' : `${pool.inFlight} operations are in flight`;
+  giveUp(pool, op, new SystemError(error, nameOf(op), undefined, why));
+}
+
+function giveUp(pool: AioServicePool, op: AioOp, error: Error): void {
+  const { reject } = op.private as Settle;
+  pool.release(op);
+  reject(error);
+}
+
 interface Settle {
   resolve(transferredBytes: number): void;
-  reject(error: SystemError): void;
+  reject(error: Error): void;
 }
 
 function settle(op: AioOp): void {
   const { resolve, reject } = op.private as Settle;
-  if (op.error === 0) resolve(op.transferredBytes);
-  else reject(new SystemError(op.error, nameOf(op.operation)));
+  const { error, signal } = op;
+  if (error === 0) resolve(op.transferredBytes);
+  else if (error === ECANCELED && signal?.aborted === true) reject(new AbortError(signal.reason));
+  else reject(new SystemError(error, nameOf(op)));
 }
 
-function nameOf(operation: BlockOperation): string {
+function nameOf({ operation }: AioOp): string {
   return BLOCK_OPERATION_NAMES[operation] ?? 'aio';
 }

@@ -1,120 +1,280 @@
-import { availableParallelism } from 'node:os';
-import type { BlockDevice, BlockIo } from '@biodone/blockdev';
-import { TailQueue } from '@biodone/sync';
-import { SystemError } from '@biodone/uring';
-import { AioOp, type AioOpOwner, OBJECTS_MAX } from './aio-op.js';
+import {
+  type AbortVerdict,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_OPERATION_NAMES,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type BlockOperation,
+  type ExtentList,
+  pollDone,
+} from '@biodone/blockdev';
+import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
+import type { CancelCounts, CancelFilter } from './aio-file.js';
+import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
+import type { AvailableCallback } from './available-line.js';
+import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
+import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
+import { checkTime } from './errors.js';
+import { notTheCallers } from './operation-table.js';
+import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
+import type { OperationReport, PoolStatistics } from './pool-statistics.js';
+import type { PoolService } from './service.js';
 import { ServiceThreads } from './service-threads.js';
+import { PoolCloseError } from './teardown.js';
 
-/** Options of {@link AioServicePool}. */
-export interface AioServicePoolOptions {
-  /**
-   * Who serves the operations: `'inline'`, the submitting thread itself, whose event loop or polling takes the completions; or `'threads'`,
-   * service threads with a channel of the device each.
-   * @default 'inline'
-   */
-  service?: 'inline' | 'threads';
-  /**
-   * How many service threads.
-   * @default one per CPU
-   */
-  threads?: number;
-  /**
-   * How many operations may be in flight, 1 to 65536.
-   * @default 256
-   */
-  depth?: number;
+/** Options of {@link AioServicePool.close}. */
+export interface CloseOptions {
+  /** After how many milliseconds the promise is rejected if operations have not ended. @default Infinity */
+  deadlineMs?: number;
+  /** Whether operations are cancelled first, as far as they can be. @default false: they are waited for */
+  cancel?: boolean;
 }
-
-/** What {@link AioServicePool.submit} returns when the pool is full. */
-export const EAGAIN = 11 as const;
-/** What {@link AioServicePool.submit} returns when the pool is closed. */
-export const EBADF = 9 as const;
 
 /**
  * A class of operations with what serves it: here, the operations of one device.
  *
  * It belongs to the thread that made it. Operations in flight keep the process alive.
+ *
+ * An operation that need not wait goes straight to the device. One that must, because `inFlightMax` are there, waits in the queue, from which
+ * the discipline chooses; one with an ordering key for its turn; a flush for what it covers; and behind one that drains all others.
+ *
+ * @example
+ * ```js
+ * import { AioServicePool } from '@biodone/aio';
+ * import { openMem } from '@biodone/blockdev';
+ * import { IoBuffer } from '@biodone/uring';
+ *
+ * const device = openMem(65536);
+ * const pool = new AioServicePool(device, { inFlightMax: 8, discipline: 'disksort' });
+ * const op = pool.allocate();
+ * op.callback = ({ error, transferredBytes }) => console.log(error, transferredBytes); // 0 4096
+ * pool.read(op, IoBuffer.allocate(4096), 8192);
+ * await pool.close();
+ * await device.close();
+ * ```
  */
-export class AioServicePool implements AioOpOwner {
-  readonly device: BlockDevice;
-  readonly depth: number;
-  readonly #threads: ServiceThreads | null;
-  /** A list that is linked through the operations themselves: an array would grow and shrink, and allocate, as they come and go. */
-  readonly #free = new TailQueue<AioOp>();
-  #made = 0;
-  #inFlight = 0;
+export class AioServicePool extends Dispatcher {
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
   /**
    * @param device what the operations go to; close it after the pool
-   * @throws RangeError ERR_OUT_OF_RANGE
+   * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_TYPE; SystemError ENOENT for a discipline that there is not
    */
   constructor(device: BlockDevice, options: AioServicePoolOptions = {}) {
-    const { service = 'inline', depth = 256, threads = availableParallelism() } = options;
-    if (!isBetween(1, depth, 65536)) throw outOfRange('depth', '1 to 65536', depth);
-    if (!isBetween(1, threads, 1024)) throw outOfRange('threads', '1 to 1024', threads);
-    if (service !== 'inline' && service !== 'threads') throw outOfRange('service', `'inline' or 'threads'`, service);
-    this.device = device;
-    this.depth = depth;
-    this.#threads = service === 'threads' ? new ServiceThreads(device, depth, threads) : null;
+    const complete = completeOptions(options);
+    super(device, serviceOf(device, complete), complete);
   }
 
-  /** How many operations have been submitted and are not done. Synchronous ones do not count. */
-  get inFlight(): number {
-    return this.#inFlight;
+  /** Whether {@link close} has been called. */
+  get closed(): boolean {
+    return this.shut;
+  }
+
+  /** How many operations are done and have not been reaped. They count for `depth`. */
+  get unreapedCount(): number {
+    return this.unreaped.length;
   }
 
   /**
-   * An operation of this pool, with the fields of its last use. It is the caller's until its callback has returned.
+   * The queue's discipline. Setting it moves what waits, as if it had come in the order of its submission, into a queue of the new one
+   * (DIOCSSTRATEGY); it throws a SystemError ENOENT for a name that there is not, and nothing has changed then.
+   */
+  get discipline(): DisciplineName {
+    return this.queueDiscipline.name as DisciplineName;
+  }
+
+  set discipline(name: DisciplineName) {
+    this.queueDiscipline = makeDiscipline(name);
+  }
+
+  /**
+   * An operation of this pool, as new but for its identity. It is the caller's until its callback has returned.
    *
    * @throws RangeError ERR_OUT_OF_RANGE when 2^20 of them are with callers
    */
   allocate(): AioOp {
-    return this.#free.removeFirst() ?? this.#make();
-  }
-
-  /** Takes back an operation that is not in flight. A callback that does not return true does that by itself. */
-  release(op: AioOp): void {
-    if (op.submitted) throw new SystemError(16, 'release', undefined, `operation ${op.id} is in flight`);
-    if (op.owner !== this || op.queue !== null)
-      throw new SystemError(22, 'release', undefined, 'this operation is not the caller’s');
-    op.generation += 1;
-    op.callback = null;
-    op.buffer = null;
-    op.private = null;
-    this.#free.insertHead(op);
+    return this.table.allocate();
   }
 
   /**
-   * Submits an operation. With a callback it returns at once, and the callback runs later, once, whatever happens. With `callback === null`
-   * it returns with the operation done, and the operation stays the caller's.
+   * Takes back an operation of this pool that is not submitted. A callback that does not return true does that by itself.
    *
-   * @returns 0; or, with nothing done and the operation still the caller's, EAGAIN if `depth` operations are in flight (rule 9), EBADF if
-   * the pool or its device is closed
-   * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back
+   * @throws SystemError EBUSY if it is in flight, EINVAL if it is not the caller's or belongs to another pool, or to none
    */
-  submit(op: AioOp): 0 | typeof EAGAIN | typeof EBADF {
-    if (op.submitted) throw new SystemError(114, 'submit', undefined, `operation ${op.id} is in flight`);
-    if (op.owner !== this || op.queue !== null)
-      throw new SystemError(22, 'submit', undefined, 'this operation is not the caller’s');
-    if (this.#closing !== null || this.device.closed) return EBADF;
-    if (op.callback === null) {
-      this.device.strategySync(op);
-      return 0;
+  release(op: AioOp): void {
+    if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
+    if (op.submitted) throw new SystemError(EBUSY, 'release', undefined, `operation ${op.id} is in flight`);
+    if (op.phase === AIO_FREE || !this.table.owns(op)) notTheCallers(op, 'release');
+    this.table.putBack(op);
+  }
+
+  /** The operation that an id names; null if that use of it is over (rule 5). @throws SystemError ESRCH for an id that was never given out */
+  find(id: number): AioOp | null {
+    return this.table.find(id);
+  }
+
+  /** Fills in a read and submits it. @returns and throws as {@link submit} */
+  read(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
+    op.operation = BLOCK_READ;
+    return this.#transfer(op, buffer, offset, lengthBytes, bufferOffset);
+  }
+
+  /** Fills in a write and submits it. Completion is not durability (rule 8): see `flags`. @returns and throws as {@link submit} */
+  write(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
+    op.operation = BLOCK_WRITE;
+    return this.#transfer(op, buffer, offset, lengthBytes, bufferOffset);
+  }
+
+  /**
+   * Submits a flush: when it is done, all that was submitted to the file before is done and stable, whatever the priorities. It fails with the
+   * error of the first of these operations that fails, or with its own. What is submitted later is not held back.
+   *
+   * @returns and throws as {@link submit}
+   */
+  sync(op: AioOp): SubmitResult {
+    op.buffer = null;
+    return this.#range(op, BLOCK_FLUSH, 0, 0);
+  }
+
+  /** Submits a discard: nobody needs the range any more. @returns and throws as {@link submit} */
+  discard(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
+    return this.#range(op, BLOCK_DISCARD, offset, lengthBytes);
+  }
+
+  /** Submits a write of zeros. @returns and throws as {@link submit} */
+  zeroes(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
+    return this.#range(op, BLOCK_WRITE_ZEROES, offset, lengthBytes);
+  }
+
+  /** Asks which parts of a range hold data. @returns and throws as {@link submit} */
+  extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
+    op.extents = list;
+    return this.#range(op, BLOCK_EXTENTS, offset, lengthBytes);
+  }
+
+  /**
+   * Calls back when there is room for one more operation: in order, later, never in here. The room is not kept: whoever submits first has it, so
+   * submit in the callback. With a closed pool it is called with EBADF.
+   *
+   * @param lengthBytes how many bytes the operation is to move, where the pool has a limit of bytes
+   */
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0): void {
+    this.line.add(callback, lengthBytes);
+    if (this.shut) this.line.close(EBADF);
+    this.reconsider();
+  }
+
+  /**
+   * Asks for the end of an operation (rule 10): `'cancelled'`, it ends now, without having done anything, and completes with ECANCELED;
+   * `'in-progress'`, it has started and completes as it will, until when it owns its memory; `'done'`, it was done before. It completes through its
+   * own callback in any case, never in here.
+   *
+   * @param target the operation, or its id: one of an earlier use of the object is done, and the use that there is now is left alone
+   * @throws SystemError ESRCH for an id that was never given out, EINVAL for an operation that is with another pool
+   */
+  cancel(target: AioOp | number): AbortVerdict {
+    const op = typeof target === 'number' ? this.table.find(target) : target;
+    if (op?.submitted && op.owner !== this) notTheCallers(op, 'cancel');
+    const verdict = op === null ? 'done' : this.end(op);
+    this.counters.cancels[verdict] += 1;
+    this.reconsider();
+    return verdict;
+  }
+
+  /** Asks for the end of all operations of this pool, or of those of one kind. */
+  cancelAll({ operation }: CancelFilter = {}): CancelCounts {
+    // In the order of the phases those that wait come first: the end of others would make room for them at the device.
+    const ops = this.table.submitted().sort((left, right) => left.phase - right.phase);
+    const counts = { cancelled: 0, 'in-progress': 0, done: 0 };
+    this.file.freeze();
+    try {
+      for (const op of ops) {
+        if ((operation === undefined || op.operation === operation) && op.owner === this && op.submitted)
+          counts[this.cancel(op)] += 1;
+      }
+    } finally {
+      this.file.thaw();
     }
-    if (this.#inFlight === this.depth) return EAGAIN;
-    op.iodone = aiodone;
-    op.submitted = true;
-    this.#inFlight += 1;
-    if (this.#threads === null) this.device.strategy(op);
-    else this.#threads.start(op);
-    return 0;
+    return { cancelled: counts.cancelled, inProgress: counts['in-progress'] };
+  }
+
+  /**
+   * As {@link cancel}, and blocks until the operation is done. Callbacks run in here, its own among them.
+   *
+   * @param timeoutMs how long at most
+   * @returns `'cancelled'` if it has ended with ECANCELED, `'done'` if as it would have anyway, `'ETIME'` if it has not ended in time, `'EINTR'` if
+   * a signal came first
+   * @throws as {@link cancel}; SystemError EDEADLK if only the event loop can complete it
+   */
+  cancelSync(target: AioOp | number, timeoutMs: number = Number.POSITIVE_INFINITY): 'cancelled' | 'done' | 'ETIME' | 'EINTR' {
+    checkTime('timeoutMs', timeoutMs);
+    const op = typeof target === 'number' ? this.table.find(target) : target;
+    if (op === null || !op.submitted || op.phase === AIO_UNREAPED) return this.cancel(target) === 'done' ? 'done' : 'cancelled';
+    const { rare } = op;
+    op.mark(IS_WATCHED, true);
+    this.cancel(op);
+    const deadlineMs = this.timers.now() + timeoutMs;
+    while ((op.features & IS_WATCHED) !== 0) {
+      const leftMs = deadlineMs - this.timers.now();
+      const ended = this.wait(Math.max(0, leftMs));
+      if ((op.features & IS_WATCHED) === 0) break;
+      if (ended === 'EINTR' || leftMs <= 0) {
+        op.mark(IS_WATCHED, false);
+        return ended === 'EINTR' ? 'EINTR' : 'ETIME';
+      }
+    }
+    return rare.outcome === ECANCELED ? 'cancelled' : 'done';
+  }
+
+  /** Takes a completion that was kept by {@link queueCompletion}, the oldest (aio_waitcomplete with no time). Null if there is none. */
+  reap(): AioOp | null {
+    return this.reapOne(null);
+  }
+
+  /**
+   * As {@link reap}, and blocks until there is a completion (aio_waitcomplete, io_uring_wait_cqe).
+   *
+   * @returns the operation, which is the caller's; null if none is in flight; or why there is none
+   * @throws SystemError EDEADLK if only the event loop can complete operations of this device
+   */
+  waitComplete(timeoutMs: number = Number.POSITIVE_INFINITY): AioOp | 'EINTR' | 'ETIME' | null {
+    checkTime('timeoutMs', timeoutMs);
+    // What is done is looked at before the clock (NB-14).
+    const early = this.reap();
+    if (early !== null || this.inFlight === 0) return early;
+    const deadlineMs = this.timers.now() + timeoutMs;
+    for (;;) {
+      const leftMs = deadlineMs - this.timers.now();
+      const ended = this.wait(Math.max(0, leftMs));
+      const op = this.reap();
+      if (op !== null || this.inFlight === 0) return op;
+      if (ended === 'EINTR') return 'EINTR';
+      if (leftMs <= 0) return 'ETIME';
+    }
+  }
+
+  /**
+   * The completions that are kept by {@link queueCompletion}, as they come. Each operation is the loop's: it is to be submitted again or
+   * released. The loop ends when the pool is closed and nothing comes any more; one that is left early loses nothing, what comes is kept.
+   * There are at most `depth` that wait for it.
+   */
+  completions(): AsyncIterableIterator<AioOp> {
+    return this.unreaped.iterate(
+      () => this.reap(),
+      () => this.shut && this.inFlight === 0,
+    );
   }
 
   /** Delivers what has completed, without blocking, for a thread that does not return to its event loop. Returns how many. */
   poll(): number {
-    return this.#threads === null ? this.device.poll() : this.#threads.poll();
+    const count = this.service === null ? this.device.poll() : this.service.poll() + pollDone();
+    this.line.poll();
+    return count;
   }
 
   /**
@@ -125,65 +285,125 @@ export class AioServicePool implements AioOpOwner {
    * @throws SystemError EDEADLK if only the event loop can complete operations of this device
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    if (this.#inFlight === 0) return 0;
-    if (this.#threads !== null) return this.#threads.wait(timeoutMs);
+    const early = this.poll();
+    if (early > 0 || this.inFlight === 0) return early;
+    // What all operations of this pool wait for is with another one.
+    if (this.started === 0) return this.#waitForOthers(timeoutMs);
+    if (this.service !== null) return this.service.wait(timeoutMs);
     if (this.device.capabilities.progress === 'event-loop') {
-      throw new SystemError(35, 'wait', undefined, 'this device completes requests in the event loop alone; use service threads');
+      throw new SystemError(
+        EDEADLK,
+        'wait',
+        undefined,
+        'this device completes requests in the event loop alone; use service threads',
+      );
     }
     return this.device.wait(timeoutMs);
   }
 
-  /** Lets no more operations in, waits for those in flight and ends the threads. The device stays open. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#drain().then(() => this.#threads?.close());
-    return this.#closing;
+  /** What the pool has done, and what is with it. */
+  stats(): PoolStatistics {
+    const threads = this.service instanceof ServiceThreads ? this.service.statistics() : null;
+    return this.counters.statistics(this.inFlight - this.started, this.started, this.unreaped.length, threads);
+  }
+
+  /** The operations that are with the pool, with where they are and for how long. For people: it looks at all operations that there are. */
+  dump(): OperationReport[] {
+    const nowUs = this.clock.read();
+    const ops = this.table.submitted().filter((op) => op.owner === this);
+    return ops.map((op) => ({
+      id: op.id,
+      operation: BLOCK_OPERATION_NAMES[op.operation] ?? String(op.operation),
+      offset: op.offset,
+      lengthBytes: op.lengthBytes,
+      phase: AIO_PHASES[op.phase] as string,
+      ageMs: Math.max(0, (nowUs - op.startedAtUs) | 0) / 1000,
+    }));
+  }
+
+  /**
+   * Lets no more operations in, waits for those in flight, or cancels them first, and ends the threads. Who waits for room is told EBADF. The device
+   * stays open, and completions that are kept can still be reaped. It can be called again, as with a later deadline.
+   *
+   * @throws (rejects) {@link PoolCloseError} ETIMEDOUT if operations have not ended by the deadline, with what they are; they complete as they
+   * will, and the pool is closed then. RangeError ERR_OUT_OF_RANGE at once
+   */
+  close({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): Promise<void> {
+    checkTime('deadlineMs', deadlineMs);
+    if (this.#closing === null) {
+      this.shut = true;
+      this.#closing = this.#drain().then(() => this.#ended());
+      this.line.close(EBADF);
+      this.unreaped.tell();
+      this.reconsider();
+    }
+    if (cancel) this.cancelAll();
+    return deadlineMs === Number.POSITIVE_INFINITY ? this.#closing : this.#before(this.#closing, deadlineMs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** For {@link aiodone} alone: an operation is done. */
-  finish(op: AioOp): void {
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) this.#drained?.();
-    op.submitted = false;
-    const { generation } = op;
-    let kept: boolean | undefined | void = false;
-    try {
-      kept = op.callback?.(op);
-    } finally {
-      // An operation that the callback has submitted again is kept, whatever the callback returned or threw.
-      // One that it has released itself may be somebody else's already, which the generation tells.
-      if (kept !== true && !op.submitted && op.generation === generation) this.release(op);
-    }
+  /** @internal */
+  protected settled(): void {
+    if (!this.shut || this.inFlight > 0) return;
+    this.#drained?.();
+    this.unreaped.tell();
   }
 
-  #make(): AioOp {
-    if (this.#made === OBJECTS_MAX) throw outOfRange('operations', `at most ${OBJECTS_MAX}`, this.#made + 1);
-    this.#made += 1;
-    return new AioOp(this, this.#made - 1);
+  #transfer(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number, bufferOffset: number): SubmitResult {
+    op.buffer = buffer;
+    op.bufferOffset = bufferOffset;
+    op.offset = offset;
+    op.lengthBytes = lengthBytes;
+    return this.submit(op);
+  }
+
+  #range(op: AioOp, operation: BlockOperation, offset: number, lengthBytes: number): SubmitResult {
+    op.operation = operation;
+    op.offset = offset;
+    op.lengthBytes = lengthBytes;
+    return this.submit(op);
+  }
+
+  #waitForOthers(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    for (const user of this.file.users) if (user !== this && user.started > 0) return user.wait(timeoutMs);
+    return 0;
   }
 
   #drain(): Promise<void> {
-    if (this.#inFlight === 0) return Promise.resolve();
+    if (this.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained = resolve;
     });
   }
+
+  async #ended(): Promise<void> {
+    this.file.detach(this);
+    await this.service?.close();
+  }
+
+  #before(closing: Promise<void>, deadlineMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(new PoolCloseError(this.dump(), deadlineMs));
+      const cancelTimer = this.timers.after(deadlineMs, late, true);
+      const settle = (settled: () => void) => (): void => {
+        cancelTimer();
+        settled();
+      };
+      closing.then(settle(resolve), (error) => settle(() => reject(error))());
+    });
+  }
 }
 
-/** One function for all operations, so that submitting makes no closure. */
-function aiodone(io: BlockIo): void {
-  const op = io as AioOp;
-  op.owner.finish(op);
+function serviceOf(device: BlockDevice, { service, depth, threads, asked }: CompleteOptions): PoolService | null {
+  if (service === 'threads') return new ServiceThreads(device, depth, threads, asked);
+  return service === 'inline' ? null : service;
 }
 
-function isBetween(least: number, value: number, most: number): boolean {
-  return Number.isInteger(value) && value >= least && value <= most;
-}
-
-function outOfRange(name: string, range: string, value: unknown): RangeError {
-  const message = `The value of "${name}" is out of range. It must be ${range}. Received ${String(value)}`;
-  return Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+/** As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. */
+export function queueCompletion(op: AioOp): true {
+  op.owner?.keepCompletion(op);
+  return true;
 }

@@ -2,18 +2,21 @@ import type { AbortVerdict } from '@biodone/blockdev';
 import type { AioOp } from './aio-op.js';
 
 /**
- * What serves a pool's operations. It completes an operation by setting `op.error`, `op.transferredBytes` and `op.state = IO_DONE`, then calling
- * `op.iodone(op)`, once, and never inside {@link start}.
+ * Who serves a pool's operations instead of the submitting thread. It completes an operation by setting `error`, `transferredBytes`, and `state` to
+ * IO_DONE, and then calling `op.iodone(op)`, once, and never inside `start`. A pool that serves inline has none, and calls its device.
  */
 export interface PoolService {
-  /** Takes an operation. Never blocks, and never throws for what is wrong with the operation: that is its `error`. */
+  /** Takes an operation. It neither blocks nor throws; the operation may stay with it until the next microtask, `poll` or `wait`. */
   start(op: AioOp): void;
-  /** Asks for the end of an operation (rule 10), which completes in any case. */
+  /**
+   * Asks for the end of an operation that it has been given (rule 10). The operation completes in any case, not inside this call:
+   * with ECANCELED if the verdict is `'cancelled'`.
+   */
   abort(op: AioOp): AbortVerdict;
-  /** Delivers what has completed, without blocking. Returns how many. */
+  /** Delivers what is done, without blocking. Returns how many operations that were. */
   poll(): number;
-  /** Blocks until something has completed, and delivers it. Returns how many, or why none. */
+  /** Blocks until something is done, and delivers it. */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
-  /** Ends, once nothing is under way any more, and gives everything back. */
+  /** Ends it. No operation is with it, and none will come. */
   close(): Promise<void>;
 }

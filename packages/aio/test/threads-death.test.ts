@@ -120,10 +120,10 @@ describe('terminate() of a service thread', () => {
       // Nobody writes to it.
       const read = run(service, opOf());
       await until(() => service.statistics().threads[0]?.state === 'in kernel');
-      expect(device.state.channels).toBe(1);
+      expect(device.state.channels.isUsed()).toBe(true);
       await workers[0]?.terminate();
       expect((await read).error).toBe(EIO);
-      expect([service.statistics().died, device.state.channels]).toEqual([1, 0]);
+      expect([service.statistics().died, device.state.channels.isUsed()]).toEqual([1, false]);
       await service.close();
     };
     await cycle();

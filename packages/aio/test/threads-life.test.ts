@@ -60,7 +60,7 @@ describe('service threads', () => {
     const { service, workers } = watch(device, { idleMs: 20 });
     await run(service, opOf());
     await until(() => service.statistics().threads.length === 0);
-    expect(device.state.channels).toBe(0);
+    expect(device.state.channels.isUsed()).toBe(false);
     expect((await run(service, opOf())).error).toBe(0);
     expect([workers.length, service.statistics().died]).toEqual([2, 0]);
     await service.close();

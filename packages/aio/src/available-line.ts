@@ -1,0 +1,97 @@
+import type { BlockTimers } from '@biodone/blockdev';
+import { SoftInterrupt } from '@biodone/sync';
+
+/** Is called when there is room: with 0, or with EBADF if there never will be, because the pool is closed. */
+export type AvailableCallback = (error: number) => void;
+
+interface Waiter {
+  readonly callback: AvailableCallback;
+  readonly bytes: number;
+}
+
+/** After how many milliseconds the line is looked at although nothing has told that there is room. */
+const RECHECK_MS = 1000;
+
+/**
+ * Who waits for room in a pool, in order. Each is called when there is room, and the next one if there is room still.
+ *
+ * It is woken by what makes room, and by a timer, should that ever fail to be told (rule 9).
+ */
+export class AvailableLine {
+  readonly #waiting: Waiter[] = [];
+  readonly #timers: BlockTimers;
+  readonly #hasRoom: (bytes: number) => boolean;
+  readonly #tell: SoftInterrupt;
+  #cancelTimer: (() => void) | null = null;
+  #error = 0;
+
+  constructor(timers: BlockTimers, hasRoom: (bytes: number) => boolean) {
+    this.#timers = timers;
+    this.#hasRoom = hasRoom;
+    this.#tell = new SoftInterrupt((budget) => this.#run(budget));
+  }
+
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /** @param bytes for how many bytes there is to be room */
+  add(callback: AvailableCallback, bytes: number): void {
+    this.#waiting.push({ callback, bytes });
+    this.#watch();
+    // Never in here, also if there is room now.
+    if (this.#waiting.length === 1) this.#tell.schedule();
+  }
+
+  /** There may be room. */
+  wake(): void {
+    if (this.#waiting.length > 0) this.#tell.schedule();
+  }
+
+  /** As {@link wake}, for a thread that does not return to its event loop. */
+  poll(): number {
+    return this.#waiting.length === 0 ? 0 : this.#tell.runNow(this.#waiting.length);
+  }
+
+  /** There will be no room any more. */
+  close(error: number): void {
+    this.#error = error;
+    this.wake();
+  }
+
+  #run(budget: number): number {
+    let count = 0;
+    try {
+      while (count < budget && this.#isServable()) {
+        const { callback } = this.#waiting.shift() as Waiter;
+        count += 1;
+        callback(this.#error);
+      }
+    } finally {
+      if (this.#waiting.length === 0) this.#unwatch();
+      else if (this.#isServable()) this.#tell.schedule();
+    }
+    return count;
+  }
+
+  #isServable(): boolean {
+    const first = this.#waiting[0];
+    return first !== undefined && (this.#error !== 0 || this.#hasRoom(first.bytes));
+  }
+
+  #watch(): void {
+    if (this.#cancelTimer !== null) return;
+    const look = (): void => {
+      this.#cancelTimer = null;
+      if (this.#waiting.length === 0) return;
+      this.#watch();
+      this.wake();
+    };
+    this.#cancelTimer = this.#timers.after(RECHECK_MS, look, false);
+  }
+
+  #unwatch(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+  }
+}

@@ -1,0 +1,78 @@
+import { EINVAL, SystemError } from '@biodone/uring';
+import { AIO_FREE, AIO_IDLE, AioOp, OBJECTS_MAX } from './aio-op.js';
+import { ESRCH } from './errno.js';
+import { outOfRange } from './errors.js';
+
+/** The operations that a pool has made, and those of others that have been submitted to it: who is there, and who is free. */
+export class OperationTable {
+  readonly #made: AioOp[] = [];
+  /** A stack on an array that never shrinks: a list through the operations would touch their neighbours. */
+  readonly #free: (AioOp | null)[] = [];
+  #freeCount = 0;
+  /** Operations that belong to no pool. Nobody takes them back, so they are held weakly, and those that are gone are looked for now and then. */
+  readonly #guests = new Map<number, WeakRef<AioOp>>();
+  #sweepAt = 64;
+
+  /** The operation that was put back last, which is most likely in the processor's cache; or a new one. */
+  allocate(): AioOp {
+    if (this.#freeCount === 0) return this.#make();
+    this.#freeCount -= 1;
+    const op = this.#free[this.#freeCount] as AioOp;
+    op.phase = AIO_IDLE;
+    return op;
+  }
+
+  /** Takes an operation back: from now on it has another id. */
+  putBack(op: AioOp): void {
+    op.reset();
+    op.generation = (op.generation + 1) | 0;
+    op.phase = AIO_FREE;
+    this.#free[this.#freeCount] = op;
+    this.#freeCount += 1;
+  }
+
+  /** Whether an operation is one that this pool has made. */
+  owns(op: AioOp): boolean {
+    return this.#made[op.number] === op;
+  }
+
+  /** Remembers an operation of somebody's own. */
+  adopt(op: AioOp): void {
+    if (this.#guests.get(op.number)?.deref() === op) return;
+    this.#guests.set(op.number, new WeakRef(op));
+    if (this.#guests.size < this.#sweepAt) return;
+    for (const [number, guest] of this.#guests) if (guest.deref() === undefined) this.#guests.delete(number);
+    this.#sweepAt = Math.max(64, this.#guests.size * 2);
+  }
+
+  /**
+   * The operation that an id names; null if that use of it is over.
+   *
+   * @throws SystemError ESRCH for an id of no operation of this pool
+   */
+  find(id: number): AioOp | null {
+    const number = id % (2 * OBJECTS_MAX);
+    const op = number < OBJECTS_MAX ? this.#made[number] : this.#guests.get(number)?.deref();
+    if (op === undefined || !(id >= 0))
+      throw new SystemError(ESRCH, 'find', undefined, `no operation of this pool has had the id ${id}`);
+    return op.id === id ? op : null;
+  }
+
+  /** A list of those that are with the pool, for what may change it. */
+  submitted(): AioOp[] {
+    const guests = [...this.#guests.values()].map((guest) => guest.deref()).filter((op) => op !== undefined);
+    return [...this.#made, ...guests].filter((op) => op.submitted);
+  }
+
+  #make(): AioOp {
+    if (this.#made.length === OBJECTS_MAX) throw outOfRange('operations', `at most ${OBJECTS_MAX} at a time`, OBJECTS_MAX + 1);
+    const op = new AioOp(this.#made.length);
+    this.#made.push(op);
+    return op;
+  }
+}
+
+/** @throws SystemError EINVAL */
+export function notTheCallers(op: AioOp, call: string): never {
+  throw new SystemError(EINVAL, call, undefined, `operation ${op.id} is not the caller’s`);
+}

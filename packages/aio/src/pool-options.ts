@@ -1,0 +1,78 @@
+import { type BlockTimers, threadTimers } from '@biodone/blockdev';
+import { AioFile } from './aio-file.js';
+import type { DisciplineName } from './bufq/disciplines.js';
+import { checkInteger, invalidType, outOfRange } from './errors.js';
+import type { PoolService } from './service.js';
+import { type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
+
+/** Options of {@link AioServicePool}; what those of service threads say holds with `service: 'threads'`. */
+export interface AioServicePoolOptions extends ServiceThreadsOptions {
+  /**
+   * Who serves the operations: `'inline'`, the submitting thread itself, whose event loop or polling takes the completions; or `'threads'`,
+   * service threads with a channel of the device each; or a service of one's own, which serves this pool alone and is closed with it.
+   * @default 'inline'
+   */
+  service?: 'inline' | 'threads' | PoolService;
+  /**
+   * How many service threads there can be: they are started on need.
+   * @default one per CPU that the process may use
+   */
+  threads?: number;
+  /**
+   * How many operations may be submitted and not done, 1 to 65536. Beyond them `submit` returns EAGAIN.
+   * @default 256
+   */
+  depth?: number;
+  /**
+   * How many of them may be with the device, 1 to `depth`; the others wait in the pool's queue. Set it to what the device can work on at a time,
+   * so that the discipline and not the device decides what goes next.
+   * @default `depth`: nothing waits in the pool
+   */
+  inFlightMax?: number;
+  /**
+   * How many bytes the operations that are submitted and not done may move, all together. Beyond them `submit` returns EAGAIN; one that is
+   * larger by itself goes alone. A limit makes each operation a little dearer.
+   * @default Infinity
+   */
+  bytesMax?: number;
+  /**
+   * In which order those that wait go to the device: `'fcfs'` as they came, `'disksort'` by offset, `'readprio'` reads first, `'priocscan'` by
+   * priority and offset.
+   * @default 'fcfs'
+   */
+  discipline?: DisciplineName;
+  /**
+   * The open file, where more than one device stands for it.
+   * @default one that all pools of the same device object share
+   */
+  file?: AioFile;
+  /** @default this thread's */
+  timers?: BlockTimers;
+}
+
+/** With all defaults; `threads` is for service threads alone. */
+export type CompleteOptions = Required<Omit<AioServicePoolOptions, 'file' | keyof ServiceThreadsOptions>> & {
+  readonly file: AioFile | null;
+  readonly timers: BlockTimers;
+  /** What was asked for, for service threads. */
+  readonly asked: ServiceThreadsOptions;
+};
+
+/** @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE */
+export function completeOptions(options: AioServicePoolOptions): CompleteOptions {
+  const { service = 'inline', depth = 256, bytesMax = Number.POSITIVE_INFINITY, discipline = 'fcfs', file = null } = options;
+  const { inFlightMax = depth, threads = threadsDefault(), timers = threadTimers } = options;
+  checkInteger('depth', depth, 1, 65536);
+  checkInteger('threads', threads, 1, 1024);
+  checkInteger('inFlightMax', inFlightMax, 1, depth);
+  if (service !== 'inline' && service !== 'threads' && !isService(service)) {
+    throw outOfRange('service', `'inline', 'threads' or a PoolService`, service);
+  }
+  if (typeof bytesMax !== 'number' || !(bytesMax >= 1)) throw outOfRange('bytesMax', '>= 1, or Infinity', bytesMax);
+  if (file !== null && !(file instanceof AioFile)) throw invalidType('file', 'an AioFile', file);
+  return { service, depth, inFlightMax, bytesMax, discipline, threads, timers, file, asked: options };
+}
+
+function isService(service: unknown): service is PoolService {
+  return typeof service === 'object' && service !== null && typeof (service as PoolService).start === 'function';
+}
