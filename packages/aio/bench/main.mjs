@@ -5,7 +5,8 @@
 // All paths are run once, then all again, and so on (A B A B, and every other time from the last to the first): what disturbs the machine for a while
 // disturbs all of them. Each path warms up before it counts. Each figure is the median of the repeats; the table shows the lowest and the highest
 // too. Both sides of a ratio do the same work, in the same repeat, with the same clock: performance.now() once a read
-// (../../uring/bench/recorder.mjs). Files are read from the page cache. One thread that decrypts takes more than one CPU, as Node collects its garbage
+// (../../uring/bench/recorder.mjs); those on the null device look at the processor's time once in 4096 operations
+// (../../blockdev/bench/tally.mjs). Files are read from the page cache, but for the two disciplines, which are for a disk that is busy. One thread that decrypts takes more than one CPU, as Node collects its garbage
 // on others: so on two CPUs the ratio has less than 2 as its limit, and more so the smaller the requests are, of which the pool's own thread
 // handles each. Service threads are idle once, at the end (idle.mjs).
 import {
@@ -21,7 +22,11 @@ import {
 } from '../../../scripts/bench-table.mjs';
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
 import { idle, reasonAgainstIdle } from './idle.mjs';
-import { blockingThreads, crypt, nodeCallbacks, reasonAgainstRings, ringThreads } from './service-threads.mjs';
+import { nullDeviceSync, nullPool, nullPoolSync } from './in-memory.mjs';
+import { nodeCallbacks, nodePromises, nodeSync, pool, poolPromises, reasonAgainstRings, uringAlone } from './pool-reads.mjs';
+import { priorities } from './priorities.mjs';
+import { blockingThreads, crypt, ringThreads } from './service-threads.mjs';
+import { barePread, poolSync } from './synchronous.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
@@ -29,21 +34,48 @@ const BLOCK_BYTES = 4096;
 const WARM_UP_SHARE = 0.5;
 
 const PATHS = [
-  { id: 'fs_read', run: nodeCallbacks },
-  { id: 'threads_pread', run: blockingThreads },
-  { id: 'threads_uring', run: ringThreads, needs: reasonAgainstRings },
+  { id: 'null_pool', run: nullPool },
+  { id: 'null_pool_sync', run: nullPoolSync },
+  { id: 'null_device_sync', run: nullDeviceSync },
+  { id: 'uring_d32', run: uringAlone, needs: reasonAgainstRings },
+  { id: 'pool_d32', run: pool, needs: reasonAgainstRings },
+  { id: 'pool_promises_d32', run: poolPromises, needs: reasonAgainstRings },
+  { id: 'fs_read_d32', run: nodeCallbacks },
+  { id: 'filehandle_d32', run: nodePromises },
+  { id: 'threads_pread_d32', run: blockingThreads },
+  { id: 'threads_uring_d32', run: ringThreads, needs: reasonAgainstRings },
+  { id: 'pool_d1', run: pool, depth: 1, needs: reasonAgainstRings },
+  { id: 'filehandle_d1', run: nodePromises, depth: 1 },
+  { id: 'pool_sync_d1', run: poolSync, depth: 1 },
+  { id: 'pread_d1', run: barePread, depth: 1 },
+  { id: 'fs_readsync_d1', run: nodeSync, depth: 1 },
   { id: 'crypt_64k_1thread', run: crypt(1, 65536) },
   { id: 'crypt_64k_2threads', run: crypt(2, 65536) },
   { id: 'crypt_4k_1thread', run: crypt(1, 4096) },
   { id: 'crypt_4k_2threads', run: crypt(2, 4096) },
+  { id: 'direct_fcfs', run: priorities('fcfs'), needs: reasonAgainstDirect },
+  { id: 'direct_priocscan', run: priorities('priocscan'), needs: reasonAgainstDirect },
 ];
 
-/** Ratios of reads a second. */
+/** Of samples that are rates, or have one. */
+const over = (ours, theirs) => ({ from: [ours, theirs], of: (our, their) => rateOf(our) / rateOf(their) });
+
 const FIGURES = [
-  { id: 'threads_over_fs_read', ours: 'threads_pread', over: 'fs_read' },
-  { id: 'threads_uring_over_fs_read', ours: 'threads_uring', over: 'fs_read' },
-  { id: 'crypt_2threads_over_1', ours: 'crypt_64k_2threads', over: 'crypt_64k_1thread' },
-  { id: 'crypt_4k_2threads_over_1', ours: 'crypt_4k_2threads', over: 'crypt_4k_1thread' },
+  { id: 'null_ops_per_s', from: ['null_pool'], of: (rate) => rate },
+  { id: 'null_sync_extra_ns', from: ['null_pool_sync', 'null_device_sync'], of: (pooled, bare) => 1e9 / pooled - 1e9 / bare },
+  { id: 'd32_over_uring', ...over('pool_d32', 'uring_d32') },
+  { id: 'd32_over_fs_read', ...over('pool_d32', 'fs_read_d32') },
+  { id: 'd32_over_filehandle', ...over('pool_d32', 'filehandle_d32') },
+  { id: 'd32_promise_over_filehandle', ...over('pool_promises_d32', 'filehandle_d32') },
+  { id: 'd1_over_filehandle', ...over('pool_d1', 'filehandle_d1') },
+  { id: 'sync_over_pread_time', ...over('pread_d1', 'pool_sync_d1') },
+  { id: 'sync_over_readsync_time', ...over('fs_readsync_d1', 'pool_sync_d1') },
+  { id: 'threads_over_fs_read', ...over('threads_pread_d32', 'fs_read_d32') },
+  { id: 'threads_uring_over_fs_read', ...over('threads_uring_d32', 'fs_read_d32') },
+  { id: 'crypt_2threads_over_1', ...over('crypt_64k_2threads', 'crypt_64k_1thread') },
+  { id: 'crypt_4k_2threads_over_1', ...over('crypt_4k_2threads', 'crypt_4k_1thread') },
+  { id: 'prio_p99_over_fcfs', from: ['direct_priocscan', 'direct_fcfs'], of: (prio, fcfs) => prio.p99 / fcfs.p99 },
+  { id: 'prio_throughput_over_fcfs', ...over('direct_priocscan', 'direct_fcfs') },
 ];
 
 const options = readOptions({ slice: { value: 'MS', default: 1000 }, idle: { value: 'SECONDS', default: 10 } });
@@ -51,20 +83,20 @@ if (options !== undefined) await main(options);
 
 async function main({ json, repeats, slice, idle: idleSeconds }) {
   const loadBefore = currentLoad();
+  const file = new TestFile();
   const reasons = new Map();
   for (const { id, needs } of PATHS) {
-    const reason = needs?.() ?? null;
+    const reason = needs?.(file) ?? null;
     if (reason !== null) reasons.set(id, reason);
   }
   const possible = PATHS.filter(({ id }) => !reasons.has(id));
   const samples = new Map(PATHS.map(({ id }) => [id, []]));
-  const file = new TestFile();
   const load = { path: file.path, fileBytes: FILE_BYTES, depth: DEPTH, blockBytes: BLOCK_BYTES, lengthMs: slice };
   for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const { id, run } of repeat % 2 === 0 ? possible : possible.toReversed()) {
+    for (const { id, run, depth = DEPTH } of repeat % 2 === 0 ? possible : possible.toReversed()) {
       tell(`repeat ${repeat + 1} of ${repeats}: ${id}`);
       file.readThrough();
-      samples.get(id).push(await run({ ...load, warmUpMs: slice * WARM_UP_SHARE, seed: repeat }));
+      samples.get(id).push(await run({ ...load, depth, warmUpMs: slice * WARM_UP_SHARE, seed: repeat }));
     }
   }
   file.close();
@@ -72,9 +104,12 @@ async function main({ json, repeats, slice, idle: idleSeconds }) {
   const quiet = reasonAgainstIdle() === null ? [(await idle(idleSeconds)).threadsMs] : [];
   tell('');
   const environment = environmentOf(loadBefore, repeats);
-  const figures = FIGURES.map(({ id, ours, over }) => ({ id, values: valuesOf(samples, ours, over) }));
+  const figures = FIGURES.map(({ id, from, of }) => ({ id, values: valuesOf(samples, from, of) }));
   figures.push({ id: 'idle_threads_cpu_ms', values: quiet });
-  printTable([['reads a second', 'median', 'lowest', 'highest'], ...[...samples].map(([id, all]) => [id, ...spread(all)])]);
+  printTable([
+    ['operations a second', 'median', 'lowest', 'highest'],
+    ...[...samples].map(([id, all]) => [id, ...spread(all.map(rateOf))]),
+  ]);
   console.log();
   printFigures(figures);
   for (const reason of new Set(reasons.values())) console.log(`\nnot available: ${reason}`);
@@ -82,7 +117,16 @@ async function main({ json, repeats, slice, idle: idleSeconds }) {
   writeFigures(json, figures, environment);
 }
 
-function valuesOf(samples, ours, over) {
-  const others = samples.get(over);
-  return others.length === 0 ? [] : samples.get(ours).map((value, repeat) => value / others[repeat]);
+function valuesOf(samples, from, of) {
+  const columns = from.map((id) => samples.get(id));
+  if (columns.some((column) => column.length === 0)) return [];
+  return columns[0].map((_, repeat) => of(...columns.map((column) => column[repeat])));
+}
+
+function rateOf(sample) {
+  return typeof sample === 'number' ? sample : sample.iops;
+}
+
+function reasonAgainstDirect({ noDirect }) {
+  return reasonAgainstRings() ?? noDirect;
 }
