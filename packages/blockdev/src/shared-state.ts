@@ -140,6 +140,8 @@ export class SharedState {
 
   detach(): void {
     this.channels.leave(this.#row);
+    // The next channel to come has the row: what is still started here, and refused, is not to say that it is idle.
+    this.#row = -1;
   }
 
   /** The channel's first request has come, or its last has gone: who closes the device waits for those in between. */

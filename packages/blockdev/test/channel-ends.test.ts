@@ -84,6 +84,32 @@ describe('closing a device', () => {
     await channel.close();
   });
 
+  it('waits for a channel that has the place of a closed one, whatever is started on that', async () => {
+    const timers = new VirtualTimers();
+    let closed = false;
+    const device = new BlockDevice(
+      heldDriver(() => {
+        closed = true;
+      }),
+      { timers },
+    );
+    const before = attachDevice(device.handle());
+    await before.close();
+    const channel = attachDevice(device.handle());
+    const request = start(channel, read());
+    expect(await start(before, read())).toMatchObject({ error: 9 });
+    expect(runSync(before, read())).toMatchObject({ error: 9 });
+    const closing = device.close();
+    await timers.advance(10);
+    expect(closed).toBe(false);
+    biodone(started.pop() as BlockIo, 0);
+    expect(await request).toMatchObject({ error: 0 });
+    await timers.advance(10);
+    await closing;
+    expect(closed).toBe(true);
+    await channel.close();
+  });
+
   it('waits for what a channel does in its own thread', async () => {
     const timers = new VirtualTimers();
     let closed = false;
