@@ -146,10 +146,11 @@ export class BlockDevice {
       wait: (milliseconds) => this.wait(milliseconds),
     });
     this.#held = this.path.live.held;
-    if (this.#attached) this.state.attach();
     this.#setEnds();
     this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
+    // When nothing can fail any more: nobody would give the place in the table back.
+    if (this.#attached) this.state.attach();
   }
 
   get limits(): Required<BlockLimits> {

@@ -54,7 +54,7 @@ export class SharedState {
     this.memory = memory ?? new SharedArrayBuffer(BYTES);
     this.#words = new Int32Array(this.memory, 0, WORDS);
     this.#size = new Float64Array(this.memory, SIZE_BYTES, 1);
-    this.channels = new ChannelTable(new Int32Array(this.memory, TABLE_BYTES, ChannelTable.WORDS));
+    this.channels = new ChannelTable(this.memory, TABLE_BYTES);
   }
 
   /**
