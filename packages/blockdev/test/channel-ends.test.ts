@@ -116,6 +116,58 @@ describe('closing a device', () => {
     await channel.close();
   });
 
+  it('does not wait for what a quiesced channel holds back', async () => {
+    const timers = new VirtualTimers();
+    let closed = false;
+    const device = new BlockDevice(
+      heldDriver(() => {
+        closed = true;
+      }),
+      { timers },
+    );
+    const channel = attachDevice(device.handle());
+    const before = start(channel, read());
+    const quiet = channel.quiesce();
+    const heldBack = [start(channel, read()), start(channel, read())];
+    const closing = device.close();
+    await settled();
+    expect(closed).toBe(false);
+    biodone(started.pop() as BlockIo, 0);
+    expect(await before).toMatchObject({ error: 0 });
+    await quiet;
+    heldBack.push(start(channel, read()));
+    await timers.advance(10);
+    await closing;
+    expect(closed).toBe(true);
+    channel.resume();
+    for (const each of heldBack) expect(await each).toMatchObject({ error: 9 });
+    expect(started).toEqual([]);
+    await channel.close();
+  });
+
+  it('waits for what a quiesced channel has started again', async () => {
+    const timers = new VirtualTimers();
+    let closed = false;
+    const device = new BlockDevice(
+      heldDriver(() => {
+        closed = true;
+      }),
+      { timers },
+    );
+    const channel = attachDevice(device.handle());
+    await channel.quiesce();
+    const heldBack = start(channel, read());
+    channel.resume();
+    const closing = device.close();
+    await timers.advance(10);
+    expect(closed).toBe(false);
+    biodone(started.pop() as BlockIo, 0);
+    expect(await heldBack).toMatchObject({ error: 0 });
+    await timers.advance(10);
+    await closing;
+    await channel.close();
+  });
+
   it('waits for what a channel does in its own thread', async () => {
     const timers = new VirtualTimers();
     let closed = false;
