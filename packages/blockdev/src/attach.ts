@@ -29,7 +29,22 @@ export function attachDevice(handle: DeviceHandle): BlockDevice {
     throw new SystemError(ENOTSUP, 'attach', undefined, `devices of the driver '${driver}' are for one thread alone`);
   }
   if (shared !== undefined) checkShared(shared);
-  return definition.attach(handle, attachDevice);
+  return attachAll((attach) => definition.attach?.(handle, attach) as BlockDevice);
+}
+
+/** Attaches a device with those under it. If one of them fails, the others are closed. */
+function attachAll(open: (attach: (handle: DeviceHandle) => BlockDevice) => BlockDevice): BlockDevice {
+  const below: BlockDevice[] = [];
+  try {
+    return open((handle) => {
+      const device = attachDevice(handle);
+      below.push(device);
+      return device;
+    });
+  } catch (error) {
+    for (const device of below) void device.close();
+    throw error;
+  }
 }
 
 /** @throws TypeError ERR_INVALID_ARG_TYPE; SystemError EBADF */

@@ -50,6 +50,11 @@ export function putOff(io: BlockIo): void {
   drain.schedule();
 }
 
+/** Whether the callback of a request is put off. */
+export function isPutOff(io: BlockIo): boolean {
+  return io.queue === done;
+}
+
 /**
  * Blocks the thread until a request without `iodone` is done. As biowait(9). It is a system call that waits, so a signal can end it.
  *

@@ -146,10 +146,11 @@ export class BlockDevice {
       wait: (milliseconds) => this.wait(milliseconds),
     });
     this.#held = this.path.live.held;
-    if (this.#attached) this.state.attach();
     this.#setEnds();
     this.#refresh();
     driver.attached?.({ resized: (sizeBytes) => this.#resized(sizeBytes), removed: () => this.#removed() });
+    // When nothing can fail any more: nobody would give the place in the table back.
+    if (this.#attached) this.state.attach();
   }
 
   get limits(): Required<BlockLimits> {
@@ -283,6 +284,8 @@ export class BlockDevice {
     this.#quiesced -= 1;
     this.#mark();
     if (this.#quiesced > 0) return;
+    // As the first request does: before it is checked whether the device is closed.
+    if (!this.#held.isEmpty) this.state.setBusy(true);
     beginSubmit();
     try {
       for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) {
@@ -435,8 +438,20 @@ export class BlockDevice {
     const error = this.#check(io);
     if (error !== 0) this.#complete(io, error);
     else if (io.operation >= BLOCK_RESET) this.#manage(io);
-    else if (this.#quiesced > 0) this.#held.insertTail(io);
+    else if (this.#quiesced > 0) this.#hold(io);
     else this.path.layer.start(io);
+  }
+
+  #hold(io: BlockIo): void {
+    this.#held.insertTail(io);
+    this.#lookForQuiet();
+  }
+
+  /** What is held back has not reached the driver: who closes the device in another thread need not wait for it. */
+  #lookForQuiet(): boolean {
+    const isQuiet = this.path.live.count === this.#held.length;
+    if (isQuiet) this.state.setBusy(false);
+    return isQuiet;
   }
 
   /** Something has changed that plain requests depend on. */
@@ -491,7 +506,7 @@ export class BlockDevice {
       endSubmit();
       return;
     }
-    if (this.path.live.count === this.#held.length) for (const resolve of this.#quiet.splice(0)) resolve();
+    if (this.#lookForQuiet()) for (const resolve of this.#quiet.splice(0)) resolve();
     this.#tellDrained();
     this.#await(this.#resets.length > 0 || this.#quiet.length > 0 || this.#closing !== null);
   }

@@ -1,19 +1,13 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { EMFILE, SystemError } from '@biodone/uring';
 
 /** How many channels a device has at most, besides the one that opened it. */
 const CHANNELS_MAX = 256;
 
-/** Words of a channel's row. */
-const THREAD = 0;
-const STARTED_AT = 1;
-const BUSY = 2;
-const ROW = 3;
-
-/** In place of a thread's number: a row that nobody has, and a thread whose number this system does not tell. */
-const NOBODY = 0;
-const UNKNOWN = -1;
+/** In place of an owner: a row that nobody has, and a thread whose number this system does not tell. */
+const NOBODY = 0n;
+const UNKNOWN = 2n ** 64n - 1n;
 
 /**
  * The channels of an open device, in memory that they share: whose they are, and which are busy. A thread that ends without closing its
@@ -21,21 +15,24 @@ const UNKNOWN = -1;
  */
 export class ChannelTable {
   /** How many 32-bit words a table takes. */
-  static readonly WORDS: number = CHANNELS_MAX * ROW;
-  readonly #words: Int32Array;
+  static readonly WORDS: number = CHANNELS_MAX * 3;
+  /** By row: a thread's number, and above it the time of its start. One word, so that it changes hands in one step. */
+  readonly #owners: BigUint64Array;
+  readonly #busy: Int32Array;
 
-  constructor(words: Int32Array) {
-    this.#words = words;
+  /** @param offsetBytes a multiple of 8 */
+  constructor(memory: SharedArrayBuffer, offsetBytes: number) {
+    this.#owners = new BigUint64Array(memory, offsetBytes, CHANNELS_MAX);
+    this.#busy = new Int32Array(memory, offsetBytes + this.#owners.byteLength, CHANNELS_MAX);
   }
 
-  /** Takes a row for a channel of the calling thread. @throws SystemError EMFILE */
+  /** Takes a row for a channel of the calling thread. @throws SystemError EMFILE; what reading of /proc gives for want of descriptors */
   take(): number {
-    const { thread, startedAt } = thisThread();
+    const owner = thisThread();
     for (const attempt of [this.#takeFree, this.#takeLeft]) {
-      for (let row = 0; row < this.#words.length; row += ROW) {
-        if (!attempt.call(this, row, thread)) continue;
-        Atomics.store(this.#words, row + BUSY, 0);
-        Atomics.store(this.#words, row + STARTED_AT, startedAt);
+      for (let row = 0; row < CHANNELS_MAX; row++) {
+        if (!attempt.call(this, row, owner)) continue;
+        Atomics.store(this.#busy, row, 0);
         return row;
       }
     }
@@ -49,20 +46,20 @@ export class ChannelTable {
 
   /** Gives a row back. */
   leave(row: number): void {
-    Atomics.store(this.#words, row + BUSY, 0);
-    Atomics.store(this.#words, row + THREAD, NOBODY);
+    Atomics.store(this.#busy, row, 0);
+    Atomics.store(this.#owners, row, NOBODY);
   }
 
   /** Says whether a channel has something under way. Before it looks whether the device is closed: see {@link isBusy}. */
   setBusy(row: number, busy: boolean): void {
     // Pairs with the load in isBusy(): who closes first says so and then looks here, who starts first says so here and then looks there.
-    Atomics.store(this.#words, row + BUSY, busy ? 1 : 0);
+    Atomics.store(this.#busy, row, busy ? 1 : 0);
   }
 
   /** Whether a channel of a thread that still is has something under way. */
   isBusy(): boolean {
     // What a thread had under way whose number is not known is not waited for: it may have ended.
-    return this.#some((row, thread) => Atomics.load(this.#words, row + BUSY) !== 0 && thread !== UNKNOWN);
+    return this.#some((row, owner) => Atomics.load(this.#busy, row) !== 0 && owner !== UNKNOWN);
   }
 
   /** Whether there are channels of threads that still are. */
@@ -70,62 +67,68 @@ export class ChannelTable {
     return this.#some(() => true);
   }
 
-  #some(isSo: (row: number, thread: number) => boolean): boolean {
-    for (let row = 0; row < this.#words.length; row += ROW) {
-      const thread = Atomics.load(this.#words, row + THREAD);
-      if (thread !== NOBODY && isSo(row, thread) && this.#isAlive(row, thread)) return true;
+  #some(isSo: (row: number, owner: bigint) => boolean): boolean {
+    for (let row = 0; row < CHANNELS_MAX; row++) {
+      const owner = Atomics.load(this.#owners, row);
+      if (owner !== NOBODY && isSo(row, owner) && isAlive(owner)) return true;
     }
     return false;
   }
 
-  #takeFree(row: number, thread: number): boolean {
-    return Atomics.compareExchange(this.#words, row + THREAD, NOBODY, thread) === NOBODY;
+  #takeFree(row: number, owner: bigint): boolean {
+    return Atomics.compareExchange(this.#owners, row, NOBODY, owner) === NOBODY;
   }
 
-  #takeLeft(row: number, thread: number): boolean {
-    const owner = Atomics.load(this.#words, row + THREAD);
-    if (owner === NOBODY || this.#isAlive(row, owner)) return false;
-    return Atomics.compareExchange(this.#words, row + THREAD, owner, thread) === owner;
-  }
-
-  #isAlive(row: number, thread: number): boolean {
-    // The kernel uses numbers again, so the time of the start belongs to a name. 0: the row has just been taken.
-    const startedAt = Atomics.load(this.#words, row + STARTED_AT);
-    return thread === UNKNOWN || startedAt === 0 || startOf(thread) === startedAt;
+  #takeLeft(row: number, owner: bigint): boolean {
+    const before = Atomics.load(this.#owners, row);
+    if (before === NOBODY || isAlive(before)) return false;
+    return Atomics.compareExchange(this.#owners, row, before, owner) === before;
   }
 }
 
-interface Thread {
-  readonly thread: number;
-  readonly startedAt: number;
+function isAlive(owner: bigint): boolean {
+  if (owner === UNKNOWN) return true;
+  const thread = Number(BigInt.asUintN(32, owner));
+  try {
+    // The kernel uses numbers again, so the time of the start belongs to a name.
+    return ownerOf(thread) === owner;
+  } catch {
+    // There is none, or nothing can be read for want of descriptors: this needs none, and a thread that may be alive is waited for.
+    return existsSync(taskOf(thread));
+  }
 }
 
-let own: Thread | null = null;
+let own: bigint | null = null;
 
-/** The calling thread's number (gettid(2)), and when it began. */
-function thisThread(): Thread {
+/** The calling thread. */
+function thisThread(): bigint {
   own ??= findThread();
   return own;
 }
 
-function findThread(): Thread {
+function findThread(): bigint {
   try {
-    const thread = Number(basename(readlinkSync('/proc/thread-self')));
-    return { thread, startedAt: startOf(thread) };
-  } catch {
+    return ownerOf(Number(basename(readlinkSync('/proc/thread-self'))));
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    // A thread that was not known would not be waited for.
+    if (code === 'EMFILE' || code === 'ENFILE') throw error;
     // No Linux.
-    return { thread: UNKNOWN, startedAt: 0 };
+    return UNKNOWN;
   }
 }
 
-/** When a thread of this process began, in ticks of the kernel (proc_pid_stat(5), field 22), as 32 bits and not 0; 0 if there is none. */
-function startOf(thread: number): number {
-  try {
-    const line = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1');
-    // The second field is a name in parentheses, which can hold anything.
-    const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-    return Number(fields[19]) | 0 || 1;
-  } catch {
-    return 0;
-  }
+/**
+ * What names a thread of this process: its number (gettid(2)) and when it began, in ticks of the kernel (proc_pid_stat(5), field 22), as 32
+ * bits. @throws what reading of /proc gives
+ */
+function ownerOf(thread: number): bigint {
+  const line = readFileSync(`${taskOf(thread)}/stat`, 'latin1');
+  // The second field is a name in parentheses, which can hold anything.
+  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  return (BigInt.asUintN(32, BigInt(fields[19] as string)) << 32n) | BigInt(thread);
+}
+
+function taskOf(thread: number): string {
+  return `/proc/self/task/${thread}`;
 }

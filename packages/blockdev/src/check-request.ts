@@ -45,6 +45,8 @@ export function checkRequest(io: BlockIo, device: CheckedDevice): number {
   if (device.closed) return EBADF;
   const { state } = device;
   if (state.removed) return state.closed ? EBADF : ENODEV;
+  // Operators throw at what cannot be made a number, as a BigInt, and nothing may throw here.
+  if (typeof io.flags !== 'number') return ENOTSUP;
   const { operation } = io;
   if (state.claimId !== 0 && operation !== BLOCK_ABORT && !isAllowed(io, state, device.ownClaimId)) return EPERM;
   if (operation === BLOCK_READ)

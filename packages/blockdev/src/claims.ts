@@ -88,7 +88,8 @@ export class Claims {
 
 /** Whether a request that does not hold the claim on its device may be started. */
 export function isAllowed(io: BlockIo, state: SharedState, own: number): boolean {
-  const id = io.claim === null ? own : io.claim.id;
+  // Whoever writes JavaScript may leave it undefined.
+  const id = io.claim ? io.claim.id : own;
   const kind = state.claimKind;
   const reads = io.operation === BLOCK_READ || io.operation === BLOCK_EXTENTS;
   // A flush changes nothing, and a stack on a read-only device passes flushes down.

@@ -1,14 +1,18 @@
 import { TailQueue } from '@biodone/sync';
-import { type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import { isPutOff } from './biodone.js';
+import { type BlockIo, type BlockIoOwner, IO_STARTED } from './block-io.js';
 
 /** How many places more than twice what is live there may be. */
 const SPARE_PLACES = 8;
+/** After how many requests that have ended there may not be more. */
+const LOOK_EVERY = 256;
 
 /**
  * The requests that a device has taken and not given back.
  *
  * A request that is started again and again keeps its place in the table as long as the device is busy, so that it is counted and no more. So
- * there are places of requests that are done: until the device is idle, or there are more of them than of others.
+ * there are places of requests that are done: until the device is idle, or there are more of them than of others, which is looked at when a
+ * request needs a place, and now and then.
  */
 export class LiveRequests {
   /** Those that wait here for a quiesced device to be resumed have not been started. */
@@ -20,6 +24,8 @@ export class LiveRequests {
   #count = 0;
   /** The most there have been. */
   #most = 0;
+  /** How many requests end before it is looked whether there are too many places. */
+  #untilLook = LOOK_EVERY;
 
   /** @param owner what a request's `device` says that is live here */
   constructor(owner: BlockIoOwner) {
@@ -54,6 +60,7 @@ export class LiveRequests {
     this.#count = count;
     // Nobody's request is to be held by a place that nobody uses.
     if (count === 0) this.#clear();
+    else if (--this.#untilLook < 0) this.#look();
     return count;
   }
 
@@ -74,15 +81,24 @@ export class LiveRequests {
   /** Whether the request at a place has not been given back. It may have gone to another device since, and have another place there. */
   #isLive(io: BlockIo, place: number): boolean {
     if (io.device !== this.#owner || io.liveIndex !== place) return false;
-    // One that is done and in a queue has its callback still to be called.
-    return io.state === IO_STARTED || (io.state === IO_DONE && io.queue !== null);
+    // In another queue, a request that is done is its requester's.
+    return io.state === IO_STARTED || isPutOff(io);
   }
 
   #settle(io: BlockIo): void {
-    if (this.#end >= 2 * this.#count + SPARE_PLACES) this.#compact();
+    this.#trim();
     io.liveIndex = this.#end;
     this.#places[this.#end] = io;
     this.#end += 1;
+  }
+
+  #look(): void {
+    this.#untilLook = LOOK_EVERY;
+    this.#trim();
+  }
+
+  #trim(): void {
+    if (this.#end >= 2 * this.#count + SPARE_PLACES) this.#compact();
   }
 
   #compact(): void {

@@ -50,10 +50,12 @@ export class PlainRequests {
   has(io: BlockIo): boolean {
     const { operation, buffer, bufferOffset, offset, lengthBytes } = io;
     if (io.flags !== 0 || io.vector !== null || !buffer || this.#state.stale) return false;
-    // What is no integer of 32 bits, or no number, is not the same as one that is made of it. Larger ones go the other way.
+    // Operators throw at what cannot be made a number, as a BigInt, and nothing may throw here.
+    if (typeof lengthBytes !== 'number' || typeof bufferOffset !== 'number') return false;
+    // What is no integer of 32 bits is not the same as one that is made of it. Larger ones go the other way.
     if (lengthBytes >>> 0 !== lengthBytes || bufferOffset >>> 0 !== bufferOffset || lengthBytes > this.#maxBytes) return false;
     const end = operation === BLOCK_READ ? this.#readEnd : operation === BLOCK_WRITE ? this.#writeEnd : -1;
-    if (!(offset >= 0 && offset <= end - lengthBytes && Number.isSafeInteger(offset))) return false;
+    if (!(Number.isSafeInteger(offset) && offset >= 0 && offset <= end - lengthBytes)) return false;
     // What is no IoBuffer has no such members, and no number is less than undefined.
     const bufferBytes = buffer.isShared ? buffer.lengthBytes : (buffer.bytes?.length as number);
     if (!(bufferOffset <= bufferBytes - lengthBytes)) return false;

@@ -73,9 +73,12 @@ export class RequestPath implements BlockIoOwner {
     const nowUs = this.take(io);
     if (this.live.add(io) === 1) this.#busy(nowUs);
     beginSubmit();
-    if (this.plain.has(io)) this.port.start(io);
-    else this.#startRare(io);
-    endSubmit();
+    try {
+      if (this.plain.has(io)) this.port.start(io);
+      else this.#parts.startRare(io);
+    } finally {
+      endSubmit();
+    }
     if (this.#watched) this.timeouts.watch();
   }
 
@@ -138,16 +141,6 @@ export class RequestPath implements BlockIoOwner {
   #idle(nowUs: number): void {
     this.counters.idle(nowUs);
     this.#parts.state.setBusy(false);
-  }
-
-  #startRare(io: BlockIo): void {
-    try {
-      this.#parts.startRare(io);
-    } catch (error) {
-      // Of a driver that throws where it must not: or callbacks would be put off for ever.
-      endSubmit();
-      throw error;
-    }
   }
 
   #heed(io: BlockIo): void {

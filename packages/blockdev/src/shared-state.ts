@@ -54,7 +54,7 @@ export class SharedState {
     this.memory = memory ?? new SharedArrayBuffer(BYTES);
     this.#words = new Int32Array(this.memory, 0, WORDS);
     this.#size = new Float64Array(this.memory, SIZE_BYTES, 1);
-    this.channels = new ChannelTable(new Int32Array(this.memory, TABLE_BYTES, ChannelTable.WORDS));
+    this.channels = new ChannelTable(this.memory, TABLE_BYTES);
   }
 
   /**
@@ -140,6 +140,8 @@ export class SharedState {
 
   detach(): void {
     this.channels.leave(this.#row);
+    // The next channel to come has the row: what is still started here, and refused, is not to say that it is idle.
+    this.#row = -1;
   }
 
   /** The channel's first request has come, or its last has gone: who closes the device waits for those in between. */

@@ -74,7 +74,7 @@ export class Counters {
   #next(operation: number, error: number, bytes: number, tookUs: number): void {
     this.#write();
     // What nobody knows has no row.
-    if (operation >>> 0 !== operation || operation >= OPERATIONS) return;
+    if (!Number.isInteger(operation) || operation < 0 || operation >= OPERATIONS) return;
     const rows = this.#rows;
     const row = operation * ROW;
     if (error !== 0) rows[row + ERRORS] = (rows[row + ERRORS] as number) + 1;
@@ -111,6 +111,10 @@ export class Counters {
     this.timeouts = 0;
     this.#busyUs = 0;
     this.#busySinceUs = nowUs;
+    // As at first: the next request is not like one whose time the rows have forgotten.
+    this.#operation = 0;
+    this.#bytes = 0;
+    this.#tookUs = 0;
     this.#repeats = 0;
     this.#rows.fill(0);
   }

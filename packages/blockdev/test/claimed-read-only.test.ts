@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
-import { openMem } from '@biodone/blockdev';
+import { BLOCK_WRITE, openMem } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { expect, it } from 'vitest';
-import { flush, read, write } from './support/requests.js';
+import { flush, makeIo, read, start, write } from './support/requests.js';
 
 it('a device that nobody may write is read, and flushed, by all', async () => {
   const device = openMem(4096);
@@ -12,4 +12,15 @@ it('a device that nobody may write is read, and flushed, by all', async () => {
   expect((await write(device, 'x', 0)).error).toBe(constants.errno.EPERM);
   claim.release();
   expect((await write(device, 'x', 0)).error).toBe(0);
+});
+
+it('a claim that is left undefined is none', async () => {
+  const device = openMem(4096);
+  const claim = device.claim('read-many-write-one');
+  const unclaimed = { claim: undefined };
+  expect(await start(device, Object.assign(makeIo(), unclaimed))).toMatchObject({ error: 0 });
+  const refused = await start(device, Object.assign(makeIo({ operation: BLOCK_WRITE }), unclaimed));
+  expect(refused).toMatchObject({ error: constants.errno.EPERM });
+  claim.release();
+  await device.close();
 });

@@ -379,6 +379,23 @@ describe('reports', () => {
     expect(script.device.statistics().operations).toEqual({});
   });
 
+  it('of the statistics are counted anew after a reset, also of requests like those before it', async () => {
+    const timers = new VirtualTime();
+    const script = new Scripted({ options: { timers } });
+    const oneOf = async (latencyMs: number): Promise<void> => {
+      const done = write(script.device, 'abc', 0);
+      timers.advance(latencyMs);
+      await script.endAll(0);
+      await done;
+    };
+    await oneOf(8);
+    script.device.resetStatistics();
+    await oneOf(8);
+    const written = script.device.statistics().operations['write'];
+    expect(written).toMatchObject({ completed: 1, bytes: 3, totalUs: 8000 });
+    expect(written?.latency.maxUs).toBe(8000);
+  });
+
   it('of a compare-and-write that fails moved nothing', async () => {
     const script = new Scripted({ answer: () => EIO });
     const io = Object.assign(makeIo({ operation: BLOCK_COMPARE_AND_WRITE, lengthBytes: 8 }), { compare: bufferOf('12345678') });

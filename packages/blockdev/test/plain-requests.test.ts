@@ -13,14 +13,14 @@ const vector = new IoVector([{ memory: buffer, memoryOffset: 0, lengthBytes: 512
 const NUMBERS: unknown[] = [
   ...[0, -0, 1, 2, 511, 512, 513, 4096, 8192, 16383, 16384, 16385, SIZE - 512, SIZE - 1, SIZE, SIZE + 1],
   ...[-1, -512, 0.5, 512.5, 2 ** 31, 2 ** 32, 2 ** 32 + 512, 2 ** 53 - 1, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY],
-  ...['0', '512', null, undefined, true, {}],
+  ...['0', '512', null, undefined, true, {}, 0n, 512n, Symbol('512')],
 ];
 /** What mostly is right. */
 const USUAL: unknown[] = [0, 512, 1024, 2048];
 const BUFFERS: unknown[] = [buffer, buffer, buffer, buffer, buffer, null, undefined, Buffer.alloc(512), {}];
 const VECTORS: unknown[] = [null, null, null, null, null, vector, [], undefined];
-const OPERATIONS: unknown[] = [0, 0, 0, 0, 1, 1, 1, 1, 9, -1, 0.5, '0', null, Number.NaN];
-const FLAGS: unknown[] = [0, 0, 0, 0, 0, BLOCK_FUA, 2, 4, 8, -1, undefined];
+const OPERATIONS: unknown[] = [0, 0, 0, 0, 1, 1, 1, 1, 9, -1, 0.5, '0', null, Number.NaN, 1n, Symbol('0')];
+const FLAGS: unknown[] = [0, 0, 0, 0, 0, BLOCK_FUA, 2, 4, 8, -1, undefined, 1n, Symbol('0')];
 
 const LIMITS: [string, Partial<BlockLimits>][] = [
   ['any byte', {}],
