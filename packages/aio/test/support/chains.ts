@@ -1,5 +1,5 @@
 import { type AioOp, AioServicePool, type AioServicePoolOptions } from '@biodone/aio';
-import { openNull } from '@biodone/blockdev';
+import { openNull, threadTimers } from '@biodone/blockdev';
 import { type Manual, type ManualOptions, openManual } from './manual-device.js';
 import { fill, type OpFields } from './operations.js';
 
@@ -9,13 +9,9 @@ export function manualPool(options: ManualOptions & AioServicePoolOptions & { in
   readonly pool: AioServicePool;
   readonly log: string[];
 } {
-  const { abortable, polled, timers, instant = false, ...others } = options;
-  const manual = openManual({
-    ...(abortable === undefined ? {} : { abortable }),
-    ...(polled === undefined ? {} : { polled }),
-    ...(timers === undefined ? {} : { timers }),
-  });
-  const pool = new AioServicePool(instant ? openNull() : manual.device, timers === undefined ? others : { ...others, timers });
+  const { abortable = false, polled = true, fua = 'emulate', timers = threadTimers, instant = false, ...others } = options;
+  const manual = openManual({ abortable, polled, fua, timers });
+  const pool = new AioServicePool(instant ? openNull() : manual.device, { ...others, timers });
   return { manual, pool, log: [] };
 }
 
