@@ -273,7 +273,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       this.file.finished(op);
       return;
     }
-    if ((features & IS_BARRIER) !== 0 && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
+    // One that is cancelled says so (rule 10).
+    if ((features & IS_BARRIER) !== 0 && op.error !== ECANCELED) op.error = op.rare.coveredError || op.error;
     this.#expiry.disarm(op);
     // Before its place in the order is given away: what was to come after it in its chain may be ended by this.
     if ((features & IS_MEMBER) !== 0) leaveChain(op, this);

@@ -1,6 +1,6 @@
 import { AioOp, AioServicePool, OrderingKey } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
-import { ECANCELED, ETIMEDOUT } from '@biodone/uring';
+import { ECANCELED, EIO, ETIMEDOUT } from '@biodone/uring';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
@@ -24,6 +24,20 @@ describe('cancelling an operation', () => {
     expect(log).toEqual([`b:${ECANCELED}`]);
     manual.completeAll();
     expect(log).toEqual([`b:${ECANCELED}`, 'a']);
+  });
+
+  it('that is a flush ends it with ECANCELED, whatever has become of what it covers', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'a', { operation: BLOCK_WRITE });
+    start(pool, log, 'b', { operation: BLOCK_WRITE });
+    const flush = start(pool, log, 'flush', { operation: BLOCK_FLUSH, lengthBytes: 0 });
+    manual.complete(undefined, EIO, 0);
+    expect(pool.cancel(flush)).toBe('cancelled');
+    await settled();
+    expect(log).toEqual([`a:${EIO}`, `flush:${ECANCELED}`]);
+    manual.complete();
   });
 
   it('that the driver has asks the driver, and says what that has said', async () => {
