@@ -400,14 +400,14 @@ describe('the deadline of a member', () => {
   it('behind a hard link lets the next one wait on for those that are before', async () => {
     const timers = new VirtualTimers();
     const { manual, pool, log } = manualPool({ timers });
-    const ops = chain(pool, log, { a: hard, b: { ...hard, deadlineMs: 10 }, c: last });
-    await timers.advance(10);
-    expect(log).toEqual([`b:${ETIMEDOUT}`]);
+    const ops = chain(pool, log, { a: hard, b: { ...hard, deadlineMs: 10 }, c: { ...hard, deadlineMs: 20 }, d: last });
+    await timers.advance(20);
+    expect(log).toEqual([`b:${ETIMEDOUT}`, `c:${ETIMEDOUT}`]);
     expect(manual.started).toEqual([ops[0]]);
     manual.complete();
-    expect(manual.started).toEqual([ops[2]]);
+    expect(manual.started).toEqual([ops[3]]);
     manual.complete();
-    expect(log.slice(1)).toEqual(['a', 'c']);
+    expect(log.slice(2)).toEqual(['a', 'd']);
   });
 
   it('that comes when it has started lets it complete, and the chain goes on', async () => {
