@@ -1,5 +1,6 @@
 import type { SharedOp } from './aio-handle.js';
 import type { AioTimer } from './aio-timer.js';
+import type { Alarm } from './alarm-queue.js';
 import { type AioLink, LINK_NONE } from './link-kind.js';
 import type { OrderingKey } from './ordering-key.js';
 
@@ -18,8 +19,8 @@ export class AioExtra<Op> {
 
   // Below: of the operation while it is submitted.
 
-  /** Ends the timer of the deadline. */
-  cancelTimer: (() => void) | null = null;
+  /** Of its deadline. Made at their first use, as that of a timeout is. */
+  deadline: Alarm<Op> | null = null;
   /** The error that it ended with, for who blocks until then. */
   outcome = 0;
   /** Whether the deadline has come. */
@@ -33,8 +34,8 @@ export class AioExtra<Op> {
   linkPrevious: Op | null = null;
   /** The link timeout that covers it; of a link timeout, the operation that it covers. */
   guard: Op | null = null;
-  /** A timeout: until when, in milliseconds of the pool's clock, and for how many completions it waits. */
-  dueMs = 0;
+  /** A timeout: until when, and for how many completions it waits. */
+  alarm: Alarm<Op> | null = null;
   countLeft = 0;
 
   reset(): void {

@@ -41,6 +41,7 @@ import {
   IS_WATCHED,
   OBJECTS_MAX,
 } from './aio-op.js';
+import { AlarmQueue } from './alarm-queue.js';
 import { AvailableLine } from './available-line.js';
 import { type BatchPool, submitBatch, type Verdicts } from './batch.js';
 import { makeDiscipline } from './bufq/disciplines.js';
@@ -56,7 +57,7 @@ import type { CompleteOptions } from './pool-options.js';
 import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
-import { TimerQueue } from './timer-queue.js';
+import { Timeouts } from './timeouts.js';
 
 /** What `submit` returns when the pool is full. */
 export const EAGAIN = 11 as const;
@@ -95,8 +96,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   protected readonly unreaped: CompletionQueue = new CompletionQueue();
   /** Who waits for room. @internal */
   protected readonly line: AvailableLine;
-  /** Timeouts whose time runs. @internal */
-  protected readonly timing: TimerQueue;
+  /** Of deadlines and timeouts. @internal */
+  protected readonly alarms: AlarmQueue<AioOp>;
+  /** @internal */
+  protected readonly timeouts: Timeouts;
   /** Whether the pool lets nothing in any more. @internal */
   protected shut = false;
   #queue: QueueDiscipline;
@@ -122,8 +125,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.clock = new PoolClock(options.timers);
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
-    this.timing = new TimerQueue(options.timers, (op, isDue) => this.#timeOut(op, isDue));
-    this.#expiry = new Expiry(options.timers, (op) => this.cancelCounted(op, !op.rare.expired));
+    this.alarms = new AlarmQueue(options.timers);
+    this.timeouts = new Timeouts(options.timers, this.alarms, (op, isDue) => this.#timeOut(op, isDue));
+    this.#expiry = new Expiry(options.timers, this.alarms, (op) => this.cancelCounted(op, !op.rare.expired));
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
     this.reconsider();
@@ -261,7 +265,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   /** The member before it in its chain has ended: it goes on, unless it waits for something else too. @internal */
   proceed(op: AioOp): void {
     if (op.phase !== AIO_LINKED) return;
-    if ((op.features & IS_TIMER) !== 0) this.timing.add(op);
+    if ((op.features & IS_TIMER) !== 0) this.timeouts.add(op);
     else if (op.operation === BLOCK_FLUSH) this.startBarrier(op);
     else this.#enqueue(op);
   }
@@ -321,7 +325,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       case AIO_LINKED:
         break;
       case AIO_TIMING:
-        this.timing.remove(op);
+        this.timeouts.remove(op);
         break;
       case AIO_STARTED:
         return this.#abort(op);
@@ -425,7 +429,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   #acceptTimer(op: AioOp): void {
     op.features |= IS_OUTSIDE;
     if ((op.features & IS_LINKED) !== 0) op.phase = AIO_LINKED;
-    else this.timing.add(op);
+    else this.timeouts.add(op);
   }
 
   /** A timeout has waited long enough. */
@@ -506,7 +510,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
     this.#bytes -= memoryBytes(op);
-    if (this.timing.length > 0 && (op.features & IS_TIMER) === 0) this.timing.completed();
+    if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
     this.#startWaiting();
     this.reconsider();

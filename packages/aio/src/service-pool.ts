@@ -13,7 +13,7 @@ import {
   pollDone,
 } from '@biodone/blockdev';
 import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
-import type { CancelCounts, CancelFilter } from './aio-file.js';
+import type { AioFileUser, CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
@@ -278,7 +278,7 @@ export class AioServicePool extends Dispatcher {
 
   /** Delivers what has completed, without blocking, for a thread that does not return to its event loop. Returns how many. */
   poll(): number {
-    if (this.timing.length > 0) this.timing.run();
+    if (this.alarms.length > 0) this.alarms.run();
     const count = this.service === null ? this.device.poll() : this.service.poll() + pollDone();
     this.line.poll();
     return count;
@@ -295,7 +295,7 @@ export class AioServicePool extends Dispatcher {
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
-    if (this.timing.length > 0) return this.#waitTimed(timeoutMs);
+    if (this.alarms.length > 0) return this.#waitTimed(timeoutMs);
     return this.#waitUntimed(timeoutMs);
   }
 
@@ -364,25 +364,18 @@ export class AioServicePool extends Dispatcher {
     return this.submit(op);
   }
 
-  /** Waits, but no longer than until the next timeout, whose end counts as a completion. */
+  /** Waits, but no longer than until the next deadline or timeout, by which an operation may complete. */
   #waitTimed(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    const leftMs = Math.max(0, this.timing.dueMs - this.timers.now());
+    const leftMs = Math.max(0, this.alarms.dueMs - this.timers.now());
     const waitMs = Math.min(timeoutMs, leftMs);
-    if (this.started > 0) {
-      const ended = this.#waitUntimed(waitMs);
-      if (ended !== 'ETIME') return ended;
-    } else if (leftMs === Number.POSITIVE_INFINITY) {
-      const ended = this.#waitForOthers(timeoutMs);
-      if (ended !== 0 || timeoutMs === 0) return ended;
-      throw new SystemError(EDEADLK, 'wait', undefined, 'a timeout waits for completions, and no operation is in flight');
-    } else {
-      this.timers.sleep(waitMs);
-    }
+    const isMoving = this.started > 0 || this.#other !== null;
+    if (!isMoving) this.timers.sleep(waitMs);
+    const ended = isMoving ? this.#waitUntimed(waitMs) : 'ETIME';
+    if (ended !== 'ETIME') return ended;
     return this.poll() || (waitMs < leftMs ? 'ETIME' : 0);
   }
 
   #waitUntimed(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    // What all operations of this pool wait for is with another one.
     if (this.started === 0) return this.#waitForOthers(timeoutMs);
     if (this.service !== null) return this.service.wait(timeoutMs);
     if (this.device.capabilities.progress === 'event-loop') {
@@ -396,9 +389,17 @@ export class AioServicePool extends Dispatcher {
     return this.device.wait(timeoutMs);
   }
 
+  /** Where that is which all operations of this pool wait for, if none is with its own device. */
+  get #other(): AioFileUser | null {
+    for (const user of this.file.users) if (user !== this && user.started > 0) return user;
+    return null;
+  }
+
   #waitForOthers(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    for (const user of this.file.users) if (user !== this && user.started > 0) return user.wait(timeoutMs);
-    return 0;
+    const other = this.#other;
+    if (other !== null) return other.wait(timeoutMs);
+    if (this.timeouts.counting === 0 || timeoutMs === 0) return 0;
+    throw new SystemError(EDEADLK, 'wait', undefined, 'a timeout waits for completions, and no operation is in flight');
   }
 
   #drain(): Promise<void> {

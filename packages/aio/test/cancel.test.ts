@@ -298,6 +298,53 @@ describe('a deadline', () => {
     expect(timers.pending).toBe(0);
   });
 
+  it('is ETIMEDOUT too of one that has started, where the driver can end it', async () => {
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers, abortable: true });
+    const pool = new AioServicePool(manual.device, { timers });
+    const log: string[] = [];
+    start(pool, log, 'a', { deadlineMs: 10 });
+    await timers.advance(10);
+    expect([log, manual.started.length]).toEqual([[`a:${ETIMEDOUT}`], 0]);
+  });
+
+  it('comes to a thread that does not return to its event loop: in poll, and in a wait, which it ends', () => {
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers, polled: false });
+    const pool = new AioServicePool(manual.device, { timers, inFlightMax: 1 });
+    const log: string[] = [];
+    start(pool, log, 'a');
+    start(pool, log, 'b', { deadlineMs: 10 });
+    timers.nowMs += 10;
+    pool.poll();
+    expect(log).toEqual([`b:${ETIMEDOUT}`]);
+    start(pool, log, 'drain', { drain: true });
+    start(pool, log, 'c', { deadlineMs: 10 });
+    manual.complete();
+    // The device has the drain, which does not end.
+    manual.device.wait = (timeoutMs) => {
+      timers.nowMs += timeoutMs;
+      return 'ETIME';
+    };
+    while (log.length < 3) pool.wait(Number.POSITIVE_INFINITY);
+    expect(log.slice(1)).toEqual(['a', `c:${ETIMEDOUT}`]);
+    expect(pool.wait(5)).toBe('ETIME');
+  });
+
+  it('sets one timer of the thread, however many there are, and keeps no longer than they do', async () => {
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers });
+    const pool = new AioServicePool(manual.device, { timers, inFlightMax: 1 });
+    const log: string[] = [];
+    start(pool, log, 'busy');
+    for (const deadlineMs of [30, 10, 20]) start(pool, log, `${deadlineMs}`, { deadlineMs });
+    expect(timers.pending).toBe(1);
+    await timers.advance(15);
+    expect([log, timers.pending]).toEqual([[`10:${ETIMEDOUT}`], 1]);
+    manual.completeAll();
+    expect([log.slice(1), timers.pending]).toEqual([['busy', '30', '20'], 0]);
+  });
+
   it('that is no time is refused', () => {
     expect(() => fill(new AioOp(), { deadlineMs: -1 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
     expect(() => fill(new AioOp(), { deadlineMs: Number.NaN })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
