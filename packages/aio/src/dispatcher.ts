@@ -1,8 +1,6 @@
 import {
   type AbortVerdict,
-  BLOCK_COMPARE_AND_WRITE,
   BLOCK_FLUSH,
-  BLOCK_READ,
   BLOCK_WRITE,
   type BlockDevice,
   type BlockIo,
@@ -13,12 +11,11 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { EALREADY, ECANCELED, EINVAL, ETIME, SystemError } from '@biodone/uring';
+import { ECANCELED } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
   AIO_ENDING,
-  AIO_FREE,
   AIO_HELD,
   AIO_IDLE,
   AIO_LINKED,
@@ -49,8 +46,8 @@ import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { Expiry } from './expiry.js';
-import { type ChainPool, isGuard, leaveChain } from './links.js';
-import { notTheCallers, OperationTable } from './operation-table.js';
+import { type ChainPool, leaveChain } from './links.js';
+import { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
 import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
@@ -58,6 +55,7 @@ import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
 import { Timeouts } from './timeouts.js';
+import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js';
 
 /** What `submit` returns when the pool is full. */
 export const EAGAIN = 11 as const;
@@ -126,7 +124,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
     this.alarms = new AlarmQueue(options.timers);
-    this.timeouts = new Timeouts(options.timers, this.alarms, (op, isDue) => this.#timeOut(op, isDue));
+    this.timeouts = new Timeouts(options.timers, this.alarms, {
+      cancel: (op) => this.cancelCounted(op, false),
+      end: (op, error) => this.#endHere(op, error),
+    });
     this.#expiry = new Expiry(options.timers, this.alarms, (op) => this.cancelCounted(op, !op.rare.expired));
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
@@ -232,17 +233,13 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   /** @internal */
   misuse(op: AioOp): number {
     if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
-    if (op.submitted || op.state === IO_STARTED || (op.queue !== null && op.phase !== AIO_FREE)) return EALREADY;
-    if (op.phase === AIO_FREE || (op.number < OBJECTS_MAX && !this.table.owns(op))) return EINVAL;
-    return (op.features & IS_TIMER) !== 0 && op.callback === null ? EINVAL : 0;
+    return misuseOf(op, this.table);
   }
 
   /** @internal */
   refusal(ops: readonly AioOp[], start: number, end: number): 0 | typeof EAGAIN | typeof EBADF {
     if (this.shut || this.device.closed) return EBADF;
-    let bytes = 0;
-    for (let index = start; index < end; index++) bytes += memoryBytes(ops[index] as AioOp);
-    if (this.#hasRoom(bytes, end - start)) return 0;
+    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return 0;
     this.counters.refused += 1;
     return EAGAIN;
   }
@@ -388,7 +385,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   }
 
   #submitRare(op: AioOp): SubmitResult {
-    this.#checkUsable(op);
+    refuseMisuse(op, this.misuse(op));
     if (this.shut || this.device.closed) return EBADF;
     if (op.callback === null) {
       this.#own(op);
@@ -402,17 +399,6 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.accept(op);
     this.reconsider();
     return 0;
-  }
-
-  #checkUsable(op: AioOp): void {
-    const misuse = this.misuse(op);
-    if (misuse === EALREADY) throw new SystemError(EALREADY, 'submit', undefined, `operation ${op.id} is in flight`);
-    if ((op.features & IS_TIMER) !== 0 && (op.callback === null || isGuard(op))) {
-      const why =
-        op.callback === null ? 'a timeout cannot be synchronous' : 'a link timeout has an operation before it in a chain';
-      throw new SystemError(EINVAL, 'submit', undefined, why);
-    }
-    if (misuse !== 0) notTheCallers(op, 'submit');
   }
 
   #own(op: AioOp): void {
@@ -430,17 +416,6 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     op.features |= IS_OUTSIDE;
     if ((op.features & IS_LINKED) !== 0) op.phase = AIO_LINKED;
     else this.timeouts.add(op);
-  }
-
-  /** A timeout has waited long enough. */
-  #timeOut(op: AioOp, isDue: boolean): void {
-    const covered = op.rare.guard;
-    let error: number = isDue ? ETIME : 0;
-    if (covered !== null && isGuard(op)) {
-      const verdict = this.cancelCounted(covered, false);
-      if (verdict !== 'cancelled') error = verdict === 'done' ? ECANCELED : EALREADY;
-    }
-    this.#endHere(op, error);
   }
 
   /** An operation's turn has come: it goes to the device if there is room, and nobody before it in the queue. */
@@ -553,12 +528,4 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
 function aiodone(io: BlockIo): void {
   const op = io as AioOp;
   (op.owner as AioOpOwner).finish(op);
-}
-
-/** How many bytes of memory an operation moves. */
-function memoryBytes({ operation, lengthBytes, features }: AioOp): number {
-  if ((features & IS_TIMER) !== 0) return 0;
-  const moves = operation === BLOCK_READ || operation === BLOCK_WRITE || operation === BLOCK_COMPARE_AND_WRITE;
-  // What is no length the device refuses.
-  return moves && Number.isSafeInteger(lengthBytes) && lengthBytes > 0 ? lengthBytes : 0;
 }

@@ -1,8 +1,18 @@
-import type { BlockTimers } from '@biodone/blockdev';
+import type { AbortVerdict, BlockTimers } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
+import { EALREADY, ECANCELED, ETIME } from '@biodone/uring';
 import { AIO_TIMING, type AioOp } from './aio-op.js';
 import type { AioTimer } from './aio-timer.js';
 import { Alarm, type AlarmQueue } from './alarm-queue.js';
+import { isGuard } from './links.js';
+
+/** What timeouts ask of their pool. */
+export interface TimeoutPool {
+  /** Asks for the end of an operation that a link timeout covers. */
+  cancel(op: AioOp): AbortVerdict;
+  /** Ends a timeout, which runs no more. */
+  end(op: AioOp, error: number): void;
+}
 
 /** Timeouts whose time runs: see {@link AioTimer}. */
 export class Timeouts {
@@ -10,17 +20,18 @@ export class Timeouts {
   readonly #alarms: AlarmQueue<AioOp>;
   /** Those that wait for completions. */
   readonly #counting = new TailQueue<AioOp>();
-  readonly #end: (op: AioOp, isDue: boolean) => void;
+  readonly #pool: TimeoutPool;
   readonly #due = (op: AioOp): void => {
     if (op.queue === this.#counting) this.#counting.remove(op);
-    this.#end(op, true);
+    const covered = isGuard(op) ? op.rare.guard : null;
+    const verdict = covered === null ? 'cancelled' : this.#pool.cancel(covered);
+    this.#pool.end(op, verdict === 'cancelled' ? ETIME : verdict === 'done' ? ECANCELED : EALREADY);
   };
 
-  /** @param end ends a timeout that has been taken out: because its time has come, or because enough has completed */
-  constructor(timers: BlockTimers, alarms: AlarmQueue<AioOp>, end: (op: AioOp, isDue: boolean) => void) {
+  constructor(timers: BlockTimers, alarms: AlarmQueue<AioOp>, pool: TimeoutPool) {
     this.#timers = timers;
     this.#alarms = alarms;
-    this.#end = end;
+    this.#pool = pool;
   }
 
   /** How many wait for completions. */
@@ -53,7 +64,7 @@ export class Timeouts {
       op.rare.countLeft -= 1;
       if (op.rare.countLeft === 0) {
         this.remove(op);
-        this.#end(op, false);
+        this.#pool.end(op, 0);
       }
       op = next;
     }
