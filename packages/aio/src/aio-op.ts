@@ -2,7 +2,9 @@ import { BlockIo } from '@biodone/blockdev';
 import type { KCondvar, KMutex } from '@biodone/sync';
 import { AioExtra } from './aio-extra.js';
 import { type AioOpHandle, SharedOp } from './aio-handle.js';
-import { checkTime } from './errors.js';
+import { type AioTimer, checkTimer } from './aio-timer.js';
+import { checkTime, outOfRange } from './errors.js';
+import { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
 import type { OrderingKey } from './ordering-key.js';
 
 /**
@@ -44,6 +46,10 @@ export const AIO_ENDING = 7 as const;
 export const AIO_TURN = 8 as const;
 /** Done, and nobody has reaped it yet. */
 export const AIO_UNREAPED = 9 as const;
+/** A member of a chain that waits for nothing any more but for the one before it. */
+export const AIO_LINKED = 10 as const;
+/** A timeout whose time runs. */
+export const AIO_TIMING = 11 as const;
 
 /** The phases' names, by number, as they stand in dumps. */
 export const AIO_PHASES: readonly string[] = [
@@ -57,6 +63,8 @@ export const AIO_PHASES: readonly string[] = [
   'ending',
   'turn',
   'unreaped',
+  'linked',
+  'timing',
 ];
 
 /** Somebody waits for it and all may wait that long (BPRIO_TIMENONCRITICAL). */
@@ -85,6 +93,16 @@ export const IS_BARRIER = 32;
 export const IS_OUTSIDE = 64;
 /** Somebody blocks until it is done. */
 export const IS_WATCHED = 128;
+/** It is tied to the one that is submitted next. */
+const HAS_LINK = 256;
+/** It is a timeout. */
+export const IS_TIMER = 512;
+/** It is in a chain, and others may wait for its end. */
+export const IS_MEMBER = 1024;
+/** It waits for the member before it, whatever else it waits for. */
+export const IS_LINKED = 2048;
+/** It was to be cancelled: those behind it in its chain do not run, whatever came of it. */
+export const IS_SEVERED = 4096;
 
 /** Operations that a pool can make, and the first number of an operation that belongs to no pool. */
 export const OBJECTS_MAX: number = 2 ** 20;
@@ -120,7 +138,7 @@ export class AioOp extends BlockIo {
   /** For disciplines that know priorities. */
   priority: AioPriority = PRIORITY_TIMELIMITED;
   /** What few operations have, in an object of its own that keeps the others small. @internal */
-  extra: AioExtra | null = null;
+  extra: AioExtra<AioOp> | null = null;
 
   /** Makes an operation of one's own; a pool passes it its number. */
   constructor(number: number = guestNumber()) {
@@ -192,6 +210,40 @@ export class AioOp extends BlockIo {
     this.mark(HAS_SIGNAL, signal !== null);
   }
 
+  /**
+   * What ties it to the next one of the same `AioServicePool.submitAll`. The last of a chain has none; by itself, as in `submit`, an operation is
+   * a chain of one. @default LINK_NONE
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE
+   */
+  get link(): AioLink {
+    return this.extra?.link ?? LINK_NONE;
+  }
+
+  set link(link: AioLink) {
+    if (link !== LINK_NONE && link !== LINK_SOFT && link !== LINK_HARD)
+      throw outOfRange('link', 'LINK_NONE, LINK_SOFT or LINK_HARD', link);
+    if (link === LINK_NONE && this.extra === null) return;
+    this.rare.link = link;
+    this.mark(HAS_LINK, link !== LINK_NONE);
+  }
+
+  /**
+   * Makes it a timeout, which waits for a time instead of doing I/O; null makes it an ordinary operation again. @default null
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE
+   */
+  get timer(): AioTimer | null {
+    return this.extra?.timer ?? null;
+  }
+
+  set timer(timer: AioTimer | null) {
+    if (timer !== null) checkTimer(timer);
+    else if (this.extra === null) return;
+    this.rare.timer = timer;
+    this.mark(IS_TIMER, timer !== null);
+  }
+
   /** Its lock, in shared memory: guards what {@link handle} tells other threads. Made at its first use, as what follows. */
   get mtx(): KMutex {
     return this.shared.mtx;
@@ -216,7 +268,7 @@ export class AioOp extends BlockIo {
   }
 
   /** The rare part, made at its first use. @internal */
-  get rare(): AioExtra {
+  get rare(): AioExtra<AioOp> {
     this.extra ??= new AioExtra();
     return this.extra;
   }

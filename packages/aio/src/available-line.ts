@@ -7,6 +7,7 @@ export type AvailableCallback = (error: number) => void;
 interface Waiter {
   readonly callback: AvailableCallback;
   readonly bytes: number;
+  readonly count: number;
 }
 
 /** After how many milliseconds the line is looked at although nothing has told that there is room. */
@@ -20,12 +21,12 @@ const RECHECK_MS = 1000;
 export class AvailableLine {
   readonly #waiting: Waiter[] = [];
   readonly #timers: BlockTimers;
-  readonly #hasRoom: (bytes: number) => boolean;
+  readonly #hasRoom: (bytes: number, count: number) => boolean;
   readonly #tell: SoftInterrupt;
   #cancelTimer: (() => void) | null = null;
   #error = 0;
 
-  constructor(timers: BlockTimers, hasRoom: (bytes: number) => boolean) {
+  constructor(timers: BlockTimers, hasRoom: (bytes: number, count: number) => boolean) {
     this.#timers = timers;
     this.#hasRoom = hasRoom;
     this.#tell = new SoftInterrupt((budget) => this.#run(budget));
@@ -35,9 +36,9 @@ export class AvailableLine {
     return this.#waiting.length;
   }
 
-  /** @param bytes for how many bytes there is to be room */
-  add(callback: AvailableCallback, bytes: number): void {
-    this.#waiting.push({ callback, bytes });
+  /** @param bytes for how many bytes there is to be room, and for how many operations */
+  add(callback: AvailableCallback, bytes: number, count: number): void {
+    this.#waiting.push({ callback, bytes, count });
     this.#watch();
     // Never in here, also if there is room now.
     if (this.#waiting.length === 1) this.#tell.schedule();
@@ -76,7 +77,7 @@ export class AvailableLine {
 
   #isServable(): boolean {
     const first = this.#waiting[0];
-    return first !== undefined && (this.#error !== 0 || this.#hasRoom(first.bytes));
+    return first !== undefined && (this.#error !== 0 || this.#hasRoom(first.bytes, first.count));
   }
 
   #watch(): void {

@@ -1,8 +1,6 @@
 import {
   type AbortVerdict,
-  BLOCK_COMPARE_AND_WRITE,
   BLOCK_FLUSH,
-  BLOCK_READ,
   BLOCK_WRITE,
   type BlockDevice,
   type BlockIo,
@@ -13,41 +11,51 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { EALREADY, ECANCELED, SystemError } from '@biodone/uring';
+import { ECANCELED } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
   AIO_ENDING,
-  AIO_FREE,
   AIO_HELD,
   AIO_IDLE,
+  AIO_LINKED,
   AIO_ORDERED,
   AIO_QUEUED,
   AIO_STARTED,
+  AIO_TIMING,
   AIO_TURN,
   AIO_UNREAPED,
   type AioOp,
   type AioOpOwner,
   HAS_DRAIN,
   IS_BARRIER,
+  IS_LINKED,
+  IS_MEMBER,
   IS_OUTSIDE,
+  IS_SEVERED,
   IS_SHARED,
+  IS_TIMER,
   IS_WATCHED,
   OBJECTS_MAX,
 } from './aio-op.js';
+import { AlarmQueue } from './alarm-queue.js';
 import { AvailableLine } from './available-line.js';
+import { type BatchPool, submitBatch, type Verdicts } from './batch.js';
 import { makeDiscipline } from './bufq/disciplines.js';
 import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { Expiry } from './expiry.js';
-import { notTheCallers, OperationTable } from './operation-table.js';
+import { type ChainPool, leaveChain } from './links.js';
+import { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
 import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
 import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
+import { Timeouts } from './timeouts.js';
+import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js';
 
 /** What `submit` returns when the pool is full. */
 export const EAGAIN = 11 as const;
@@ -63,7 +71,7 @@ export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
  * An operation that need not wait goes straight to the device: `submit` and `finish` are written for it, and all others leave them at
  * the first line. `#directBelow` says in one number whether it must wait, and `#attention` whether somebody may wait for its end.
  */
-export abstract class Dispatcher implements AioOpOwner, SyncRunner {
+export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, ChainPool {
   /** What the operations go to. */
   readonly device: BlockDevice;
   /** What a flush covers: see {@link AioFile}. */
@@ -86,6 +94,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   protected readonly unreaped: CompletionQueue = new CompletionQueue();
   /** Who waits for room. @internal */
   protected readonly line: AvailableLine;
+  /** Of deadlines and timeouts. @internal */
+  protected readonly alarms: AlarmQueue<AioOp>;
+  /** @internal */
+  protected readonly timeouts: Timeouts;
   /** Whether the pool lets nothing in any more. @internal */
   protected shut = false;
   #queue: QueueDiscipline;
@@ -110,8 +122,13 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     this.timers = options.timers;
     this.clock = new PoolClock(options.timers);
     this.#queue = makeDiscipline(options.discipline);
-    this.line = new AvailableLine(options.timers, (bytes) => this.#hasRoom(bytes));
-    this.#expiry = new Expiry(options.timers, (op) => this.#cancelCounted(op));
+    this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
+    this.alarms = new AlarmQueue(options.timers);
+    this.timeouts = new Timeouts(options.timers, this.alarms, {
+      cancel: (op) => this.cancelCounted(op, false),
+      end: (op, error) => this.#endHere(op, error),
+    });
+    this.#expiry = new Expiry(options.timers, this.alarms, (op) => this.cancelCounted(op, !op.rare.expired));
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
     this.reconsider();
@@ -133,7 +150,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
    *
    * @returns 0; or, with nothing done and the operation still the caller's, EAGAIN beyond `depth` or `bytesMax` (rule 9), EBADF if
    * the pool or its device is closed
-   * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back
+   * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back, or is a timeout that
+   * is synchronous or would cover an operation before it
    */
   submit(op: AioOp): SubmitResult {
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
@@ -146,6 +164,25 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     this.#started += 1;
     this.device.strategy(op);
     return 0;
+  }
+
+  /**
+   * Submits operations in their order, as many calls of {@link submit} would, and goes on behind one that is refused. Those of one turn go to the
+   * kernel together: with io_uring in one system call.
+   *
+   * Operations that are tied by their `link` are chains (io_uring_linked_requests(7)): one starts when the one before it has completed, and a
+   * chain ends with the first that has no link, or with the batch. An error or a short transfer breaks a soft link, and a cancel that finds an
+   * operation in the chain any link: those behind complete with ECANCELED, one after the other. A chain is taken as a whole or not at all.
+   *
+   * @param verdicts takes the verdict on each operation: 0, it was taken, and its callback will come; otherwise nothing was done, and it is
+   * still the caller's: EAGAIN and EBADF as from {@link submit}, EALREADY if it is in flight, EINVAL for what is no operation of the caller's,
+   * for a synchronous one in a chain, a timeout that would cover none, and all members of a chain that is longer than `depth`; ECANCELED for the
+   * others of a chain with a bad one. Nothing is allocated for them.
+   * @returns how many operations were taken
+   * @throws RangeError ERR_OUT_OF_RANGE, with nothing done, if there is an Int32Array for verdicts that is too short
+   */
+  submitAll(ops: readonly AioOp[], verdicts: Verdicts | null = null): number {
+    return submitBatch(ops, verdicts, this);
   }
 
   /** For {@link aiodone} alone: an operation is done. @internal */
@@ -193,6 +230,43 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     else this.enter(op);
   }
 
+  /** @internal */
+  misuse(op: AioOp): number {
+    if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
+    return misuseOf(op, this.table);
+  }
+
+  /** @internal */
+  refusal(ops: readonly AioOp[], start: number, end: number): 0 | typeof EAGAIN | typeof EBADF {
+    if (this.shut || this.device.closed) return EBADF;
+    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return 0;
+    this.counters.refused += 1;
+    return EAGAIN;
+  }
+
+  /** Takes an operation in, which nothing speaks against. @internal */
+  accept(op: AioOp): void {
+    this.#own(op);
+    op.iodone = aiodone;
+    op.error = 0;
+    op.transferredBytes = 0;
+    this.#waiting += 1;
+    this.#bytes += memoryBytes(op);
+    op.startedAtUs = this.clock.nowUs();
+    if (!this.#expiry.arm(op)) this.#endOutside(op);
+    else if ((op.features & IS_TIMER) !== 0) this.#acceptTimer(op);
+    else this.admit(op);
+    this.counters.queuedMax = Math.max(this.counters.queuedMax, this.#waiting);
+  }
+
+  /** The member before it in its chain has ended: it goes on, unless it waits for something else too. @internal */
+  proceed(op: AioOp): void {
+    if (op.phase !== AIO_LINKED) return;
+    if ((op.features & IS_TIMER) !== 0) this.timeouts.add(op);
+    else if (op.operation === BLOCK_FLUSH) this.startBarrier(op);
+    else this.#enqueue(op);
+  }
+
   /** Makes the outcome of an operation final, and gives its turn to who comes after it. @internal */
   leave(op: AioOp): void {
     const { features } = op;
@@ -200,8 +274,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
       this.file.finished(op);
       return;
     }
-    if ((features & IS_BARRIER) !== 0 && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
+    // One that is cancelled says so (rule 10).
+    if ((features & IS_BARRIER) !== 0 && op.error !== ECANCELED) op.error = op.rare.coveredError || op.error;
     this.#expiry.disarm(op);
+    // Before its place in the order is given away: what was to come after it in its chain may be ended by this.
+    if ((features & IS_MEMBER) !== 0) leaveChain(op, this);
     if ((features & IS_OUTSIDE) !== 0) op.features &= ~IS_OUTSIDE;
     else this.#leaveOrder(op);
     if ((features & IS_WATCHED) !== 0) {
@@ -213,7 +290,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
 
   /** Starts a flush, which waits for nothing any more but for room. For the file alone. @internal */
   startBarrier(op: AioOp): void {
-    if (op.callback === null) {
+    if ((op.features & IS_LINKED) !== 0) {
+      op.phase = AIO_LINKED;
+    } else if (op.callback === null) {
       op.phase = AIO_TURN;
     } else if (this.#started < this.inFlightMax) {
       this.#start(op);
@@ -239,6 +318,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
       case AIO_QUEUED:
         if (op.queue === this.#ready) this.#ready.remove(op);
         else this.#queue.cancel(op);
+        break;
+      case AIO_LINKED:
+        break;
+      case AIO_TIMING:
+        this.timeouts.remove(op);
         break;
       case AIO_STARTED:
         return this.#abort(op);
@@ -274,6 +358,14 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     this.#queue = queue;
   }
 
+  /** Asks for the end of an operation. @param severs whether those behind it in its chain are to end too, whatever comes of it. @internal */
+  protected cancelCounted(op: AioOp, severs: boolean): AbortVerdict {
+    const verdict = this.end(op);
+    if (severs && verdict !== 'done' && (op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
+    this.counters.cancels[verdict] += 1;
+    return verdict;
+  }
+
   /** Takes the first completion that nobody has reaped, or this one. @internal */
   protected reapOne(op: AioOp | null): AioOp | null {
     if (op !== null) this.unreaped.remove(op);
@@ -293,51 +385,45 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   }
 
   #submitRare(op: AioOp): SubmitResult {
-    if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
-    this.#checkUsable(op);
+    refuseMisuse(op, this.misuse(op));
     if (this.shut || this.device.closed) return EBADF;
-    if (op.owner !== this) {
-      op.owner = this;
-      if (op.number >= OBJECTS_MAX) this.table.adopt(op);
-    }
     if (op.callback === null) {
+      this.#own(op);
       runSynchronously(op, this);
       return 0;
     }
-    if (!this.#hasRoom(memoryBytes(op))) {
+    if (!this.#hasRoom(memoryBytes(op), 1)) {
       this.counters.refused += 1;
       return EAGAIN;
     }
-    op.iodone = aiodone;
-    op.error = 0;
-    op.transferredBytes = 0;
-    this.#waiting += 1;
-    this.#bytes += memoryBytes(op);
-    op.startedAtUs = this.clock.nowUs();
-    if (this.#expiry.arm(op)) this.admit(op);
-    else this.#endOutside(op);
-    this.counters.queuedMax = Math.max(this.counters.queuedMax, this.#waiting);
+    this.accept(op);
     this.reconsider();
     return 0;
   }
 
-  #checkUsable(op: AioOp): void {
-    if (op.submitted || op.state === IO_STARTED || (op.queue !== null && op.phase !== AIO_FREE))
-      throw new SystemError(EALREADY, 'submit', undefined, `operation ${op.id} is in flight`);
-    if (op.phase === AIO_FREE || (op.number < OBJECTS_MAX && !this.table.owns(op))) notTheCallers(op, 'submit');
+  #own(op: AioOp): void {
+    if (op.owner === this) return;
+    op.owner = this;
+    if (op.number >= OBJECTS_MAX) this.table.adopt(op);
   }
 
-  #hasRoom(bytes: number): boolean {
-    if (this.inFlight + this.unreaped.length >= this.depth) return false;
+  #hasRoom(bytes: number, count: number): boolean {
+    if (this.inFlight + this.unreaped.length + count > this.depth) return false;
     return this.#bytes + bytes <= this.bytesMax || this.inFlight === 0;
   }
 
-  #cancelCounted(op: AioOp): void {
-    this.counters.cancels[this.end(op)] += 1;
+  #acceptTimer(op: AioOp): void {
+    op.features |= IS_OUTSIDE;
+    if ((op.features & IS_LINKED) !== 0) op.phase = AIO_LINKED;
+    else this.timeouts.add(op);
   }
 
   /** An operation's turn has come: it goes to the device if there is room, and nobody before it in the queue. */
   #enqueue(op: AioOp): void {
+    if ((op.features & IS_LINKED) !== 0) {
+      op.phase = AIO_LINKED;
+      return;
+    }
     if (op.callback === null) {
       op.phase = AIO_TURN;
       return;
@@ -391,7 +477,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   }
 
   #endOutside(op: AioOp): void {
-    op.features |= IS_OUTSIDE;
+    op.features |= (op.features & IS_MEMBER) === 0 ? IS_OUTSIDE : IS_OUTSIDE | IS_SEVERED;
     this.#endHere(op, ECANCELED);
   }
 
@@ -399,6 +485,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
     this.#bytes -= memoryBytes(op);
+    if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
     this.#startWaiting();
     this.reconsider();
@@ -441,11 +528,4 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
 function aiodone(io: BlockIo): void {
   const op = io as AioOp;
   (op.owner as AioOpOwner).finish(op);
-}
-
-/** How many bytes of memory an operation moves. */
-function memoryBytes({ operation, lengthBytes }: AioOp): number {
-  const moves = operation === BLOCK_READ || operation === BLOCK_WRITE || operation === BLOCK_COMPARE_AND_WRITE;
-  // What is no length the device refuses.
-  return moves && Number.isSafeInteger(lengthBytes) && lengthBytes > 0 ? lengthBytes : 0;
 }

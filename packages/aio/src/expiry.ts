@@ -2,17 +2,23 @@ import type { BlockTimers } from '@biodone/blockdev';
 import { ECANCELED, ETIMEDOUT } from '@biodone/uring';
 import { AbortWatch } from './abort-watch.js';
 import { type AioOp, HAS_DEADLINE, HAS_SIGNAL } from './aio-op.js';
+import { Alarm, type AlarmQueue } from './alarm-queue.js';
 
 /** Ends operations whose deadline has come or whose signal has been aborted. */
 export class Expiry {
   readonly #timers: BlockTimers;
-  readonly #end: (op: AioOp) => void;
+  readonly #alarms: AlarmQueue<AioOp>;
   readonly #aborts: AbortWatch<AioOp>;
+  readonly #late: (op: AioOp) => void;
 
-  constructor(timers: BlockTimers, end: (op: AioOp) => void) {
+  constructor(timers: BlockTimers, alarms: AlarmQueue<AioOp>, end: (op: AioOp) => void) {
     this.#timers = timers;
-    this.#end = end;
+    this.#alarms = alarms;
     this.#aborts = new AbortWatch(end);
+    this.#late = (op) => {
+      op.rare.expired = true;
+      end(op);
+    };
   }
 
   /** Watches an operation, if it has something to be watched for. False if its signal has been aborted before. */
@@ -25,11 +31,8 @@ export class Expiry {
       this.#aborts.add(rare.signal, op);
     }
     if (rare.deadlineMs !== Number.POSITIVE_INFINITY) {
-      const late = (): void => {
-        rare.expired = true;
-        this.#end(op);
-      };
-      rare.cancelTimer = this.#timers.after(rare.deadlineMs, late, true);
+      rare.deadline ??= new Alarm(op);
+      this.#alarms.set(rare.deadline, this.#timers.now() + rare.deadlineMs, this.#late);
     }
     return true;
   }
@@ -39,8 +42,7 @@ export class Expiry {
     if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return;
     const { rare } = op;
     if (rare.signal !== null) this.#aborts.remove(rare.signal, op);
-    rare.cancelTimer?.();
-    rare.cancelTimer = null;
+    this.#alarms.stop(rare.deadline);
     if (rare.expired && op.error === ECANCELED) op.error = ETIMEDOUT;
     rare.expired = false;
   }

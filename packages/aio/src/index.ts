@@ -22,10 +22,13 @@ export {
   PRIORITY_TIMECRITICAL,
   PRIORITY_TIMELIMITED,
 } from './aio-op.js';
+export type { AioTimer } from './aio-timer.js';
 export type { AvailableCallback } from './available-line.js';
+export type { Verdicts } from './batch.js';
 export { type DisciplineName, disciplineNames, makeDiscipline } from './bufq/disciplines.js';
 export { drainQueue, moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 export { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
+export { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
 export { OrderingKey, type OrderingKeyOptions } from './ordering-key.js';
 export type { AioServicePoolOptions } from './pool-options.js';
 export type { OperationReport, PoolStatistics } from './pool-statistics.js';

@@ -34,11 +34,11 @@ export interface PoolStatistics {
 /** An operation that is with its pool, for people. */
 export interface OperationReport {
   readonly id: number;
-  /** The operation's name: `'read'`. */
+  /** The operation's name: `'read'`, or `'timeout'`. */
   readonly operation: string;
   readonly offset: number;
   readonly lengthBytes: number;
-  /** Where it is: `'held'`, `'ordered'`, `'barrier'`, `'queued'`, `'started'`, `'ending'` or `'unreaped'`. */
+  /** Where it is: `'held'`, `'ordered'`, `'barrier'`, `'queued'`, `'started'`, `'ending'`, `'unreaped'`, `'linked'` or `'timing'`. */
   readonly phase: string;
   /** For how many milliseconds it has been there: since it began to wait, or since the device took it. */
   readonly ageMs: number;

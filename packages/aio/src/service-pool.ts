@@ -13,12 +13,12 @@ import {
   pollDone,
 } from '@biodone/blockdev';
 import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
-import type { CancelCounts, CancelFilter } from './aio-file.js';
+import type { AioFileUser, CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
-import { checkTime } from './errors.js';
+import { checkInteger, checkTime } from './errors.js';
 import { notTheCallers } from './operation-table.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
@@ -158,13 +158,16 @@ export class AioServicePool extends Dispatcher {
   }
 
   /**
-   * Calls back when there is room for one more operation: in order, later, never in here. The room is not kept: whoever submits first has it, so
+   * Calls back when there is room for one more operation, or for a chain: in order, later, never in here. The room is not kept: whoever submits first has it, so
    * submit in the callback. With a closed pool it is called with EBADF.
    *
-   * @param lengthBytes how many bytes the operation is to move, where the pool has a limit of bytes
+   * @param lengthBytes how many bytes the operation is to move, or all of the chain, where the pool has a limit of bytes
+   * @param count how many operations the chain has, at most `depth`
+   * @throws RangeError ERR_OUT_OF_RANGE for another count
    */
-  whenAvailable(callback: AvailableCallback, lengthBytes = 0): void {
-    this.line.add(callback, lengthBytes);
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0, count = 1): void {
+    checkInteger('count', count, 1, this.depth);
+    this.line.add(callback, lengthBytes, count);
     if (this.shut) this.line.close(EBADF);
     this.reconsider();
   }
@@ -180,8 +183,11 @@ export class AioServicePool extends Dispatcher {
   cancel(target: AioOp | number): AbortVerdict {
     const op = typeof target === 'number' ? this.table.find(target) : target;
     if (op?.submitted && op.owner !== this) notTheCallers(op, 'cancel');
-    const verdict = op === null ? 'done' : this.end(op);
-    this.counters.cancels[verdict] += 1;
+    if (op === null) {
+      this.counters.cancels.done += 1;
+      return 'done';
+    }
+    const verdict = this.cancelCounted(op, true);
     this.reconsider();
     return verdict;
   }
@@ -194,7 +200,7 @@ export class AioServicePool extends Dispatcher {
     this.file.freeze();
     try {
       for (const op of ops) {
-        if ((operation === undefined || op.operation === operation) && op.owner === this && op.submitted)
+        if ((operation === undefined || (op.operation === operation && op.timer === null)) && op.owner === this && op.submitted)
           counts[this.cancel(op)] += 1;
       }
     } finally {
@@ -272,6 +278,7 @@ export class AioServicePool extends Dispatcher {
 
   /** Delivers what has completed, without blocking, for a thread that does not return to its event loop. Returns how many. */
   poll(): number {
+    if (this.alarms.length > 0) this.alarms.run();
     const count = this.service === null ? this.device.poll() : this.service.poll() + pollDone();
     this.line.poll();
     return count;
@@ -287,18 +294,8 @@ export class AioServicePool extends Dispatcher {
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
-    // What all operations of this pool wait for is with another one.
-    if (this.started === 0) return this.#waitForOthers(timeoutMs);
-    if (this.service !== null) return this.service.wait(timeoutMs);
-    if (this.device.capabilities.progress === 'event-loop') {
-      throw new SystemError(
-        EDEADLK,
-        'wait',
-        undefined,
-        'this device completes requests in the event loop alone; use service threads',
-      );
-    }
-    return this.device.wait(timeoutMs);
+    if (this.alarms.length > 0) return this.#waitTimed(timeoutMs);
+    return this.#waitUntimed(timeoutMs);
   }
 
   /** What the pool has done, and what is with it. */
@@ -313,7 +310,7 @@ export class AioServicePool extends Dispatcher {
     const ops = this.table.submitted().filter((op) => op.owner === this);
     return ops.map((op) => ({
       id: op.id,
-      operation: BLOCK_OPERATION_NAMES[op.operation] ?? String(op.operation),
+      operation: nameOf(op),
       offset: op.offset,
       lengthBytes: op.lengthBytes,
       phase: AIO_PHASES[op.phase] as string,
@@ -367,9 +364,42 @@ export class AioServicePool extends Dispatcher {
     return this.submit(op);
   }
 
+  /** Waits, but no longer than until the next deadline or timeout, by which an operation may complete. */
+  #waitTimed(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    const leftMs = Math.max(0, this.alarms.dueMs - this.timers.now());
+    const waitMs = Math.min(timeoutMs, leftMs);
+    const isMoving = this.started > 0 || this.#other !== null;
+    if (!isMoving) this.timers.sleep(waitMs);
+    const ended = isMoving ? this.#waitUntimed(waitMs) : 'ETIME';
+    if (ended !== 'ETIME') return ended;
+    return this.poll() || (waitMs < leftMs ? 'ETIME' : 0);
+  }
+
+  #waitUntimed(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    if (this.started === 0) return this.#waitForOthers(timeoutMs);
+    if (this.service !== null) return this.service.wait(timeoutMs);
+    if (this.device.capabilities.progress === 'event-loop') {
+      throw new SystemError(
+        EDEADLK,
+        'wait',
+        undefined,
+        'this device completes requests in the event loop alone; use service threads',
+      );
+    }
+    return this.device.wait(timeoutMs);
+  }
+
+  /** Where that is which all operations of this pool wait for, if none is with its own device. */
+  get #other(): AioFileUser | null {
+    for (const user of this.file.users) if (user !== this && user.started > 0) return user;
+    return null;
+  }
+
   #waitForOthers(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    for (const user of this.file.users) if (user !== this && user.started > 0) return user.wait(timeoutMs);
-    return 0;
+    const other = this.#other;
+    if (other !== null) return other.wait(timeoutMs);
+    if (this.timeouts.counting === 0 || timeoutMs === 0) return 0;
+    throw new SystemError(EDEADLK, 'wait', undefined, 'a timeout waits for completions, and no operation is in flight');
   }
 
   #drain(): Promise<void> {
@@ -400,6 +430,11 @@ export class AioServicePool extends Dispatcher {
 function serviceOf(device: BlockDevice, { service, depth, threads, asked }: CompleteOptions): PoolService | null {
   if (service === 'threads') return new ServiceThreads(device, depth, threads, asked);
   return service === 'inline' ? null : service;
+}
+
+function nameOf({ operation, timer }: AioOp): string {
+  if (timer !== null) return timer.link === true ? 'link-timeout' : 'timeout';
+  return BLOCK_OPERATION_NAMES[operation] ?? String(operation);
 }
 
 /** As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. */

@@ -68,8 +68,9 @@ function moveOn(pool: SyncRunner, timeoutMs: number): number {
   for (const user of [pool, ...pool.file.users]) {
     if (user.inFlight === 0) continue;
     try {
-      // With nothing at the device, all wait for one another, and for an operation that has called the callback which this one is in.
-      if (user.wait(user.started > 0 ? timeoutMs : 0) !== 0 || user.started > 0) return 0;
+      // With nothing at the device, all wait for one another, for a time, or for an operation that has called the callback which this one is in.
+      const ended = user.wait(user.started > 0 ? timeoutMs : 0);
+      if ((ended !== 0 && ended !== 'ETIME') || user.started > 0) return 0;
     } catch (error) {
       if (isDeadlock(error)) continue;
       // A callback of another operation has thrown, which is not this one's matter.

@@ -1,6 +1,6 @@
 import { AioOp, AioServicePool, OrderingKey } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
-import { ECANCELED, ETIMEDOUT } from '@biodone/uring';
+import { ECANCELED, EIO, ETIMEDOUT } from '@biodone/uring';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
@@ -24,6 +24,20 @@ describe('cancelling an operation', () => {
     expect(log).toEqual([`b:${ECANCELED}`]);
     manual.completeAll();
     expect(log).toEqual([`b:${ECANCELED}`, 'a']);
+  });
+
+  it('that is a flush ends it with ECANCELED, whatever has become of what it covers', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'a', { operation: BLOCK_WRITE });
+    start(pool, log, 'b', { operation: BLOCK_WRITE });
+    const flush = start(pool, log, 'flush', { operation: BLOCK_FLUSH, lengthBytes: 0 });
+    manual.complete(undefined, EIO, 0);
+    expect(pool.cancel(flush)).toBe('cancelled');
+    await settled();
+    expect(log).toEqual([`a:${EIO}`, `flush:${ECANCELED}`]);
+    manual.complete();
   });
 
   it('that the driver has asks the driver, and says what that has said', async () => {
@@ -282,6 +296,53 @@ describe('a deadline', () => {
     manual.completeAll();
     expect(log).toEqual([`b:${ETIMEDOUT}`, 'a', 'c']);
     expect(timers.pending).toBe(0);
+  });
+
+  it('is ETIMEDOUT too of one that has started, where the driver can end it', async () => {
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers, abortable: true });
+    const pool = new AioServicePool(manual.device, { timers });
+    const log: string[] = [];
+    start(pool, log, 'a', { deadlineMs: 10 });
+    await timers.advance(10);
+    expect([log, manual.started.length]).toEqual([[`a:${ETIMEDOUT}`], 0]);
+  });
+
+  it('comes to a thread that does not return to its event loop: in poll, and in a wait, which it ends', () => {
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers, polled: false });
+    const pool = new AioServicePool(manual.device, { timers, inFlightMax: 1 });
+    const log: string[] = [];
+    start(pool, log, 'a');
+    start(pool, log, 'b', { deadlineMs: 10 });
+    timers.nowMs += 10;
+    pool.poll();
+    expect(log).toEqual([`b:${ETIMEDOUT}`]);
+    start(pool, log, 'drain', { drain: true });
+    start(pool, log, 'c', { deadlineMs: 10 });
+    manual.complete();
+    // The device has the drain, which does not end.
+    manual.device.wait = (timeoutMs) => {
+      timers.nowMs += timeoutMs;
+      return 'ETIME';
+    };
+    while (log.length < 3) pool.wait(Number.POSITIVE_INFINITY);
+    expect(log.slice(1)).toEqual(['a', `c:${ETIMEDOUT}`]);
+    expect(pool.wait(5)).toBe('ETIME');
+  });
+
+  it('sets one timer of the thread, however many there are, and keeps no longer than they do', async () => {
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers });
+    const pool = new AioServicePool(manual.device, { timers, inFlightMax: 1 });
+    const log: string[] = [];
+    start(pool, log, 'busy');
+    for (const deadlineMs of [30, 10, 20]) start(pool, log, `${deadlineMs}`, { deadlineMs });
+    expect(timers.pending).toBe(1);
+    await timers.advance(15);
+    expect([log, timers.pending]).toEqual([[`10:${ETIMEDOUT}`], 1]);
+    manual.completeAll();
+    expect([log.slice(1), timers.pending]).toEqual([['busy', '30', '20'], 0]);
   });
 
   it('that is no time is refused', () => {

@@ -18,9 +18,11 @@ export interface ManualOptions extends BlockDeviceOptions {
   abortable?: boolean;
   /** Whether polls and waits complete the oldest. @default true */
   polled?: boolean;
+  /** What the driver says of writes that are stable when they complete. @default 'emulate' */
+  fua?: 'none' | 'emulate' | 'native';
 }
 
-export function openManual({ abortable = false, polled = true, ...options }: ManualOptions = {}): Manual {
+export function openManual({ abortable = false, polled = true, fua = 'emulate', ...options }: ManualOptions = {}): Manual {
   const started: BlockIo[] = [];
   const ran: BlockIo[] = [];
   const complete = (io = started[0], error = 0, bytes = io?.lengthBytes ?? 0): void => {
@@ -40,7 +42,7 @@ export function openManual({ abortable = false, polled = true, ...options }: Man
     {
       name: 'manual',
       limits: { blockSizeBytes: 1, sizeBytes: 2 ** 40, memoryAlignmentBytes: 1 },
-      capabilities: { readOnly: false, progress: 'any', discard: true, extents: true },
+      capabilities: { readOnly: false, progress: 'any', discard: true, extents: true, fua },
       start: (io) => void started.push(io),
       startSync: (io) => {
         io.transferredBytes = io.lengthBytes;

@@ -4,7 +4,7 @@
 
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { AioOp, AioServicePool, OrderingKey, queueCompletion } from '@biodone/aio';
+import { AioOp, AioServicePool, LINK_HARD, LINK_SOFT, OrderingKey, queueCompletion } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
@@ -27,6 +27,8 @@ const WAYS = {
   ordered: { key: true },
   flush: { flush: 8 },
   drain: { drain: 8 },
+  batch: { batch: () => 0 },
+  chains: { batch: (index) => [LINK_SOFT, LINK_HARD, LINK_SOFT, 0][index % 4] },
 };
 const way = WAYS[process.argv[2]];
 const device = way.device?.() ?? openNull();
@@ -39,9 +41,17 @@ let next = 0;
 function done(op) {
   if (op.error !== 0) throw new Error(`error ${op.error}`);
   left -= 1;
-  if (left >= DEPTH) start(op);
+  if (way.batch !== undefined) startBatch();
+  else if (left >= DEPTH) start(op);
   else if (left === 0) finished();
   return true;
+}
+
+/** When all are done, all are submitted again. */
+function startBatch() {
+  if (left % DEPTH !== 0) return;
+  if (left === 0) finished();
+  else if (pool.submitAll(ops, verdicts) !== DEPTH) throw new Error(`refused: ${verdicts}`);
 }
 
 function start(op) {
@@ -54,12 +64,14 @@ function start(op) {
   pool.submit(op);
 }
 
-const ops = Array.from({ length: way.sync ? 1 : DEPTH }, () => {
+const verdicts = new Int32Array(DEPTH);
+const ops = Array.from({ length: way.sync ? 1 : DEPTH }, (_, index) => {
   const op = way.own ? new AioOp() : pool.allocate();
   op.buffer = IoBuffer.allocate(LENGTH_BYTES);
   op.lengthBytes = LENGTH_BYTES;
   op.callback = way.sync ? null : way.reaped ? queueCompletion : done;
   if (way.key) op.orderingKey = key;
+  if (way.batch) op.link = way.batch(index);
   return op;
 });
 
@@ -67,7 +79,8 @@ function run(operations) {
   return new Promise((resolve) => {
     finished = resolve;
     left = operations;
-    for (const op of ops) start(op);
+    if (way.batch !== undefined) startBatch();
+    else for (const op of ops) start(op);
     if (way.sync) {
       for (let count = 0; count < operations; count++) start(ops[0]);
       resolve();

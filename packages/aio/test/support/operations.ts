@@ -17,6 +17,8 @@ export type OpFields = Partial<
     | 'drain'
     | 'deadlineMs'
     | 'signal'
+    | 'link'
+    | 'timer'
     | 'callback'
     | 'private'
   >
