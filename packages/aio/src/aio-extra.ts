@@ -1,3 +1,4 @@
+import type { BlockIo } from '@biodone/blockdev';
 import type { SharedOp } from './aio-handle.js';
 import type { OrderingKey } from './ordering-key.js';
 
@@ -14,6 +15,8 @@ export class AioExtra {
 
   // Below: of the operation while it is submitted.
 
+  /** Who listens to the signal. */
+  aborts: { remove(signal: AbortSignal, op: BlockIo): void } | null = null;
   /** Ends the timer of the deadline. */
   cancelTimer: (() => void) | null = null;
   /** The error that it ended with, for who blocks until then. */

@@ -24,6 +24,8 @@ export class AvailableLine {
   readonly #tell: SoftInterrupt;
   #cancelTimer: (() => void) | null = null;
   #error = 0;
+  /** Who waits for room in any pool of the class that the pool belongs to. */
+  parent: AvailableLine | null = null;
 
   constructor(timers: BlockTimers, hasRoom: (bytes: number) => boolean) {
     this.#timers = timers;
@@ -45,6 +47,7 @@ export class AvailableLine {
 
   /** There may be room. */
   wake(): void {
+    this.parent?.wake();
     if (this.#waiting.length > 0) this.#tell.schedule();
   }
 

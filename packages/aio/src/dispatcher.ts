@@ -29,6 +29,7 @@ import {
   type AioOp,
   type AioOpOwner,
   HAS_DRAIN,
+  HAS_KEY,
   IS_BARRIER,
   IS_OUTSIDE,
   IS_SHARED,
@@ -41,13 +42,15 @@ import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { Expiry } from './expiry.js';
-import { notTheCallers, OperationTable } from './operation-table.js';
+import { notTheCallers, type OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
 import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
+import type { PoolPeers } from './pool-peers.js';
 import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
+import { isTraced, traceCancel, traceComplete, traceStart, traceSubmit } from './tracing.js';
 
 /** What `submit` returns when the pool is full. */
 export const EAGAIN = 11 as const;
@@ -79,7 +82,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   /** @internal */
   protected readonly clock: PoolClock;
   /** @internal */
-  protected readonly table: OperationTable = new OperationTable();
+  protected readonly table: OperationTable;
   /** @internal */
   protected readonly counters: PoolCounters = new PoolCounters();
   /** Done, and not reaped yet. @internal */
@@ -88,6 +91,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   protected readonly line: AvailableLine;
   /** Whether the pool lets nothing in any more. @internal */
   protected shut = false;
+  /** The class that it belongs to. @internal */
+  peers: PoolPeers | null = null;
   #queue: QueueDiscipline;
   readonly #expiry: Expiry;
   /** Flushes that have waited for what they cover, and only wait for room at the device now. */
@@ -100,18 +105,21 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   #directBelow = 0;
   /** Whether an operation that is done has to be looked at. */
   #attention = false;
+  /** Whether somebody listens to what operations do: then none goes straight to the device. */
+  #traced = false;
 
-  constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions) {
+  constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions, table: OperationTable) {
     this.device = device;
     this.service = service;
     this.depth = options.depth;
     this.inFlightMax = options.inFlightMax;
     this.bytesMax = options.bytesMax;
     this.timers = options.timers;
-    this.clock = new PoolClock(options.timers);
+    this.table = table;
+    this.clock = new PoolClock(options.timers, () => this.#lookForTracers());
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, (bytes) => this.#hasRoom(bytes));
-    this.#expiry = new Expiry(options.timers, (op) => this.#cancelCounted(op));
+    this.#expiry = new Expiry(options.timers, (op) => (op.owner as Dispatcher).#cancelCounted(op));
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
     this.reconsider();
@@ -136,10 +144,13 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
    * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back
    */
   submit(op: AioOp): SubmitResult {
+    // Before anything is decided by it: a new reading of the clock is when the pool hears of who traces.
+    const nowUs = this.clock.nowUs();
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
+    op.submittedAtUs = nowUs;
     file.order = (file.order + 1) | 0;
     op.order = file.order;
     file.live += 1;
@@ -156,23 +167,21 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     }
     this.file.live -= 1;
     this.#started -= 1;
-    this.counters.done(op.error, op.transferredBytes);
+    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.nowUs() - op.submittedAtUs) | 0);
     this.#tell(op);
   }
 
-  /**
-   * Whether the pool's state lets operations go straight to the device, and whether their ends are looked at. Whoever wants to see all of them,
-   * as tracing does, makes it so here, and looks in {@link #submitRare} and {@link #finishRare}. @internal
-   */
+  /** Whether the pool's state lets operations go straight to the device, and whether their ends are looked at. @internal */
   reconsider(): void {
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
     const isQueued = this.#queue.length + this.#ready.length > 0;
-    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null;
+    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
     this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
-    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special;
+    const isWatched = this.#traced || this.peers?.attentive === true;
+    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special || isWatched;
   }
 
   /** Takes an operation's place among what is under way. For the file alone. @internal */
@@ -249,6 +258,60 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     return 'cancelled';
   }
 
+  /** As {@link end}, where somebody has asked for it: it is counted and told. @internal */
+  protected endOnRequest(op: AioOp): AbortVerdict {
+    const verdict = this.end(op);
+    this.counters.cancels[verdict] += 1;
+    if (this.#traced) traceCancel(this, op, verdict);
+    return verdict;
+  }
+
+  /** How many operations are in the queue. @internal */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether it would start one more operation at once. @internal */
+  get isIdle(): boolean {
+    if (this.shut || this.device.closed) return false;
+    return this.#started < this.inFlightMax && this.#queue.length + this.#ready.length === 0;
+  }
+
+  /**
+   * Takes the operation out of another pool's queue that would be its next, and starts it here. False if that has an ordering key, so that it
+   * stays in its pool (rule 14), or is too large for the limits here. @internal
+   */
+  takeFrom(victim: Dispatcher): boolean {
+    const op = victim.#queue.peek();
+    if (op === null || (op.features & HAS_KEY) !== 0 || !this.#hasRoom(memoryBytes(op))) return false;
+    victim.#queue.get();
+    const bytes = memoryBytes(op);
+    victim.#waiting -= 1;
+    victim.#bytes -= bytes;
+    op.owner = this;
+    this.#waiting += 1;
+    this.#bytes += bytes;
+    this.counters.stolen += 1;
+    this.#start(op);
+    this.reconsider();
+    victim.reconsider();
+    victim.line.wake();
+    victim.settled();
+    return true;
+  }
+
+  /** Becomes one of a class. @internal */
+  join(peers: PoolPeers): void {
+    this.peers = peers;
+    this.line.parent = peers.line;
+    this.unreaped.parent = peers.completions;
+  }
+
+  /** Whether there is room for an operation that moves so many bytes. @internal */
+  hasRoom(bytes: number): boolean {
+    return !this.shut && this.#hasRoom(bytes);
+  }
+
   /** @internal */
   keepCompletion(op: AioOp): void {
     op.phase = AIO_UNREAPED;
@@ -275,7 +338,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   }
 
   /** Takes the first completion that nobody has reaped, or this one. @internal */
-  protected reapOne(op: AioOp | null): AioOp | null {
+  reapOne(op: AioOp | null): AioOp | null {
     if (op !== null) this.unreaped.remove(op);
     const reaped = op ?? this.unreaped.take();
     if (reaped === null) return null;
@@ -301,7 +364,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
       if (op.number >= OBJECTS_MAX) this.table.adopt(op);
     }
     if (op.callback === null) {
-      runSynchronously(op, this);
+      this.#runSync(op);
       return 0;
     }
     if (!this.#hasRoom(memoryBytes(op))) {
@@ -313,7 +376,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     op.transferredBytes = 0;
     this.#waiting += 1;
     this.#bytes += memoryBytes(op);
-    op.startedAtUs = this.clock.nowUs();
+    op.submittedAtUs = this.clock.nowUs();
+    op.startedAtUs = op.submittedAtUs;
+    if (this.#traced) traceSubmit(this, op);
     if (this.#expiry.arm(op)) this.admit(op);
     else this.#endOutside(op);
     this.counters.queuedMax = Math.max(this.counters.queuedMax, this.#waiting);
@@ -333,7 +398,26 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   }
 
   #cancelCounted(op: AioOp): void {
-    this.counters.cancels[this.end(op)] += 1;
+    this.endOnRequest(op);
+  }
+
+  #runSync(op: AioOp): void {
+    if (!this.#traced) {
+      runSynchronously(op, this);
+      return;
+    }
+    const submittedAtUs = this.clock.read();
+    traceSubmit(this, op);
+    traceStart(this, op, 0);
+    runSynchronously(op, this);
+    traceComplete(this, op, (this.clock.read() - submittedAtUs) | 0);
+  }
+
+  #lookForTracers(): void {
+    const traced = isTraced();
+    if (traced === this.#traced) return;
+    this.#traced = traced;
+    this.reconsider();
   }
 
   /** An operation's turn has come: it goes to the device if there is room, and nobody before it in the queue. */
@@ -349,11 +433,18 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     } else {
       op.phase = AIO_QUEUED;
       this.#queue.put(op);
+      this.peers?.level();
     }
   }
 
   #start(op: AioOp): void {
-    if (op.phase !== AIO_IDLE) this.counters.queueWait.record((this.clock.nowUs() - op.startedAtUs) | 0);
+    let waitedUs = 0;
+    if (op.phase !== AIO_IDLE) {
+      const nowUs = this.clock.nowUs();
+      waitedUs = (nowUs - op.submittedAtUs) | 0;
+      op.startedAtUs = nowUs;
+      this.counters.waited(waitedUs);
+    }
     this.#waiting -= 1;
     this.#started += 1;
     if (this.#started > this.counters.inFlightMax) this.counters.inFlightMax = this.#started;
@@ -361,15 +452,17 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     place(op);
     if (this.service === null) this.device.strategy(op);
     else this.service.start(op);
+    if (this.#traced) traceStart(this, op, waitedUs);
   }
 
   /** Starts what waits, as far as there is room. */
   #startWaiting(): void {
     while (this.#started < this.inFlightMax) {
       const op = this.#ready.removeFirst() ?? this.#queue.get();
-      if (op === null) return;
+      if (op === null) break;
       this.#start(op);
     }
+    this.peers?.level();
   }
 
   #abort(op: AioOp): AbortVerdict {
@@ -402,7 +495,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     this.leave(op);
     this.#startWaiting();
     this.reconsider();
-    this.counters.done(op.error, op.transferredBytes);
+    const tookUs = (this.clock.nowUs() - op.submittedAtUs) | 0;
+    this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
+    if (this.#traced) traceComplete(this, op, tookUs);
     try {
       this.#tell(op);
     } finally {

@@ -23,6 +23,7 @@ export class Expiry {
     if (rare.signal !== null) {
       if (rare.signal.aborted) return false;
       this.#aborts.add(rare.signal, op);
+      rare.aborts = this.#aborts;
     }
     if (rare.deadlineMs !== Number.POSITIVE_INFINITY) {
       const late = (): void => {
@@ -38,7 +39,9 @@ export class Expiry {
   disarm(op: AioOp): void {
     if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return;
     const { rare } = op;
-    if (rare.signal !== null) this.#aborts.remove(rare.signal, op);
+    // Another pool of the class may have taken it since.
+    if (rare.signal !== null) rare.aborts?.remove(rare.signal, op);
+    rare.aborts = null;
     rare.cancelTimer?.();
     rare.cancelTimer = null;
     if (rare.expired && op.error === ECANCELED) op.error = ETIMEDOUT;
