@@ -296,7 +296,6 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     this.reconsider();
     victim.reconsider();
     victim.line.wake();
-    victim.settled();
     return true;
   }
 
@@ -459,10 +458,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   #startWaiting(): void {
     while (this.#started < this.inFlightMax) {
       const op = this.#ready.removeFirst() ?? this.#queue.get();
-      if (op === null) break;
+      if (op === null) return;
       this.#start(op);
     }
-    this.peers?.level();
   }
 
   #abort(op: AioOp): AbortVerdict {
@@ -503,6 +501,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     } finally {
       if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
       this.line.wake();
+      // Only now it is known whether there is room: a completion that is kept takes the place that its operation had.
+      this.peers?.level();
       this.settled();
     }
   }

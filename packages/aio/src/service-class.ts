@@ -97,6 +97,8 @@ export class AioServiceClass {
   /** As {@link AioServicePool.release}. */
   release(op: AioOp): void {
     this.#poolOf(op).release(op);
+    // It may not have been reaped, and leaves room then.
+    this.#peers.level();
   }
 
   /** As {@link AioServicePool.find}. */
@@ -192,7 +194,9 @@ export class AioServiceClass {
       const pool = pools[this.#firstToReap] as AioServicePool;
       this.#firstToReap = this.#firstToReap + 1 === pools.length ? 0 : this.#firstToReap + 1;
       const op = pool.reap();
-      if (op !== null) return op;
+      if (op === null) continue;
+      this.#peers.level();
+      return op;
     }
     return null;
   }
@@ -309,11 +313,15 @@ export class AioServiceClass {
       }
       if (other === EAGAIN) answer = EAGAIN;
     }
-    // A pool whose device has been closed has nothing to do, and would be chosen each time.
-    const open = this.#open.filter((pool) => !pool.closed && !pool.device.closed);
-    if (open.length > 0) this.#open = open;
+    this.#passByClosed();
     if (answer === EAGAIN) this.#refused += 1;
     return answer;
+  }
+
+  /** A pool that is closed, or its device, has nothing to do, and would be chosen each time. */
+  #passByClosed(): void {
+    const open = this.#open.filter(isOpen);
+    if (open.length > 0) this.#open = open;
   }
 
   /** Rule 14: what has an ordering key goes where the operations with that key have gone before. */
@@ -327,7 +335,7 @@ export class AioServiceClass {
 
   #homeOf(key: OrderingKey): AioServicePool {
     const home = key.home as AioServicePool;
-    if (this.#open.includes(home)) return home;
+    if (this.#open.includes(home) && isOpen(home)) return home;
     if (key.pending > 0) {
       if (this.pools.includes(home)) return home;
       throw new SystemError(
@@ -337,10 +345,15 @@ export class AioServiceClass {
         'operations with this ordering key are under way in a pool outside of the class',
       );
     }
+    this.#passByClosed();
     const chosen = this.#balance.choose(this.#open);
     key.home = chosen;
     return chosen;
   }
+}
+
+function isOpen({ closed, device }: AioServicePool): boolean {
+  return !closed && !device.closed;
 }
 
 function makePools(
