@@ -3,6 +3,9 @@ import { ENOENT, SystemError } from '@biodone/uring';
 /** How a class chooses the pool of an operation. */
 export type BalanceName = 'least-loaded' | 'two-choices' | 'round-robin';
 
+/** An integer from 0 to `below` - 1, all equally likely. */
+export type RandomBelow = (below: number) => number;
+
 /** What of a pool counts for the choice. */
 export interface Balanced {
   /** How many operations are submitted to it and not done. */
@@ -37,17 +40,17 @@ class LeastLoaded implements Balance {
 
 /** The one of two different pools, taken at random, that has fewer operations: nearly as good, and it looks at two only. */
 class TwoChoices implements Balance {
-  readonly #random: () => number;
+  readonly #random: RandomBelow;
 
-  constructor(random: () => number) {
+  constructor(random: RandomBelow) {
     this.#random = random;
   }
 
   choose<T extends Balanced>(pools: readonly T[]): T {
     const { length } = pools;
-    const one = Math.floor(this.#random() * length);
     if (length === 1) return pools[0] as T;
-    const behind = 1 + Math.floor(this.#random() * (length - 1));
+    const one = this.#random(length);
+    const behind = 1 + this.#random(length - 1);
     const other = one + behind < length ? one + behind : one + behind - length;
     const first = pools[one] as T;
     const second = pools[other] as T;
@@ -66,7 +69,7 @@ class RoundRobin implements Balance {
   }
 }
 
-const BALANCES: Readonly<Record<BalanceName, new (random: () => number) => Balance>> = {
+const BALANCES: Readonly<Record<BalanceName, new (random: RandomBelow) => Balance>> = {
   'least-loaded': LeastLoaded,
   'two-choices': TwoChoices,
   'round-robin': RoundRobin,
@@ -76,9 +79,21 @@ const BALANCES: Readonly<Record<BalanceName, new (random: () => number) => Balan
 export const balanceNames: readonly BalanceName[] = Object.keys(BALANCES) as BalanceName[];
 
 /** @throws SystemError ENOENT for a name that there is not */
-export function makeBalance(name: BalanceName, random: () => number): Balance {
+export function makeBalance(name: BalanceName, random: RandomBelow): Balance {
   if (!Object.hasOwn(BALANCES, name)) {
     throw new SystemError(ENOENT, 'balance', undefined, `no balance '${name}'; there are ${balanceNames.join(', ')}`);
   }
   return new BALANCES[name](random);
+}
+
+/** Random numbers that are no objects, as those of Math.random would be: Marsaglia's xorshift32. */
+export function makeRandom(seed: number): RandomBelow {
+  // From a state of 0 it would not move.
+  let state = seed | 0 || 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
 }

@@ -1,6 +1,6 @@
 import { type BlockDevice, type BlockTimers, threadTimers } from '@biodone/blockdev';
 import { AioFile } from './aio-file.js';
-import { type Balance, type BalanceName, makeBalance } from './balance.js';
+import { type Balance, type BalanceName, makeBalance, makeRandom, type RandomBelow } from './balance.js';
 import { checkInteger, invalidType } from './errors.js';
 import type { AioServicePoolOptions } from './pool-options.js';
 import { checkSameData } from './same-data.js';
@@ -33,8 +33,8 @@ export interface AioServiceClassOptions {
   sameData?: boolean;
   /** The open file, where pools outside of the class are on it too. @default that of the first device */
   file?: AioFile;
-  /** For `'two-choices'`: a number from 0 to below 1. @default Math.random */
-  random?: () => number;
+  /** For `'two-choices'`: gives an integer from 0 to its argument - 1. @default a generator whose seed is random */
+  random?: RandomBelow;
   /** @default this thread's */
   timers?: BlockTimers;
 }
@@ -51,7 +51,7 @@ export interface CompleteClassOptions {
 export function completeClassOptions(pools: readonly ClassPoolOptions[], options: AioServiceClassOptions): CompleteClassOptions {
   if (!Array.isArray(pools)) throw invalidType('pools', 'an array of { device, ...options of a pool }', pools);
   checkInteger('pools.length', pools.length, 1, 1024);
-  const { balance = 'least-loaded', steal = true, sameData = false, random = Math.random, timers = threadTimers } = options;
+  const { balance = 'least-loaded', steal = true, sameData = false, random = randomlySeeded(), timers = threadTimers } = options;
   if (typeof steal !== 'boolean') throw invalidType('options.steal', 'of type boolean', steal);
   if (typeof sameData !== 'boolean') throw invalidType('options.sameData', 'of type boolean', sameData);
   if (typeof random !== 'function') throw invalidType('options.random', 'a function', random);
@@ -59,4 +59,8 @@ export function completeClassOptions(pools: readonly ClassPoolOptions[], options
   checkSameData(devices, sameData);
   const file = options.file ?? AioFile.of(devices[0] as BlockDevice);
   return { balance: makeBalance(balance, random), steal, file, timers };
+}
+
+function randomlySeeded(): RandomBelow {
+  return makeRandom(Math.floor(Math.random() * 2 ** 32));
 }

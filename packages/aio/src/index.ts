@@ -24,7 +24,7 @@ export {
   PRIORITY_TIMELIMITED,
 } from './aio-op.js';
 export type { AvailableCallback } from './available-line.js';
-export { type BalanceName, balanceNames } from './balance.js';
+export { type BalanceName, balanceNames, type RandomBelow } from './balance.js';
 export { type DisciplineName, disciplineNames, makeDiscipline } from './bufq/disciplines.js';
 export { drainQueue, moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 export type { AioServiceClassOptions, ClassPoolOptions } from './class-options.js';

@@ -7,7 +7,7 @@ import {
   OrderingKey,
   queueCompletion,
 } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '@biodone/blockdev';
+import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo, type BlockOperation } from '@biodone/blockdev';
 import { ECANCELED, EIO, ETIMEDOUT } from '@biodone/uring';
 import { expect, it } from 'vitest';
 import { type Manual, openManual } from './support/manual-device.js';
@@ -60,7 +60,7 @@ class Schedule {
       };
     });
     const balance = balanceNames[random(balanceNames.length)] as BalanceName;
-    const options = { balance, steal: this.steals, sameData: true, timers: this.timers, random: () => random(2 ** 16) / 2 ** 16 };
+    const options = { balance, steal: this.steals, sameData: true, timers: this.timers, random };
     this.target = new AioServiceClass(pools, options);
   }
 
@@ -116,7 +116,7 @@ class Schedule {
   submit(): void {
     const { random, target } = this;
     const op = target.allocate();
-    const operation = [BLOCK_READ, BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE, BLOCK_FLUSH][random(5)] as 0;
+    const operation = [BLOCK_READ, BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE, BLOCK_FLUSH][random(5)] as BlockOperation;
     const key = operation !== BLOCK_FLUSH && random(3) === 0 ? (this.keys[random(3)] as OrderingKey) : null;
     fill(op, { operation, orderingKey: key, offset: random(64) * 512, priority: random(3) as 0 });
     if (operation === BLOCK_FLUSH) Object.assign(op, { offset: 0, lengthBytes: 0, buffer: null });
