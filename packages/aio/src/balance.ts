@@ -7,7 +7,7 @@ export type BalanceName = 'least-loaded' | 'two-choices' | 'round-robin';
 export type RandomBelow = (below: number) => number;
 
 /** What of a pool counts for the choice. */
-export interface Balanced {
+interface Balanced {
   /** How many operations are submitted to it and not done. */
   readonly inFlight: number;
 }
