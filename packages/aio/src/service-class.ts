@@ -14,6 +14,7 @@ import type { AioFile, CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_IDLE, AIO_UNREAPED, type AioOp, HAS_KEY } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import type { Balance } from './balance.js';
+import { cancelAmong } from './cancel-among.js';
 import { type AioServiceClassOptions, type ClassPoolOptions, completeClassOptions } from './class-options.js';
 import { ClassPeers } from './class-peers.js';
 import { type ClassStatistics, sumStatistics } from './class-statistics.js';
@@ -174,11 +175,9 @@ export class AioServiceClass {
 
   /** As {@link AioServicePool.cancelAll}, in all pools of the class. */
   cancelAll(filter: CancelFilter = {}): CancelCounts {
-    const counts = this.pools.map((pool) => pool.cancelAll(filter));
-    return {
-      cancelled: counts.reduce((sum, { cancelled }) => sum + cancelled, 0),
-      inProgress: counts.reduce((sum, { inProgress }) => sum + inProgress, 0),
-    };
+    // All together, so that the end of one lets none begin that is with another pool.
+    const ops = this.#table.submitted().filter((op) => this.pools.includes(op.owner as AioServicePool));
+    return cancelAmong(ops, filter, this.file, (op) => this.#poolOf(op).cancel(op));
   }
 
   /** As {@link AioServicePool.cancelSync}. */
@@ -270,7 +269,8 @@ export class AioServiceClass {
     this.#peers.line.close(EBADF);
     this.#peers.completions.tell();
     this.#peers.look();
-    const ends = await Promise.allSettled(this.pools.map((pool) => pool.close({ deadlineMs, cancel })));
+    if (cancel) this.cancelAll();
+    const ends = await Promise.allSettled(this.pools.map((pool) => pool.close({ deadlineMs })));
     const reasons: unknown[] = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason);
     const late = reasons.filter((reason) => reason instanceof PoolCloseError);
     if (reasons.length > late.length) throw reasons.find((reason) => !(reason instanceof PoolCloseError));

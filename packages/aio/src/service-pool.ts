@@ -16,6 +16,7 @@ import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
+import { cancelAmong } from './cancel-among.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
 import { checkTime } from './errors.js';
@@ -195,20 +196,9 @@ export class AioServicePool extends Dispatcher {
   }
 
   /** Asks for the end of all operations of this pool, or of those of one kind. */
-  cancelAll({ operation }: CancelFilter = {}): CancelCounts {
-    // In the order of the phases those that wait come first: the end of others would make room for them at the device.
-    const ops = this.table.submitted().sort((left, right) => left.phase - right.phase);
-    const counts = { cancelled: 0, 'in-progress': 0, done: 0 };
-    this.file.freeze();
-    try {
-      for (const op of ops) {
-        if ((operation === undefined || op.operation === operation) && op.owner === this && op.submitted)
-          counts[this.cancel(op)] += 1;
-      }
-    } finally {
-      this.file.thaw();
-    }
-    return { cancelled: counts.cancelled, inProgress: counts['in-progress'] };
+  cancelAll(filter: CancelFilter = {}): CancelCounts {
+    const ops = this.table.submitted().filter((op) => op.owner === this);
+    return cancelAmong(ops, filter, this.file, (op) => this.cancel(op));
   }
 
   /**

@@ -631,6 +631,22 @@ describe('a class is used as a pool', () => {
     expect(log.sort()).toEqual(['a', 'b', `c:${ECANCELED}`, `d:${ECANCELED}`, `w:${ECANCELED}`]);
   });
 
+  it.each(['cancelAll', 'close'] as const)(
+    'starts nothing that a drain held, in any pool, when all is cancelled by %s',
+    async (how) => {
+      const { target, manuals, log } = makeClass(2);
+      start(target, log, 'a');
+      for (const name of ['drain', 'b', 'c']) start(target, log, name, { drain: name === 'drain' });
+      const closing = how === 'close' ? target.close({ cancel: true }) : null;
+      if (how === 'cancelAll') expect(target.cancelAll()).toEqual({ cancelled: 3, inProgress: 1 });
+      await settled();
+      expect(log.sort()).toEqual([`b:${ECANCELED}`, `c:${ECANCELED}`, `drain:${ECANCELED}`]);
+      expect(starts(manuals)).toEqual([1, 0]);
+      manuals[0]?.complete();
+      await closing;
+    },
+  );
+
   it('cancels and waits', () => {
     const { target, log } = makeClass(2, { inFlightMax: 1 });
     const ops = ['a', 'b', 'c'].map((name) => start(target, log, name));
