@@ -1,4 +1,10 @@
-import { type AbortVerdict, LatencyHistogram, type OperationStatistics, RequestCounters } from '@biodone/blockdev';
+import {
+  type AbortVerdict,
+  BLOCK_OPERATION_NAMES,
+  LatencyHistogram,
+  type OperationStatistics,
+  RequestCounters,
+} from '@biodone/blockdev';
 
 /** What a pool has done since it was made. Synchronous operations are counted by the device alone. */
 export interface PoolStatistics {
@@ -46,11 +52,12 @@ export interface OperationReport {
   readonly ageMs: number;
 }
 
-/** A pool's counters. The hot path adds to plain numbers in an array that is nobody else's. */
+/** A pool's counters. */
 export class PoolCounters {
-  /** {@link COMPLETED} and {@link QUEUE_WAIT_US}. */
-  readonly sums: Float64Array = new Float64Array(2);
   readonly #operations = new RequestCounters();
+  /** How many of those that are done were no operation, and have no row there. */
+  #unknown = 0;
+  #queueWaitTotalUs = 0;
   inFlightMax = 0;
   queuedMax = 0;
   refused = 0;
@@ -60,27 +67,24 @@ export class PoolCounters {
 
   /** An operation is done. */
   done(operation: number, error: number, bytes: number, tookUs: number): void {
-    const { sums } = this;
-    sums[COMPLETED] = (sums[COMPLETED] as number) + 1;
+    if (error !== 0 && BLOCK_OPERATION_NAMES[operation] === undefined) this.#unknown += 1;
     this.#operations.done(operation, error, bytes, tookUs);
   }
 
   /** An operation has waited, and goes to the device. */
   waited(waitedUs: number): void {
     this.queueWait.record(waitedUs);
-    this.sums[QUEUE_WAIT_US] = (this.sums[QUEUE_WAIT_US] as number) + waitedUs;
+    this.#queueWaitTotalUs += waitedUs;
   }
 
   statistics(queued: number, inFlight: number, unreaped: number): PoolStatistics {
-    const [completed, queueWaitTotalUs] = this.sums as unknown as [number, number];
     const operations = this.#operations.operations();
     const rows = Object.values(operations);
-    // What is no operation has no row; it always fails.
-    const unknown = completed - sumOf(rows, (row) => row.completed);
+    const completed = sumOf(rows, (row) => row.completed) + this.#unknown;
     return {
       submitted: completed + queued + inFlight,
       completed,
-      errors: unknown + sumOf(rows, (row) => row.errors),
+      errors: sumOf(rows, (row) => row.errors) + this.#unknown,
       bytes: sumOf(rows, (row) => row.bytes),
       queued,
       queuedMax: this.queuedMax,
@@ -92,13 +96,10 @@ export class PoolCounters {
       stolen: this.stolen,
       operations,
       queueWait: this.queueWait,
-      queueWaitTotalUs,
+      queueWaitTotalUs: this.#queueWaitTotalUs,
     };
   }
 }
-
-const COMPLETED = 0;
-const QUEUE_WAIT_US = 1;
 
 function sumOf<T>(rows: readonly T[], of: (row: T) => number): number {
   return rows.reduce((sum, row) => sum + of(row), 0);

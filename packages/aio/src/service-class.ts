@@ -293,10 +293,10 @@ export class AioServiceClass {
 
   /** An operation that was with another pool of the class is this one's from now on. */
   #handOver(op: AioOp, pool: AioServicePool): void {
-    const { owner } = op;
-    if (owner === null || !this.pools.includes(owner as AioServicePool)) return;
+    const owner = op.owner as AioServicePool | null;
+    if (owner === null || owner.peers !== this.#peers) return;
     // What is reaped by submitting it again belongs to its pool until then.
-    if (op.phase === AIO_UNREAPED) (owner as AioServicePool).reapOne(op);
+    if (op.phase === AIO_UNREAPED) owner.reapOne(op);
     if (op.phase === AIO_IDLE) op.owner = pool;
   }
 
