@@ -105,6 +105,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   #directBelow = 0;
   /** Whether an operation that is done has to be looked at. */
   #attention = false;
+  /** Of how many operations it is not known yet whether their completions are kept, and take the places that they had. */
+  #finishing = 0;
   /** Whether somebody listens to what operations do: then none goes straight to the device. */
   #traced = false;
 
@@ -273,7 +275,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
 
   /** Whether it would start one more operation at once. @internal */
   get isIdle(): boolean {
-    if (this.shut || this.device.closed) return false;
+    if (this.shut || this.device.closed || this.#finishing > 0) return false;
     return this.#started < this.inFlightMax && this.#queue.length + this.#ready.length === 0;
   }
 
@@ -487,6 +489,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
   }
 
   #finishRare(op: AioOp): void {
+    this.#finishing += 1;
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
     this.#bytes -= memoryBytes(op);
@@ -501,7 +504,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
     } finally {
       if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
       this.line.wake();
-      // Only now it is known whether there is room: a completion that is kept takes the place that its operation had.
+      this.#finishing -= 1;
       this.peers?.level();
       this.settled();
     }

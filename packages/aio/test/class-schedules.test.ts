@@ -1,4 +1,6 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
+  type AioMessage,
   type AioOp,
   AioServiceClass,
   type BalanceName,
@@ -24,6 +26,7 @@ interface Submission {
   readonly name: number;
   readonly operation: number;
   readonly key: OrderingKey | null;
+  readonly drain: boolean;
   done: boolean;
   error: number;
 }
@@ -43,9 +46,13 @@ class Schedule {
   readonly faults: string[] = [];
   readonly suspects: { other: Submission; what: string }[] = [];
   closing: Promise<unknown>[] = [];
+  /** What tracing has told of each operation that is under way, and who listens to it. */
+  readonly traced = new Map<number, string>();
+  readonly listeners: [channel: string, listener: (message: unknown) => void][] = [];
 
   constructor(random: Random) {
     this.random = random;
+    if (random(2) === 0) this.listen();
     this.steals = random(4) > 0;
     const abortable = random(2) === 0;
     this.manuals = Array.from({ length: 2 + random(3) }, () => openManual({ abortable, timers: this.timers }));
@@ -62,6 +69,21 @@ class Schedule {
     const balance = balanceNames[random(balanceNames.length)] as BalanceName;
     const options = { balance, steal: this.steals, sameData: true, timers: this.timers, random };
     this.target = new AioServiceClass(pools, options);
+  }
+
+  /** Each operation is submitted, started at most once, and completed. */
+  listen(): void {
+    for (const event of ['submit', 'start', 'complete']) {
+      const listener = (message: unknown): void => {
+        const { id } = message as AioMessage;
+        const story = `${this.traced.get(id) ?? ''} ${event}`;
+        if (event !== 'complete') this.traced.set(id, story);
+        else if (/^ submit( start)? complete$/.test(story)) this.traced.delete(id);
+        else this.faults.push(`traced as${story}`);
+      };
+      subscribe(`biodone:aio:${event}`, listener);
+      this.listeners.push([`biodone:aio:${event}`, listener]);
+    }
   }
 
   step(): void {
@@ -123,7 +145,8 @@ class Schedule {
     if (random(8) === 0) op.deadlineMs = random(30);
     const abort = random(8) === 0 ? new AbortController() : null;
     op.signal = abort?.signal ?? null;
-    const submission = { name: this.submissions.length, operation, key, done: false, error: 0 };
+    op.drain = random(15) === 0;
+    const submission = { name: this.submissions.length, operation, key, drain: op.drain, done: false, error: 0 };
     const reaped = random(5) === 0;
     op.callback = (done) => {
       this.ended(done);
@@ -160,6 +183,8 @@ class Schedule {
       if (covered) this.suspects.push({ other, what: `flush ${submission.name} did not cover` });
       if (submission.key !== null && other.key === submission.key)
         this.suspects.push({ other, what: `${submission.name} came before` });
+      if (submission.drain) this.suspects.push({ other, what: `${submission.name} drains, and did not wait for` });
+      if (other.drain) this.suspects.push({ other, what: `${submission.name} was not held by` });
     }
   }
 
@@ -196,6 +221,8 @@ class Schedule {
       this.faults.push(`${[...this.live.values()].map(({ name }) => name).join(', ')} never ended`);
       return;
     }
+    for (const [channel, listener] of this.listeners) unsubscribe(channel, listener);
+    if (this.traced.size > 0) this.faults.push(`tracing has not told the end of ${this.traced.size}`);
     const { submitted, completed, inFlight, queued } = target.stats();
     if (submitted !== completed || inFlight + queued !== 0) this.faults.push('the statistics do not add up');
     await Promise.all(this.closing);

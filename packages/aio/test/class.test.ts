@@ -76,8 +76,8 @@ describe('what the pools of a class are', () => {
   it('may be pools of service threads over one device', { timeout: 30_000 }, async () => {
     const device = openMem(65536);
     const target = new AioServiceClass([
-      { device, service: 'threads', threads: 1 },
-      { device, service: 'threads', threads: 1 },
+      { device, service: 'threads', threads: 1, inFlightMax: 2 },
+      { device, service: 'threads', threads: 1, inFlightMax: 2 },
     ]);
     const buffers = Array.from({ length: 8 }, (_, index) => {
       const buffer = IoBuffer.allocate(512);
@@ -560,6 +560,30 @@ describe('the order in a class', () => {
       await settled();
     }
     expect(log).toEqual(['a', 'b', 'drain', 'c']);
+  });
+
+  it('lets a synchronous flush wait for what was submitted before it to all pools', () => {
+    const { target, manuals, log } = makeClass(2);
+    start(target, log, 'a', { operation: BLOCK_WRITE });
+    start(target, log, 'b', { operation: BLOCK_WRITE });
+    const flush = target.allocate();
+    flush.callback = null;
+    expect(target.sync(flush)).toBe(0);
+    expect(flush.error).toBe(0);
+    expect(log.sort()).toEqual(['a', 'b']);
+    expect(manuals.flatMap(({ ran }) => ran)).toEqual([flush]);
+    target.release(flush);
+  });
+
+  it('lets a synchronous operation with an ordering key wait for its turn', () => {
+    const { target, log } = makeClass(2);
+    const key = new OrderingKey({ appendOffset: 0 });
+    start(target, log, 'first', { operation: BLOCK_WRITE, orderingKey: key });
+    const op = fill(target.allocate(), { operation: BLOCK_WRITE, orderingKey: key, callback: null });
+    expect(target.submit(op)).toBe(0);
+    expect(log).toEqual(['first']);
+    expect({ error: op.error, offset: op.offset }).toEqual({ error: 0, offset: 512 });
+    target.release(op);
   });
 
   it('can have the file in common with pools outside', async () => {
