@@ -1,5 +1,5 @@
-import { AioServicePool } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_WRITE, LatencyHistogram, openMem } from '@biodone/blockdev';
+import { type AioOp, AioServicePool, type PoolService } from '@biodone/aio';
+import { BLOCK_FLUSH, BLOCK_WRITE, IO_DONE, LatencyHistogram, openMem } from '@biodone/blockdev';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
@@ -76,6 +76,39 @@ describe('the statistics of a pool', () => {
     expect({ submitted, completed, errors }).toEqual({ submitted: 2, completed: 2, errors: 2 });
     expect(operations['read']).toMatchObject({ completed: 1, errors: 1 });
     expect(Object.keys(operations)).toEqual(['read']);
+  });
+
+  it('and the dump count the age of what a service has from when it got it', async () => {
+    const timers = new VirtualTimers();
+    const started: AioOp[] = [];
+    const service: PoolService = {
+      start: (op) => void started.push(op),
+      abort: () => 'in-progress',
+      poll: () => 0,
+      wait: () => 0,
+      close: async () => {},
+    };
+    const complete = (): void => {
+      const op = started.shift() as AioOp;
+      op.transferredBytes = op.lengthBytes;
+      op.state = IO_DONE;
+      op.iodone?.(op);
+    };
+    const pool = new AioServicePool(openManual({ timers }).device, { service, inFlightMax: 1, timers });
+    const log: string[] = [];
+    start(pool, log, 'a');
+    start(pool, log, 'b');
+    await timers.advance(5);
+    expect(pool.dump().map(({ phase, ageMs }) => [phase, ageMs])).toEqual([
+      ['started', 5],
+      ['queued', 5],
+    ]);
+    complete();
+    await timers.advance(2);
+    expect(pool.dump().map(({ phase, ageMs }) => [phase, ageMs])).toEqual([['started', 2]]);
+    complete();
+    expect(pool.stats()).toMatchObject({ completed: 2, queueWaitTotalUs: 5000 });
+    expect(pool.stats().operations['read']?.totalUs).toBe(5000 + 7000);
   });
 
   it('have the latency of what service threads do', { timeout: 30_000 }, async () => {
