@@ -21,6 +21,8 @@ export class AioExtra<Op> {
 
   /** Of its deadline. Made at their first use, as that of a timeout is. */
   deadline: Alarm<Op> | null = null;
+  /** Who watches its signal and its deadline. */
+  watch: { forget(op: Op): void } | null = null;
   /** The error that it ended with, for who blocks until then. */
   outcome = 0;
   /** Whether the deadline has come. */

@@ -78,7 +78,7 @@ export const PRIORITY_TIMECRITICAL = 2 as const;
 export type AioPriority = 0 | 1 | 2;
 
 /** It has an {@link OrderingKey}. */
-const HAS_KEY = 1;
+export const HAS_KEY = 1;
 /** It waits for all before it, and holds all after it. */
 export const HAS_DRAIN = 2;
 /** It has a deadline. */
@@ -129,6 +129,8 @@ export class AioOp extends BlockIo {
   features = 0;
   /** The order of submission to its file. @internal */
   order = 0;
+  /** When it was submitted, by its pool's clock. @internal */
+  submittedAtUs = 0;
   /** How often the pool has taken this object back. @internal */
   generation: number;
   /** Which one of its pool's objects it is; from {@link OBJECTS_MAX} on it belongs to no pool. @internal */

@@ -25,6 +25,8 @@ export class AvailableLine {
   readonly #tell: SoftInterrupt;
   #cancelTimer: (() => void) | null = null;
   #error = 0;
+  /** Who waits for room in any pool of the class that the pool belongs to. */
+  parent: AvailableLine | null = null;
 
   constructor(timers: BlockTimers, hasRoom: (bytes: number, count: number) => boolean) {
     this.#timers = timers;
@@ -46,6 +48,7 @@ export class AvailableLine {
 
   /** There may be room. */
   wake(): void {
+    this.parent?.wake();
     if (this.#waiting.length > 0) this.#tell.schedule();
   }
 

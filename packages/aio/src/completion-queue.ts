@@ -6,6 +6,8 @@ export class CompletionQueue {
   readonly #done = new TailQueue<AioOp>();
   /** Whom to tell of the next completion, or of the end. */
   readonly #listeners = new Set<() => void>();
+  /** That of the class that the pool belongs to, which has no completions of its own. */
+  parent: CompletionQueue | null = null;
 
   get length(): number {
     return this.#done.length;
@@ -26,6 +28,7 @@ export class CompletionQueue {
 
   /** Something has come, or nothing will come any more. */
   tell(): void {
+    this.parent?.tell();
     if (this.#listeners.size === 0) return;
     for (const listener of [...this.#listeners]) listener();
   }

@@ -28,6 +28,7 @@ import {
   type AioOp,
   type AioOpOwner,
   HAS_DRAIN,
+  HAS_KEY,
   IS_BARRIER,
   IS_LINKED,
   IS_MEMBER,
@@ -47,14 +48,16 @@ import { CompletionQueue } from './completion-queue.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
-import { OperationTable } from './operation-table.js';
+import type { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
 import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
+import type { PoolPeers } from './pool-peers.js';
 import { PoolCounters } from './pool-statistics.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
 import { Timeouts } from './timeouts.js';
+import { isTraced, traceCancel, traceComplete, traceStart, traceSubmit } from './tracing.js';
 import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js';
 
 /** What `submit` returns when the pool is full. */
@@ -87,7 +90,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   /** @internal */
   protected readonly clock: PoolClock;
   /** @internal */
-  protected readonly table: OperationTable = new OperationTable();
+  protected readonly table: OperationTable;
   /** @internal */
   protected readonly counters: PoolCounters = new PoolCounters();
   /** Done, and not reaped yet. @internal */
@@ -100,6 +103,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   protected readonly timeouts: Timeouts;
   /** Whether the pool lets nothing in any more. @internal */
   protected shut = false;
+  /** The class that it belongs to. @internal */
+  peers: PoolPeers | null = null;
   #queue: QueueDiscipline;
   readonly #expiry: Expiry;
   /** Flushes that have waited for what they cover, and only wait for room at the device now. */
@@ -112,15 +117,20 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   #directBelow = 0;
   /** Whether an operation that is done has to be looked at. */
   #attention = false;
+  /** Of how many operations it is not known yet whether their completions are kept, and take the places that they had. */
+  #finishing = 0;
+  /** Whether somebody listens to what operations do: then none goes straight to the device. */
+  #traced = false;
 
-  constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions) {
+  constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions, table: OperationTable) {
     this.device = device;
     this.service = service;
     this.depth = options.depth;
     this.inFlightMax = options.inFlightMax;
     this.bytesMax = options.bytesMax;
     this.timers = options.timers;
-    this.clock = new PoolClock(options.timers);
+    this.table = table;
+    this.clock = new PoolClock(options.timers, () => this.#lookForTracers());
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
     this.alarms = new AlarmQueue(options.timers);
@@ -128,7 +138,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       cancel: (op) => this.cancelCounted(op, false),
       end: (op, error) => this.#endHere(op, error),
     });
-    this.#expiry = new Expiry(options.timers, this.alarms, (op) => this.cancelCounted(op, !op.rare.expired));
+    this.#expiry = new Expiry(options.timers, this.alarms, (op) => {
+      // Another pool of the class may have taken it since.
+      (op.owner as Dispatcher).cancelCounted(op, !op.rare.expired);
+    });
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
     this.reconsider();
@@ -154,10 +167,13 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
    * is synchronous or would cover an operation before it
    */
   submit(op: AioOp): SubmitResult {
+    // Before anything is decided by it: a new reading of the clock is when the pool hears of who traces.
+    const nowUs = this.clock.nowUs();
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
+    op.submittedAtUs = nowUs;
     file.order = (file.order + 1) | 0;
     op.order = file.order;
     file.live += 1;
@@ -193,23 +209,21 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     }
     this.file.live -= 1;
     this.#started -= 1;
-    this.counters.done(op.error, op.transferredBytes);
+    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.nowUs() - op.submittedAtUs) | 0);
     this.#tell(op);
   }
 
-  /**
-   * Whether the pool's state lets operations go straight to the device, and whether their ends are looked at. Whoever wants to see all of them,
-   * as tracing does, makes it so here, and looks in {@link #submitRare} and {@link #finishRare}. @internal
-   */
+  /** Whether the pool's state lets operations go straight to the device, and whether their ends are looked at. @internal */
   reconsider(): void {
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
     const isQueued = this.#queue.length + this.#ready.length > 0;
-    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null;
+    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
     this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
-    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special;
+    const isWatched = this.#traced || this.peers?.attentive === true;
+    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special || isWatched;
   }
 
   /** Takes an operation's place among what is under way. For the file alone. @internal */
@@ -252,7 +266,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     op.transferredBytes = 0;
     this.#waiting += 1;
     this.#bytes += memoryBytes(op);
-    op.startedAtUs = this.clock.nowUs();
+    op.submittedAtUs = this.clock.nowUs();
+    op.startedAtUs = op.submittedAtUs;
+    if (this.#traced) traceSubmit(this, op);
     if (!this.#expiry.arm(op)) this.#endOutside(op);
     else if ((op.features & IS_TIMER) !== 0) this.#acceptTimer(op);
     else this.admit(op);
@@ -333,6 +349,51 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     return 'cancelled';
   }
 
+  /** How many operations are in the queue. @internal */
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /** Whether it would start one more operation at once. @internal */
+  get isIdle(): boolean {
+    if (this.shut || this.device.closed || this.#finishing > 0) return false;
+    return this.#started < this.inFlightMax && this.#queue.length + this.#ready.length === 0;
+  }
+
+  /**
+   * Takes the operation out of another pool's queue that would be its next, and starts it here. False if that has an ordering key or is in a
+   * chain, so that it stays in its pool (rule 14), or is too large for the limits here. @internal
+   */
+  takeFrom(victim: Dispatcher): boolean {
+    const op = victim.#queue.peek();
+    if (op === null || (op.features & (HAS_KEY | IS_MEMBER)) !== 0 || !this.#hasRoom(memoryBytes(op), 1)) return false;
+    victim.#queue.get();
+    const bytes = memoryBytes(op);
+    victim.#waiting -= 1;
+    victim.#bytes -= bytes;
+    op.owner = this;
+    this.#waiting += 1;
+    this.#bytes += bytes;
+    this.counters.stolen += 1;
+    this.#start(op);
+    this.reconsider();
+    victim.reconsider();
+    victim.line.wake();
+    return true;
+  }
+
+  /** Becomes one of a class. @internal */
+  join(peers: PoolPeers): void {
+    this.peers = peers;
+    this.line.parent = peers.line;
+    this.unreaped.parent = peers.completions;
+  }
+
+  /** Whether there is room for an operation that moves so many bytes. @internal */
+  hasRoom(bytes: number): boolean {
+    return !this.shut && this.#hasRoom(bytes, 1);
+  }
+
   /** @internal */
   keepCompletion(op: AioOp): void {
     op.phase = AIO_UNREAPED;
@@ -363,11 +424,12 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     const verdict = this.end(op);
     if (severs && verdict !== 'done' && (op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
     this.counters.cancels[verdict] += 1;
+    if (this.#traced) traceCancel(this, op, verdict);
     return verdict;
   }
 
   /** Takes the first completion that nobody has reaped, or this one. @internal */
-  protected reapOne(op: AioOp | null): AioOp | null {
+  reapOne(op: AioOp | null): AioOp | null {
     if (op !== null) this.unreaped.remove(op);
     const reaped = op ?? this.unreaped.take();
     if (reaped === null) return null;
@@ -389,7 +451,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     if (this.shut || this.device.closed) return EBADF;
     if (op.callback === null) {
       this.#own(op);
-      runSynchronously(op, this);
+      this.#runSync(op);
       return 0;
     }
     if (!this.#hasRoom(memoryBytes(op), 1)) {
@@ -418,6 +480,25 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     else this.timeouts.add(op);
   }
 
+  #runSync(op: AioOp): void {
+    if (!this.#traced) {
+      runSynchronously(op, this);
+      return;
+    }
+    const submittedAtUs = this.clock.read();
+    traceSubmit(this, op);
+    traceStart(this, op, 0);
+    runSynchronously(op, this);
+    traceComplete(this, op, (this.clock.read() - submittedAtUs) | 0);
+  }
+
+  #lookForTracers(): void {
+    const traced = isTraced();
+    if (traced === this.#traced) return;
+    this.#traced = traced;
+    this.reconsider();
+  }
+
   /** An operation's turn has come: it goes to the device if there is room, and nobody before it in the queue. */
   #enqueue(op: AioOp): void {
     if ((op.features & IS_LINKED) !== 0) {
@@ -435,11 +516,18 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     } else {
       op.phase = AIO_QUEUED;
       this.#queue.put(op);
+      this.peers?.level();
     }
   }
 
   #start(op: AioOp): void {
-    if (op.phase !== AIO_IDLE) this.counters.queueWait.record((this.clock.nowUs() - op.startedAtUs) | 0);
+    let waitedUs = 0;
+    if (op.phase !== AIO_IDLE) {
+      const nowUs = this.clock.nowUs();
+      waitedUs = (nowUs - op.submittedAtUs) | 0;
+      op.startedAtUs = nowUs;
+      this.counters.waited(waitedUs);
+    }
     this.#waiting -= 1;
     this.#started += 1;
     if (this.#started > this.counters.inFlightMax) this.counters.inFlightMax = this.#started;
@@ -447,6 +535,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     place(op);
     if (this.service === null) this.device.strategy(op);
     else this.service.start(op);
+    if (this.#traced) traceStart(this, op, waitedUs);
   }
 
   /** Starts what waits, as far as there is room. */
@@ -482,6 +571,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   }
 
   #finishRare(op: AioOp): void {
+    this.#finishing += 1;
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
     this.#bytes -= memoryBytes(op);
@@ -489,12 +579,16 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.leave(op);
     this.#startWaiting();
     this.reconsider();
-    this.counters.done(op.error, op.transferredBytes);
+    const tookUs = (this.clock.nowUs() - op.submittedAtUs) | 0;
+    this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
+    if (this.#traced) traceComplete(this, op, tookUs);
     try {
       this.#tell(op);
     } finally {
       if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
       this.line.wake();
+      this.#finishing -= 1;
+      this.peers?.level();
       this.settled();
     }
   }

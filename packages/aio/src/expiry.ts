@@ -26,10 +26,9 @@ export class Expiry {
     if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return true;
     const { rare } = op;
     rare.expired = false;
-    if (rare.signal !== null) {
-      if (rare.signal.aborted) return false;
-      this.#aborts.add(rare.signal, op);
-    }
+    if (rare.signal?.aborted) return false;
+    rare.watch = this;
+    if (rare.signal !== null) this.#aborts.add(rare.signal, op);
     if (rare.deadlineMs !== Number.POSITIVE_INFINITY) {
       rare.deadline ??= new Alarm(op);
       this.#alarms.set(rare.deadline, this.#timers.now() + rare.deadlineMs, this.#late);
@@ -41,9 +40,16 @@ export class Expiry {
   disarm(op: AioOp): void {
     if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return;
     const { rare } = op;
-    if (rare.signal !== null) this.#aborts.remove(rare.signal, op);
-    this.#alarms.stop(rare.deadline);
+    rare.watch?.forget(op);
+    rare.watch = null;
     if (rare.expired && op.error === ECANCELED) op.error = ETIMEDOUT;
     rare.expired = false;
+  }
+
+  /** Watches an operation no more that it has armed: another pool of the class may have taken it since. */
+  forget(op: AioOp): void {
+    const { rare } = op;
+    if (rare.signal !== null) this.#aborts.remove(rare.signal, op);
+    this.#alarms.stop(rare.deadline);
   }
 }

@@ -23,6 +23,8 @@ export class OrderingKey {
   readonly waiting: TailQueue<BlockIo> = new TailQueue<BlockIo>();
   /** Whose turn it is. @internal */
   running: BlockIo | null = null;
+  /** The pool of a class that all of its operations go to (rule 14); null before the first. @internal */
+  home: object | null = null;
   /** Where the next write is appended; null if it is not. */
   appendOffset: number | null;
 

@@ -10,12 +10,15 @@ const SHARED_BY = 64;
 export class PoolClock {
   readonly #timers: BlockTimers;
   readonly #forget: () => void;
+  readonly #onRead: () => void;
   #armed = false;
   #left = 0;
   #nowUs = 0;
 
-  constructor(timers: BlockTimers) {
+  /** @param onRead is called once a batch, for what need not be looked at more often */
+  constructor(timers: BlockTimers, onRead: () => void) {
     this.#timers = timers;
+    this.#onRead = onRead;
     this.#forget = () => {
       this.#armed = false;
       this.#left = 0;
@@ -37,6 +40,7 @@ export class PoolClock {
       this.#armed = true;
       resolved.then(this.#forget);
     }
+    this.#onRead();
     return this.#nowUs;
   }
 }

@@ -1,4 +1,10 @@
-import { type AbortVerdict, LatencyHistogram } from '@biodone/blockdev';
+import {
+  type AbortVerdict,
+  BLOCK_OPERATION_NAMES,
+  LatencyHistogram,
+  type OperationStatistics,
+  RequestCounters,
+} from '@biodone/blockdev';
 import type { ServiceThreadsStatistics } from './threads/statistics.js';
 
 /** What a pool has done since it was made. Synchronous operations are counted by the device alone. */
@@ -22,11 +28,16 @@ export interface PoolStatistics {
   readonly refused: number;
   /** What came of asking to cancel. */
   readonly cancels: Readonly<Record<AbortVerdict, number>>;
+  /** How many it has taken out of the queues of other pools of its class. */
+  readonly stolen: number;
   /**
-   * How long those that had to wait did, in microseconds, until they went to the device. How long the device took is in its own `statistics()`,
-   * by operation.
+   * By the operation's name, those that have been used: how many are done, and how long they took from their submission to their callback. How
+   * long the device took is in its own `statistics()`. The times are those of a clock that is read once a batch.
    */
+  readonly operations: Readonly<Record<string, OperationStatistics>>;
+  /** How long those that had to wait did, in microseconds, until they went to the device; and the sum of that. */
   readonly queueWait: LatencyHistogram;
+  readonly queueWaitTotalUs: number;
   /** What its service threads are doing; null without. */
   readonly threads: ServiceThreadsStatistics | null;
 }
@@ -44,31 +55,40 @@ export interface OperationReport {
   readonly ageMs: number;
 }
 
-/** A pool's counters. The hot path adds to plain numbers in an array that is nobody else's. */
+/** A pool's counters. */
 export class PoolCounters {
-  /** {@link COMPLETED}, {@link ERRORS} and {@link BYTES}. */
-  readonly sums: Float64Array = new Float64Array(3);
+  readonly #operations = new RequestCounters();
+  /** How many of those that are done were no operation, and have no row there. */
+  #unknown = 0;
+  #queueWaitTotalUs = 0;
   inFlightMax = 0;
   queuedMax = 0;
   refused = 0;
+  stolen = 0;
   readonly cancels: Record<AbortVerdict, number> = { cancelled: 0, 'in-progress': 0, done: 0 };
   readonly queueWait: LatencyHistogram = new LatencyHistogram();
 
   /** An operation is done. */
-  done(error: number, bytes: number): void {
-    const { sums } = this;
-    sums[COMPLETED] = (sums[COMPLETED] as number) + 1;
-    sums[BYTES] = (sums[BYTES] as number) + bytes;
-    if (error !== 0) sums[ERRORS] = (sums[ERRORS] as number) + 1;
+  done(operation: number, error: number, bytes: number, tookUs: number): void {
+    if (error !== 0 && BLOCK_OPERATION_NAMES[operation] === undefined) this.#unknown += 1;
+    this.#operations.done(operation, error, bytes, tookUs);
+  }
+
+  /** An operation has waited, and goes to the device. */
+  waited(waitedUs: number): void {
+    this.queueWait.record(waitedUs);
+    this.#queueWaitTotalUs += waitedUs;
   }
 
   statistics(queued: number, inFlight: number, unreaped: number, threads: ServiceThreadsStatistics | null): PoolStatistics {
-    const [completed, errors, bytes] = this.sums as unknown as [number, number, number];
+    const operations = this.#operations.operations();
+    const rows = Object.values(operations);
+    const completed = sumOf(rows, (row) => row.completed) + this.#unknown;
     return {
       submitted: completed + queued + inFlight,
       completed,
-      errors,
-      bytes,
+      errors: sumOf(rows, (row) => row.errors) + this.#unknown,
+      bytes: sumOf(rows, (row) => row.bytes),
       queued,
       queuedMax: this.queuedMax,
       inFlight,
@@ -76,12 +96,15 @@ export class PoolCounters {
       unreaped,
       refused: this.refused,
       cancels: { ...this.cancels },
+      stolen: this.stolen,
+      operations,
       queueWait: this.queueWait,
+      queueWaitTotalUs: this.#queueWaitTotalUs,
       threads,
     };
   }
 }
 
-const COMPLETED = 0;
-const ERRORS = 1;
-const BYTES = 2;
+function sumOf<T>(rows: readonly T[], of: (row: T) => number): number {
+  return rows.reduce((sum, row) => sum + of(row), 0);
+}

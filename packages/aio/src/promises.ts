@@ -16,6 +16,9 @@ import { EAGAIN, EBADF } from './dispatcher.js';
 import type { OrderingKey } from './ordering-key.js';
 import type { AioServicePool } from './service-pool.js';
 
+/** What operations are submitted to: an `AioServicePool` or an `AioServiceClass`. */
+export type OperationTarget = Pick<AioServicePool, 'allocate' | 'submit' | 'release' | 'whenAvailable' | 'inFlight'>;
+
 /** How an operation is to be done. */
 export interface OperationOptions {
   /**
@@ -57,25 +60,25 @@ export interface TransferOptions extends OperationOptions {
  * @throws (rejects) SystemError EAGAIN if the pool is full, EBADF if it is closed, ETIMEDOUT if its deadline has ended it; AbortError ABORT_ERR if its signal
  * has; otherwise the I/O's error, when it is done
  */
-export function read(pool: AioServicePool, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
+export function read(pool: OperationTarget, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
   return transfer(pool, BLOCK_READ, buffer, offset, options);
 }
 
 /** Writes the buffer to `offset`. Returns and rejects as {@link read}; completion is not durability (rule 8): see `flags`. */
-export function write(pool: AioServicePool, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
+export function write(pool: OperationTarget, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
   return transfer(pool, BLOCK_WRITE, buffer, offset, options);
 }
 
 /**
  * Makes all writes stable that were submitted before. Rejects with the error of the first operation submitted before that fails, or as {@link read}.
  */
-export async function flush(pool: AioServicePool, options: OperationOptions = {}): Promise<void> {
+export async function flush(pool: OperationTarget, options: OperationOptions = {}): Promise<void> {
   await start(pool, BLOCK_FLUSH, null, 0, 0, 0, options);
 }
 
 /** Says that nobody needs the range any more. Rejects as {@link read}, and with ENOTSUP if the device cannot. */
 export async function discard(
-  pool: AioServicePool,
+  pool: OperationTarget,
   offset: number,
   lengthBytes: number,
   options: OperationOptions = {},
@@ -85,7 +88,7 @@ export async function discard(
 
 /** Makes a range read as zeros. Rejects as {@link read}. */
 export async function zeroes(
-  pool: AioServicePool,
+  pool: OperationTarget,
   offset: number,
   lengthBytes: number,
   options: OperationOptions = {},
@@ -95,7 +98,7 @@ export async function zeroes(
 
 /** Which parts of a range hold data: for the beginning of the range, which may be all of it. Rejects as {@link read}. */
 export async function extents(
-  pool: AioServicePool,
+  pool: OperationTarget,
   offset: number,
   lengthBytes: number,
   options: OperationOptions = {},
@@ -106,7 +109,7 @@ export async function extents(
 }
 
 /** Resolves when there is room for one more operation: see `AioServicePool.whenAvailable`. Rejects with EBADF if the pool is closed. */
-export function available(pool: AioServicePool): Promise<void> {
+export function available(pool: OperationTarget): Promise<void> {
   return new Promise((resolve, reject) => {
     pool.whenAvailable((error) => {
       if (error === 0) resolve();
@@ -116,7 +119,7 @@ export function available(pool: AioServicePool): Promise<void> {
 }
 
 function transfer(
-  pool: AioServicePool,
+  pool: OperationTarget,
   operation: BlockOperation,
   buffer: IoBuffer,
   offset: number,
@@ -127,7 +130,7 @@ function transfer(
 }
 
 function start(
-  pool: AioServicePool,
+  pool: OperationTarget,
   operation: BlockOperation,
   buffer: IoBuffer | null,
   bufferOffset: number,
@@ -170,7 +173,7 @@ function applyOptions(op: AioOp, { signal, priority, flags, deadlineMs, ordering
   if (drain === true) op.drain = true;
 }
 
-function submit(pool: AioServicePool, op: AioOp, wait: boolean): void {
+function submit(pool: OperationTarget, op: AioOp, wait: boolean): void {
   const refused = pool.submit(op);
   if (refused === 0) return;
   if (refused === EAGAIN && wait) {
@@ -184,12 +187,12 @@ function submit(pool: AioServicePool, op: AioOp, wait: boolean): void {
   refuse(pool, op, refused);
 }
 
-function refuse(pool: AioServicePool, op: AioOp, error: number): void {
+function refuse(pool: OperationTarget, op: AioOp, error: number): void {
   const why = error === EBADF ? 'the pool is closed' : `${pool.inFlight} operations are in flight`;
   giveUp(pool, op, new SystemError(error, nameOf(op), undefined, why));
 }
 
-function giveUp(pool: AioServicePool, op: AioOp, error: Error): void {
+function giveUp(pool: OperationTarget, op: AioOp, error: Error): void {
   const { reject } = op.private as Settle;
   pool.release(op);
   reject(error);

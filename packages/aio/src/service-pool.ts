@@ -8,7 +8,6 @@ import {
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
-  type BlockOperation,
   type ExtentList,
   pollDone,
 } from '@biodone/blockdev';
@@ -17,9 +16,11 @@ import type { AioFileUser, CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
+import { cancelAmong } from './cancel-among.js';
+import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
 import { checkInteger, checkTime } from './errors.js';
-import { notTheCallers } from './operation-table.js';
+import { notTheCallers, OperationTable } from './operation-table.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
 import type { PoolService } from './service.js';
@@ -63,11 +64,12 @@ export class AioServicePool extends Dispatcher {
 
   /**
    * @param device what the operations go to; close it after the pool
+   * @param table for the pools of a class alone, whose operations are common to them
    * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_TYPE; SystemError ENOENT for a discipline that there is not
    */
-  constructor(device: BlockDevice, options: AioServicePoolOptions = {}) {
+  constructor(device: BlockDevice, options: AioServicePoolOptions = {}, table: OperationTable = new OperationTable()) {
     const complete = completeOptions(options);
-    super(device, serviceOf(device, complete), complete);
+    super(device, serviceOf(device, complete), complete, table);
   }
 
   /** Whether {@link close} has been called. */
@@ -120,14 +122,14 @@ export class AioServicePool extends Dispatcher {
 
   /** Fills in a read and submits it. @returns and throws as {@link submit} */
   read(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
-    op.operation = BLOCK_READ;
-    return this.#transfer(op, buffer, offset, lengthBytes, bufferOffset);
+    describeTransfer(op, BLOCK_READ, buffer, offset, lengthBytes, bufferOffset);
+    return this.submit(op);
   }
 
   /** Fills in a write and submits it. Completion is not durability (rule 8): see `flags`. @returns and throws as {@link submit} */
   write(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
-    op.operation = BLOCK_WRITE;
-    return this.#transfer(op, buffer, offset, lengthBytes, bufferOffset);
+    describeTransfer(op, BLOCK_WRITE, buffer, offset, lengthBytes, bufferOffset);
+    return this.submit(op);
   }
 
   /**
@@ -138,23 +140,27 @@ export class AioServicePool extends Dispatcher {
    */
   sync(op: AioOp): SubmitResult {
     op.buffer = null;
-    return this.#range(op, BLOCK_FLUSH, 0, 0);
+    describeRange(op, BLOCK_FLUSH, 0, 0);
+    return this.submit(op);
   }
 
   /** Submits a discard: nobody needs the range any more. @returns and throws as {@link submit} */
   discard(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
-    return this.#range(op, BLOCK_DISCARD, offset, lengthBytes);
+    describeRange(op, BLOCK_DISCARD, offset, lengthBytes);
+    return this.submit(op);
   }
 
   /** Submits a write of zeros. @returns and throws as {@link submit} */
   zeroes(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
-    return this.#range(op, BLOCK_WRITE_ZEROES, offset, lengthBytes);
+    describeRange(op, BLOCK_WRITE_ZEROES, offset, lengthBytes);
+    return this.submit(op);
   }
 
   /** Asks which parts of a range hold data. @returns and throws as {@link submit} */
   extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
     op.extents = list;
-    return this.#range(op, BLOCK_EXTENTS, offset, lengthBytes);
+    describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
+    return this.submit(op);
   }
 
   /**
@@ -193,20 +199,9 @@ export class AioServicePool extends Dispatcher {
   }
 
   /** Asks for the end of all operations of this pool, or of those of one kind. */
-  cancelAll({ operation }: CancelFilter = {}): CancelCounts {
-    // In the order of the phases those that wait come first: the end of others would make room for them at the device.
-    const ops = this.table.submitted().sort((left, right) => left.phase - right.phase);
-    const counts = { cancelled: 0, 'in-progress': 0, done: 0 };
-    this.file.freeze();
-    try {
-      for (const op of ops) {
-        if ((operation === undefined || (op.operation === operation && op.timer === null)) && op.owner === this && op.submitted)
-          counts[this.cancel(op)] += 1;
-      }
-    } finally {
-      this.file.thaw();
-    }
-    return { cancelled: counts.cancelled, inProgress: counts['in-progress'] };
+  cancelAll(filter: CancelFilter = {}): CancelCounts {
+    const ops = this.table.submitted().filter((op) => op.owner === this && (filter.operation === undefined || op.timer === null));
+    return cancelAmong(ops, filter, this.file, (op) => this.cancel(op));
   }
 
   /**
@@ -347,21 +342,6 @@ export class AioServicePool extends Dispatcher {
     if (!this.shut || this.inFlight > 0) return;
     this.#drained?.();
     this.unreaped.tell();
-  }
-
-  #transfer(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number, bufferOffset: number): SubmitResult {
-    op.buffer = buffer;
-    op.bufferOffset = bufferOffset;
-    op.offset = offset;
-    op.lengthBytes = lengthBytes;
-    return this.submit(op);
-  }
-
-  #range(op: AioOp, operation: BlockOperation, offset: number, lengthBytes: number): SubmitResult {
-    op.operation = operation;
-    op.offset = offset;
-    op.lengthBytes = lengthBytes;
-    return this.submit(op);
   }
 
   /** Waits, but no longer than until the next deadline or timeout, by which an operation may complete. */

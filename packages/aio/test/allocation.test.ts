@@ -8,6 +8,7 @@ const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128
 const ways = [
   ...['null', 'mem', 'one’s own', 'sync', 'reaped', 'fcfs', 'disksort', 'readprio', 'priocscan'],
   ...['limited', 'ordered', 'flush', 'drain', 'batch', 'chains'],
+  ...['class', 'two choices', 'stolen', 'class ordered'],
 ];
 
 /**

@@ -167,6 +167,14 @@ export class BlockDevice {
     return this.#attached;
   }
 
+  /**
+   * Whether both objects are channels of one open device, as this one's `handle()` has made the other, so that what is written through one is
+   * read through the other. Handles that have come to a thread in several messages cannot be compared: false.
+   */
+  isChannelOf(other: BlockDevice): boolean {
+    return this.state.memory === other.state.memory;
+  }
+
   /** Whether {@link close} has been called: no request is let in any more. */
   get closed(): boolean {
     return this.#closing !== null;

@@ -81,4 +81,4 @@ export { SpecError } from './spec-error.js';
 export { formatSpec } from './spec-format.js';
 export { parseSpec } from './spec-parser.js';
 export type { StackOptions } from './stack-driver.js';
-export type { DeviceStatistics, OperationStatistics } from './statistics.js';
+export { Counters as RequestCounters, type DeviceStatistics, type OperationStatistics } from './statistics.js';

@@ -32,6 +32,14 @@ export class LatencyHistogram {
     if (tookUs > this.maxUs) this.maxUs = tookUs;
   }
 
+  /** Adds all that another one has recorded. */
+  add(other: LatencyHistogram): void {
+    for (let index = 0; index < HISTOGRAM_BUCKETS; index++)
+      this.#buckets[index] = (this.#buckets[index] as number) + (other.#buckets[index] as number);
+    this.count += other.count;
+    this.maxUs = Math.max(this.maxUs, other.maxUs);
+  }
+
   /**
    * The latency that this share of all did not exceed, in microseconds; 0 if there are none.
    *

@@ -41,7 +41,7 @@ const ROW = FIRST_BUCKET + HISTOGRAM_BUCKETS;
 const OPERATIONS = BLOCK_OPERATION_NAMES.length;
 
 /**
- * A device's counters, which the hot path writes: no look-up by a string, no allocation. They are side by side, because what a request's memory
+ * A device's counters, or those of a layer above that counts its own requests, which the hot path writes: no look-up by a string, no allocation. They are side by side, because what a request's memory
  * leaves of the processor's cache is little.
  */
 export class Counters {

@@ -4,7 +4,7 @@
 
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { AioOp, AioServicePool, LINK_HARD, LINK_SOFT, OrderingKey, queueCompletion } from '@biodone/aio';
+import { AioOp, AioServiceClass, AioServicePool, LINK_HARD, LINK_SOFT, OrderingKey, queueCompletion } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
@@ -29,10 +29,16 @@ const WAYS = {
   drain: { drain: 8 },
   batch: { batch: () => 0 },
   chains: { batch: (index) => [LINK_SOFT, LINK_HARD, LINK_SOFT, 0][index % 4] },
+  class: { pools: 4 },
+  'two choices': { pools: 4, classOptions: { balance: 'two-choices' } },
+  stolen: { pools: 2, options: { inFlightMax: 4 }, classOptions: { balance: 'round-robin' } },
+  'class ordered': { pools: 4, key: true },
 };
 const way = WAYS[process.argv[2]];
 const device = way.device?.() ?? openNull();
-const pool = new AioServicePool(device, way.options);
+const pool = way.pools
+  ? new AioServiceClass(Array(way.pools).fill({ device, ...way.options }), way.classOptions)
+  : new AioServicePool(device, way.options);
 
 let left = 0;
 let finished = () => {};

@@ -1,4 +1,4 @@
-import type { AioOp, AioServicePool } from '@biodone/aio';
+import type { AioOp, AioServiceClass, AioServicePool } from '@biodone/aio';
 import { BLOCK_READ, type BlockOperation } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
@@ -34,7 +34,7 @@ export function fill(op: AioOp, fields: OpFields = {}): AioOp {
 }
 
 /** Submits an operation of the pool's, and writes down how it ends. */
-export function start(pool: AioServicePool, log: string[], name: string, fields: OpFields = {}): AioOp {
+export function start(pool: AioServicePool | AioServiceClass, log: string[], name: string, fields: OpFields = {}): AioOp {
   const op = fill(pool.allocate(), fields);
   op.callback = ({ error }) => {
     log.push(error === 0 ? name : `${name}:${error}`);

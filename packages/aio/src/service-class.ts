@@ -1,0 +1,373 @@
+import {
+  type AbortVerdict,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockTimers,
+  type ExtentList,
+} from '@biodone/blockdev';
+import { EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
+import type { AioFile, CancelCounts, CancelFilter } from './aio-file.js';
+import { AIO_IDLE, AIO_UNREAPED, type AioOp, HAS_KEY } from './aio-op.js';
+import type { AvailableCallback } from './available-line.js';
+import type { Balance } from './balance.js';
+import { cancelAmong } from './cancel-among.js';
+import { type AioServiceClassOptions, type ClassPoolOptions, completeClassOptions } from './class-options.js';
+import { ClassPeers } from './class-peers.js';
+import { type ClassStatistics, sumStatistics } from './class-statistics.js';
+import { waitForAny } from './class-wait.js';
+import { describeRange, describeTransfer } from './describe-operation.js';
+import { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
+import { checkTime } from './errors.js';
+import { OperationTable } from './operation-table.js';
+import type { OrderingKey } from './ordering-key.js';
+import type { OperationReport } from './pool-statistics.js';
+import { AioServicePool, type CloseOptions } from './service-pool.js';
+import { PoolCloseError } from './teardown.js';
+
+/**
+ * Several pools for one kind of operations on the same data, used as if they were one: an operation goes to the pool that has the least to do. The
+ * pools are channels of one open device, or service threads over the same device, or, if the caller vouches for it, several paths to the same
+ * data.
+ *
+ * Operations with an ordering key never leave the pool that the first one with that key went to (rule 14). A flush covers, and a drain holds, the
+ * operations of all pools, since these have one {@link AioFile}. A pool that has room takes what waits in the queue of another one, unless
+ * `steal` is false, but nothing that has an ordering key.
+ *
+ * It belongs to the thread that made it, as its pools do. It is not cheaper than a pool to have: use one for devices that are slow in turns, or
+ * that one queue cannot keep busy.
+ */
+export class AioServiceClass {
+  /** The pools, for looking at them. Operations are submitted to the class, and cancelled and reaped there. */
+  readonly pools: readonly AioServicePool[];
+  /** What a flush covers. */
+  readonly file: AioFile;
+  readonly #table = new OperationTable();
+  readonly #peers: ClassPeers;
+  readonly #balance: Balance;
+  readonly #timers: BlockTimers;
+  /** Those that are not closed, and whose device is not. */
+  #open: readonly AioServicePool[];
+  #refused = 0;
+  #firstToReap = 0;
+  #closed = false;
+
+  /**
+   * @throws SystemError EINVAL if the devices of the pools are not channels of one open device and nobody vouches for them, or cannot be the same
+   * by their size, block size or right to write; ENOENT for a balance or a discipline that there is not; RangeError ERR_OUT_OF_RANGE, TypeError
+   * ERR_INVALID_ARG_TYPE
+   */
+  constructor(pools: readonly ClassPoolOptions[], options: AioServiceClassOptions = {}) {
+    const { balance, steal, file, timers } = completeClassOptions(pools, options);
+    this.#balance = balance;
+    this.#timers = timers;
+    this.file = file;
+    this.pools = makePools(pools, file, timers, this.#table);
+    this.#open = this.pools;
+    this.#peers = new ClassPeers(this.pools, steal, timers);
+  }
+
+  /** Whether {@link close} has been called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** How many operations have been submitted and are not done. */
+  get inFlight(): number {
+    return this.pools.reduce((sum, pool) => sum + pool.inFlight, 0);
+  }
+
+  /** How many of them are with the devices, or with service threads. */
+  get started(): number {
+    return this.pools.reduce((sum, pool) => sum + pool.started, 0);
+  }
+
+  /** How many operations are done and have not been reaped. */
+  get unreapedCount(): number {
+    return this.pools.reduce((sum, pool) => sum + pool.unreapedCount, 0);
+  }
+
+  /** As {@link AioServicePool.allocate}: an operation that any pool of the class can have. */
+  allocate(): AioOp {
+    return this.#table.allocate();
+  }
+
+  /** As {@link AioServicePool.release}. */
+  release(op: AioOp): void {
+    this.#poolOf(op).release(op);
+    // It may not have been reaped, and leaves room then.
+    this.#peers.level();
+  }
+
+  /** As {@link AioServicePool.find}. */
+  find(id: number): AioOp | null {
+    return this.#table.find(id);
+  }
+
+  /**
+   * Submits an operation to the pool that the balance chooses; if that one is full or closed, to another one. With `callback === null` the calling
+   * thread runs it, on the device of that pool.
+   *
+   * @returns 0; EAGAIN if no pool has room, or the one that its ordering key belongs to has none; EBADF if all are closed, or that one is
+   * @throws SystemError as {@link AioServicePool.submit}; EINVAL if operations with its ordering key are under way elsewhere
+   */
+  submit(op: AioOp): SubmitResult {
+    if ((op.features & HAS_KEY) !== 0) return this.#submitOrdered(op);
+    const pool = this.#balance.choose(this.#open);
+    if (op.owner !== pool) this.#handOver(op, pool);
+    const refused = pool.submit(op);
+    return refused === 0 ? 0 : this.#submitElsewhere(op, pool, refused);
+  }
+
+  /** As {@link AioServicePool.read}. */
+  read(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
+    describeTransfer(op, BLOCK_READ, buffer, offset, lengthBytes, bufferOffset);
+    return this.submit(op);
+  }
+
+  /** As {@link AioServicePool.write}. */
+  write(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
+    describeTransfer(op, BLOCK_WRITE, buffer, offset, lengthBytes, bufferOffset);
+    return this.submit(op);
+  }
+
+  /** As {@link AioServicePool.sync}: it covers what was submitted before it to any pool of the class. */
+  sync(op: AioOp): SubmitResult {
+    op.buffer = null;
+    describeRange(op, BLOCK_FLUSH, 0, 0);
+    return this.submit(op);
+  }
+
+  /** As {@link AioServicePool.discard}. */
+  discard(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
+    describeRange(op, BLOCK_DISCARD, offset, lengthBytes);
+    return this.submit(op);
+  }
+
+  /** As {@link AioServicePool.zeroes}. */
+  zeroes(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
+    describeRange(op, BLOCK_WRITE_ZEROES, offset, lengthBytes);
+    return this.submit(op);
+  }
+
+  /** As {@link AioServicePool.extents}. */
+  extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
+    op.extents = list;
+    describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
+    return this.submit(op);
+  }
+
+  /** As {@link AioServicePool.whenAvailable}, for room in any pool. */
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0): void {
+    this.#peers.line.add(callback, lengthBytes, 1);
+    if (this.#closed) this.#peers.line.close(EBADF);
+    this.#peers.look();
+  }
+
+  /** As {@link AioServicePool.cancel}, whichever pool the operation is with by now. */
+  cancel(target: AioOp | number): AbortVerdict {
+    const op = typeof target === 'number' ? this.#table.find(target) : target;
+    return this.#poolOf(op).cancel(op ?? target);
+  }
+
+  /** As {@link AioServicePool.cancelAll}, in all pools of the class. */
+  cancelAll(filter: CancelFilter = {}): CancelCounts {
+    // All together, so that the end of one lets none begin that is with another pool.
+    const ops = this.#table.submitted().filter((op) => this.pools.includes(op.owner as AioServicePool));
+    return cancelAmong(ops, filter, this.file, (op) => this.#poolOf(op).cancel(op));
+  }
+
+  /** As {@link AioServicePool.cancelSync}. */
+  cancelSync(target: AioOp | number, timeoutMs: number = Number.POSITIVE_INFINITY): 'cancelled' | 'done' | 'ETIME' | 'EINTR' {
+    const op = typeof target === 'number' ? this.#table.find(target) : target;
+    return this.#poolOf(op).cancelSync(op ?? target, timeoutMs);
+  }
+
+  /** As {@link AioServicePool.reap}: the oldest of one of the pools, which take turns. */
+  reap(): AioOp | null {
+    const { pools } = this;
+    for (let looked = 0; looked < pools.length; looked++) {
+      const pool = pools[this.#firstToReap] as AioServicePool;
+      this.#firstToReap = this.#firstToReap + 1 === pools.length ? 0 : this.#firstToReap + 1;
+      const op = pool.reap();
+      if (op === null) continue;
+      this.#peers.level();
+      return op;
+    }
+    return null;
+  }
+
+  /** As {@link AioServicePool.waitComplete}, and blocks as {@link wait}. */
+  waitComplete(timeoutMs: number = Number.POSITIVE_INFINITY): AioOp | 'EINTR' | 'ETIME' | null {
+    checkTime('timeoutMs', timeoutMs);
+    const early = this.reap();
+    if (early !== null || this.inFlight === 0) return early;
+    const deadlineMs = this.#timers.now() + timeoutMs;
+    for (;;) {
+      const leftMs = deadlineMs - this.#timers.now();
+      const ended = this.wait(Math.max(0, leftMs));
+      const op = this.reap();
+      if (op !== null || this.inFlight === 0) return op;
+      if (ended === 'EINTR') return 'EINTR';
+      if (leftMs <= 0) return 'ETIME';
+    }
+  }
+
+  /** As {@link AioServicePool.completions}, of all pools. */
+  completions(): AsyncIterableIterator<AioOp> {
+    return this.#peers.completions.iterate(
+      () => this.reap(),
+      () => this.#closed && this.inFlight === 0,
+    );
+  }
+
+  /** As {@link AioServicePool.poll}, of all pools. */
+  poll(): number {
+    const count = this.pools.reduce((sum, pool) => sum + pool.poll(), 0);
+    this.#peers.line.poll();
+    return count;
+  }
+
+  /**
+   * Blocks until an operation of any pool completes, and delivers what has. A thread can sleep for one pool only: while several have operations under
+   * way, it sleeps for each in turn, a millisecond at a time.
+   *
+   * @param timeoutMs how long at most; `Infinity` for no limit
+   * @returns how many were delivered, or why none were
+   * @throws SystemError EDEADLK if only the event loop can complete what is under way
+   */
+  wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    const early = this.poll();
+    if (early > 0 || this.inFlight === 0) return early;
+    return waitForAny(this.pools, timeoutMs, this.#timers);
+  }
+
+  /** What the pools have done, all together and each. */
+  stats(): ClassStatistics {
+    const pools = this.pools.map((pool) => pool.stats());
+    return sumStatistics(pools, this.#refused);
+  }
+
+  /** As {@link AioServicePool.dump}, of all pools. */
+  dump(): (OperationReport & { readonly pool: number })[] {
+    return this.pools.flatMap((pool, index) => pool.dump().map((report) => ({ ...report, pool: index })));
+  }
+
+  /**
+   * As {@link AioServicePool.close}, for all pools. The devices stay open.
+   *
+   * @throws (rejects) {@link PoolCloseError} ETIMEDOUT with what has not ended in all pools; RangeError ERR_OUT_OF_RANGE at once
+   */
+  async close({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): Promise<void> {
+    checkTime('deadlineMs', deadlineMs);
+    this.#closed = true;
+    // None lets anything in any more before the first operation is cancelled.
+    for (const pool of this.pools) void pool.close();
+    this.#peers.line.close(EBADF);
+    this.#peers.completions.tell();
+    this.#peers.look();
+    if (cancel) this.cancelAll();
+    const ends = await Promise.allSettled(this.pools.map((pool) => pool.close({ deadlineMs })));
+    const reasons: unknown[] = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason);
+    const late = reasons.filter((reason) => reason instanceof PoolCloseError);
+    if (reasons.length > late.length) throw reasons.find((reason) => !(reason instanceof PoolCloseError));
+    if (late.length > 0)
+      throw new PoolCloseError(
+        late.flatMap(({ operations }) => operations),
+        deadlineMs,
+      );
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The pool that an operation is with, or was; any other one for those that were with none, which it tells what is wrong. */
+  #poolOf(op: AioOp | null): AioServicePool {
+    const owner = op?.owner as AioServicePool;
+    return this.pools.includes(owner) ? owner : (this.pools[0] as AioServicePool);
+  }
+
+  /** An operation that was with another pool of the class is this one's from now on. */
+  #handOver(op: AioOp, pool: AioServicePool): void {
+    const owner = op.owner as AioServicePool | null;
+    if (owner === null || owner.peers !== this.#peers) return;
+    // What is reaped by submitting it again belongs to its pool until then.
+    if (op.phase === AIO_UNREAPED) owner.reapOne(op);
+    if (op.phase === AIO_IDLE) op.owner = pool;
+  }
+
+  /** The pool that was chosen cannot have it. */
+  #submitElsewhere(op: AioOp, chosen: AioServicePool, refused: SubmitResult): SubmitResult {
+    let answer = refused;
+    for (const pool of this.#open) {
+      if (pool === chosen) continue;
+      this.#handOver(op, pool);
+      const other = pool.submit(op);
+      if (other === 0) {
+        answer = 0;
+        break;
+      }
+      if (other === EAGAIN) answer = EAGAIN;
+    }
+    this.#passByClosed();
+    if (answer === EAGAIN) this.#refused += 1;
+    return answer;
+  }
+
+  /** A pool that is closed, or its device, has nothing to do, and would be chosen each time. */
+  #passByClosed(): void {
+    const open = this.#open.filter(isOpen);
+    if (open.length > 0) this.#open = open;
+  }
+
+  /** Rule 14: what has an ordering key goes where the operations with that key have gone before. */
+  #submitOrdered(op: AioOp): SubmitResult {
+    const pool = this.#homeOf(op.orderingKey as OrderingKey);
+    if (op.owner !== pool) this.#handOver(op, pool);
+    const answer = pool.submit(op);
+    if (answer === EAGAIN) this.#refused += 1;
+    return answer;
+  }
+
+  #homeOf(key: OrderingKey): AioServicePool {
+    const home = key.home as AioServicePool;
+    if (this.#open.includes(home) && isOpen(home)) return home;
+    if (key.pending > 0) {
+      if (this.pools.includes(home)) return home;
+      throw new SystemError(
+        EINVAL,
+        'submit',
+        undefined,
+        'operations with this ordering key are under way in a pool outside of the class',
+      );
+    }
+    this.#passByClosed();
+    const chosen = this.#balance.choose(this.#open);
+    key.home = chosen;
+    return chosen;
+  }
+}
+
+function isOpen({ closed, device }: AioServicePool): boolean {
+  return !closed && !device.closed;
+}
+
+function makePools(
+  pools: readonly ClassPoolOptions[],
+  file: AioFile,
+  timers: BlockTimers,
+  table: OperationTable,
+): readonly AioServicePool[] {
+  const made: AioServicePool[] = [];
+  try {
+    for (const { device, ...options } of pools) made.push(new AioServicePool(device, { ...options, file, timers }, table));
+  } catch (error) {
+    for (const pool of made) void pool.close();
+    throw error;
+  }
+  return made;
+}
