@@ -200,7 +200,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner {
       this.file.finished(op);
       return;
     }
-    if ((features & IS_BARRIER) !== 0 && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
+    // A flush that was ended says so, whatever those that it has waited for ended with.
+    const hasWaited = (features & IS_BARRIER) !== 0 && op.phase !== AIO_ENDING && op.error !== ECANCELED;
+    if (hasWaited && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
     this.#expiry.disarm(op);
     if ((features & IS_OUTSIDE) !== 0) op.features &= ~IS_OUTSIDE;
     else this.#leaveOrder(op);
