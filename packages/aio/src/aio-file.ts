@@ -104,6 +104,7 @@ export class AioFile {
   /** Holds an operation back that drains, or that comes after one that does. @internal */
   hold(op: AioOp): void {
     op.phase = AIO_HELD;
+    if (op.operation === BLOCK_FLUSH) op.rare.coveredError = 0;
     this.#held.insertTail(op);
     this.#release();
   }
@@ -124,7 +125,8 @@ export class AioFile {
   addBarrier(op: AioOp): void {
     const { rare } = op;
     rare.left = this.live - this.#covered;
-    rare.coveredError = 0;
+    // One that was held may know of failures already.
+    if (op.phase !== AIO_HELD) rare.coveredError = 0;
     if (rare.left === 0 && this.#barriers.isEmpty) {
       op.owner?.startBarrier(op);
       return;
@@ -144,6 +146,7 @@ export class AioFile {
       this.live -= 1;
       if (!this.#barriers.isEmpty) this.#cover(op);
     }
+    if (op.error !== 0 && !this.#held.isEmpty) this.#tellHeld(op);
     if (this.#draining === op) this.#draining = null;
     if (!this.#held.isEmpty || this.special) this.#release();
   }
@@ -187,6 +190,13 @@ export class AioFile {
       if (op.error !== 0) note(flush, op.error, op.order);
       if (rare.left === 0) this.#startBarriers();
       return;
+    }
+  }
+
+  /** An operation has failed that was submitted before all that is held: flushes among those cover it. */
+  #tellHeld(op: AioOp): void {
+    for (let held = this.#held.first; held !== null; held = this.#held.next(held)) {
+      if (held.operation === BLOCK_FLUSH && op.operation !== BLOCK_FLUSH) note(held, op.error, op.order);
     }
   }
 

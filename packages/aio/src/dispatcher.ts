@@ -290,8 +290,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       this.file.finished(op);
       return;
     }
-    // One that is cancelled says so (rule 10).
-    if ((features & IS_BARRIER) !== 0 && op.error !== ECANCELED) op.error = op.rare.coveredError || op.error;
+    // A flush that was ended says so, whatever those that it has waited for ended with.
+    const hasWaited = (features & IS_BARRIER) !== 0 && op.phase !== AIO_ENDING && op.error !== ECANCELED;
+    if (hasWaited && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
     this.#expiry.disarm(op);
     // Before its place in the order is given away: what was to come after it in its chain may be ended by this.
     if ((features & IS_MEMBER) !== 0) leaveChain(op, this);

@@ -65,22 +65,29 @@ function awaitTurn(op: AioOp, pool: SyncRunner): void {
 
 /** Moves what is under way on the file on, in this thread. Returns an errno if nothing can be moved on here. */
 function moveOn(pool: SyncRunner, timeoutMs: number): number {
-  for (const user of [pool, ...pool.file.users]) {
-    if (user.inFlight === 0) continue;
-    try {
-      // With nothing at the device, all wait for one another, for a time, or for an operation that has called the callback which this one is in.
-      const ended = user.wait(user.started > 0 ? timeoutMs : 0);
-      if ((ended !== 0 && ended !== 'ETIME') || user.started > 0) return 0;
-    } catch (error) {
-      if (isDeadlock(error)) continue;
-      // A callback of another operation has thrown, which is not this one's matter.
-      queueMicrotask(() => {
-        throw error;
-      });
-      return 0;
-    }
+  const users = [pool, ...pool.file.users];
+  // Those that have something with the device come first: the others could only look, again and again, and never sleep.
+  for (const user of users) if (user.started > 0 && waitFor(user, timeoutMs) !== 'EDEADLK') return 0;
+  // With nothing at the device, all wait for one another, and for an operation that has called the callback which this one is in.
+  for (const user of users) {
+    if (user.started > 0 || user.inFlight === 0) continue;
+    const ended = waitFor(user, 0);
+    if (typeof ended === 'number' && ended > 0) return 0;
   }
   return EDEADLK;
+}
+
+function waitFor(user: AioFileUser, timeoutMs: number): number | 'EINTR' | 'ETIME' | 'EDEADLK' {
+  try {
+    return user.wait(timeoutMs);
+  } catch (error) {
+    if (isDeadlock(error)) return 'EDEADLK';
+    // A callback of another operation has thrown, which is not this one's matter.
+    queueMicrotask(() => {
+      throw error;
+    });
+    return 1;
+  }
 }
 
 function isDeadlock(error: unknown): boolean {

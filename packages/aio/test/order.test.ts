@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
+import { settled, VirtualTimers } from './support/virtual-timers.js';
 
 const folder = makeFolder();
 afterAll(() => folder.remove());
@@ -52,6 +53,33 @@ describe('a flush', () => {
     start(pool, log, 'after', write);
     manual.completeAll();
     expect(log).toEqual(['before', 'flush', 'after']);
+  });
+
+  it('that a drain holds fails with what has failed before it', () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'write', write);
+    start(pool, log, 'drain', { ...write, drain: true });
+    start(pool, log, 'flush', flush);
+    start(pool, log, 'draining flush', { ...flush, drain: true });
+    manual.complete(manual.started[0], EIO, 0);
+    manual.completeAll();
+    expect(log).toEqual([`write:${EIO}`, 'drain', `flush:${EIO}`, `draining flush:${EIO}`]);
+  });
+
+  it('that is cancelled while it waits ends so, whatever has failed before', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'a', write);
+    start(pool, log, 'b', write);
+    const op = start(pool, log, 'flush', flush);
+    manual.complete(manual.started[0], EIO, 0);
+    expect(pool.cancel(op)).toBe('cancelled');
+    await settled();
+    manual.completeAll();
+    expect(log).toEqual([`a:${EIO}`, `flush:${ECANCELED}`, 'b']);
   });
 
   it('fails with the error of the first operation that it covers and that failed, in the order of submission', () => {
@@ -265,6 +293,26 @@ describe('operations with an ordering key', () => {
     await pool.close();
     pool.release(op);
     await device.close();
+  });
+
+  it('that are synchronous sleep until what is before them is done, in whatever pool that is', () => {
+    const timers = new VirtualTimers();
+    const waits: number[] = [];
+    const manual = openManual({ timers });
+    const { wait } = manual.device;
+    manual.device.wait = (timeoutMs) => {
+      waits.push(timeoutMs);
+      return wait.call(manual.device, timeoutMs);
+    };
+    const [one, other] = [new AioServicePool(manual.device, { timers }), new AioServicePool(manual.device, { timers })];
+    const log: string[] = [];
+    start(other, log, 'before', { ...write, drain: true });
+    start(one, log, 'held', write);
+    const op = fill(one.allocate(), { ...write, callback: null });
+    manual.device.poll = () => 0;
+    one.submit(op);
+    expect([op.error, log]).toEqual([0, ['before']]);
+    expect(waits).toEqual([Number.POSITIVE_INFINITY]);
   });
 
   it('that are synchronous end by their deadline where their turn cannot come', () => {

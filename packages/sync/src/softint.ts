@@ -104,6 +104,11 @@ export class SoftInterrupt {
   }
 
   #run(): void {
+    // An exception in runNow() has used up the budget after this was armed: with nothing left the handler would do nothing.
+    if (this.#spent >= this.#budget) {
+      this.#scheduler.immediate(this.#runInLoop);
+      return;
+    }
     this.#scheduled = false;
     this.#running = true;
     // In two steps: an exception sets #spent while the handler runs, and that must not be overwritten with an older value.

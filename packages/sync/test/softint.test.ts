@@ -48,6 +48,29 @@ describe('SoftInterrupt', () => {
     expect(budgets).toEqual([10, 6, 2, 10]);
   });
 
+  it('runs what is left when an exception in runNow has used up the budget before the microtask came', () => {
+    const turns = new Turns();
+    const left = ['bad', 'a', 'b'];
+    const handled: string[] = [];
+    const interrupt: SoftInterrupt = new SoftInterrupt(
+      (budget) => {
+        for (let count = 0; count < budget; count++) {
+          const name = left.shift();
+          if (name === 'bad') throw new Error('bad');
+          if (name === undefined) return count;
+          handled.push(name);
+        }
+        return budget;
+      },
+      { scheduler: turns },
+    );
+    interrupt.schedule();
+    expect(interrupt.runNow(3)).toBe(0);
+    turns.runMicrotasks();
+    while (turns.immediates.length > 0) turns.immediates.shift()?.();
+    expect(handled).toEqual(['a', 'b']);
+  });
+
   it('surfaces an exception, runs again for what was left, and does not starve the event loop by that', () => {
     const turns = new Turns();
     let runs = 0;

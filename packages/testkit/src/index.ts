@@ -5,6 +5,16 @@
  * @packageDocumentation
  */
 
+export {
+  type AioFailure,
+  type AioSimulationResult,
+  describeAioFailure,
+  type ExploreOptions,
+  exploreAio,
+  runAioSchedule,
+  shrinkAioSchedule,
+} from './aio-simulation/run.js';
+export { type AioSchedule, type AioStep, type AioStepKind, aioSchedule } from './aio-simulation/schedule.js';
 export { blockDeviceConformance } from './conformance/index.js';
 export type { ConformanceRunner, ConformanceTarget } from './conformance/suite.js';
 export { type CrashDevice, type CrashLosses, type CrashOptions, openCrash } from './crash.js';
@@ -14,6 +24,7 @@ export type { ActiveFault, FaultAction, FaultRule } from './fault-rule.js';
 export { type LogEntry, type LogWritesDevice, openLogWrites } from './log-writes.js';
 export { type ManualDevice, type ManualOptions, openManual } from './manual.js';
 export { checkPattern, fillPattern, openPattern, type PatternOptions } from './pattern.js';
+export { openPooled, type PooledOptions } from './pooled.js';
 export { withProgress } from './progress-watchdog.js';
 export { SeededRandom } from './random.js';
 export { registerTestDrivers } from './register.js';

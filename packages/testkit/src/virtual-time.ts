@@ -33,6 +33,11 @@ export class VirtualTime implements BlockTimers {
     return this.#timers.size;
   }
 
+  /** When the next of them is called; Infinity if there is none. */
+  get nextAtMs(): number {
+    return this.#next()?.atMs ?? Number.POSITIVE_INFINITY;
+  }
+
   /** Moves the clock, and calls on the way, in the order of their times, whoever asked for it. */
   advance(byMs: number): void {
     const endMs = this.#nowMs + byMs;

@@ -1,0 +1,190 @@
+import { disciplineNames } from '@biodone/aio';
+import { BLOCK_READ, BLOCK_WRITE, IO_DONE } from '@biodone/blockdev';
+import { EBADF, SystemError } from '@biodone/uring';
+import type { SeededRandom } from '../random.js';
+import type { VirtualTime } from '../virtual-time.js';
+import type { Ledger } from './ledger.js';
+import { Operations } from './operations.js';
+import type { SimulatedPool } from './simulated-pool.js';
+import type { Submission } from './submission.js';
+
+/** The phases of operations that wait in their pool. */
+const WAITING: readonly string[] = ['held', 'ordered', 'barrier', 'queued'];
+
+/** What somebody can do to a pool, outside of callbacks or in one, and what must come of it. */
+export class Actions {
+  readonly operations: Operations;
+  readonly #ledger: Ledger;
+  readonly #time: VirtualTime;
+
+  constructor(ledger: Ledger, time: VirtualTime) {
+    this.#ledger = ledger;
+    this.#time = time;
+    this.operations = new Operations(ledger, time, (target, random) => this.#react(target, random));
+  }
+
+  cancel(target: SimulatedPool, random: SeededRandom): void {
+    const submission = this.#pick(target, random);
+    if (submission === null) return;
+    const { op, id } = submission;
+    const { asked } = submission;
+    // Others may start inside, that have waited for it.
+    submission.asked = true;
+    const verdict = this.#ledger.silently(() => target.pool.cancel(random.below(2) === 0 ? op : id));
+    submission.asked = asked;
+    target.verdicts[verdict] += 1;
+    this.#ledger.cancelled(submission, verdict);
+  }
+
+  /** The id is of a use that is over: the use that there is now is left alone, which shows when it ends. */
+  cancelStale(target: SimulatedPool, random: SeededRandom): void {
+    if (target.staleIds.length === 0) return;
+    const id = random.pick(target.staleIds);
+    if (target.pool.find(id) !== null) this.#ledger.fault(`the id ${id} of an earlier use is found`);
+    const verdict = this.#ledger.silently(() => target.pool.cancel(id));
+    target.verdicts[verdict] += 1;
+    if (verdict !== 'done') this.#ledger.fault(`the id ${id} of an earlier use is said to be ${verdict}`);
+  }
+
+  cancelAll(target: SimulatedPool, random: SeededRandom): void {
+    const operation = random.pick([BLOCK_READ, BLOCK_WRITE, null]);
+    const meant = this.#of(target).filter((submission) => operation === null || submission.operation === operation);
+    // Those that the device holds back may begin when others there end.
+    const waiting = new Set(target.pool.dump().flatMap(({ id, phase }) => (WAITING.includes(phase) ? [id] : [])));
+    const certain = meant.filter(({ id }) => waiting.has(id));
+    for (const submission of meant) submission.asked = true;
+    const filter = operation === null ? {} : { operation };
+    const { cancelled, inProgress } = this.#ledger.silently(() => target.pool.cancelAll(filter));
+    const count = cancelled + inProgress;
+    if (count > meant.length || count < certain.length) {
+      this.#ledger.fault(`cancelAll speaks of ${count} operations: ${certain.length} to ${meant.length} were under way`);
+    }
+    for (const submission of certain) submission.mustNotStart = 'all were cancelled';
+  }
+
+  cancelSync(target: SimulatedPool, random: SeededRandom): void {
+    const submission = this.#pick(target, random);
+    if (submission === null) return;
+    const untilMs = this.#time.now() + random.pick([0, 4, Number.POSITIVE_INFINITY]);
+    submission.asked = true;
+    const ended = this.#orDeadlock(() => target.pool.cancelSync(submission.op, untilMs - this.#time.now()));
+    if (ended === 'ETIME' && this.#time.now() < untilMs) this.#ledger.fault(`cancelSync of ${submission.name} gave up too early`);
+    if (ended === 'cancelled' || ended === 'done') {
+      const { name, error } = submission;
+      // What is done and not told yet is told later.
+      if (error < 0 && submission.op.state !== IO_DONE)
+        this.#ledger.fault(`cancelSync of ${name} returned ${ended}, and it goes on`);
+    }
+  }
+
+  /** Aborts the signal of an operation. */
+  abort(random: SeededRandom): void {
+    const signalled = [...this.#ledger.live].filter(({ controller, asked }) => controller !== null && !asked);
+    if (signalled.length === 0) return;
+    const submission = random.pick(signalled);
+    this.#ledger.note('abort', submission.name);
+    submission.asked = true;
+    this.#ledger.silently(() => submission.controller?.abort());
+  }
+
+  poll(target: SimulatedPool): void {
+    const [first] = target.waiters;
+    target.pool.poll();
+    if (target.oweRoom && target.waiters[0] === first) this.#ledger.fault('poll does not tell who waits for room');
+  }
+
+  wait(target: SimulatedPool, random: SeededRandom): void {
+    this.#orDeadlock(() => target.pool.wait(random.pick([0, 3, 20, Number.POSITIVE_INFINITY])));
+  }
+
+  /** Takes the oldest completion that nobody has taken, and submits it again or gives it back. */
+  reap(target: SimulatedPool, random: SeededRandom): void {
+    const [oldest] = target.unreaped;
+    if (oldest !== undefined && random.below(8) === 0) {
+      this.operations.submit(target, random, oldest);
+      return;
+    }
+    const waits = random.below(4) === 0;
+    // Below a synchronous operation, all may wait for that one: nothing would move the clock.
+    const isBelow = [...this.#ledger.live].some(({ synchronous }) => synchronous);
+    const timeoutMs = isBelow ? 0 : random.pick([0, 5]);
+    const op = waits ? this.#orDeadlock(() => target.pool.waitComplete(timeoutMs)) : target.pool.reap();
+    if (op === null || typeof op === 'string') {
+      if (target.unreaped.length > 0 && op !== 'EDEADLK') this.#ledger.fault(`a completion is there, and is not reaped: ${op}`);
+      return;
+    }
+    if (op !== target.unreaped.shift()) this.#ledger.fault('another completion was reaped than the oldest');
+    if (random.below(3) === 0) this.operations.submit(target, random, op);
+    else this.operations.giveBack(target, op);
+  }
+
+  /** Submits what a callback has kept, or gives it back. */
+  reuse(target: SimulatedPool, random: SeededRandom): void {
+    const op = target.kept.pop();
+    if (op === undefined) return;
+    if (random.below(2) === 0) this.operations.submit(target, random, op);
+    else this.operations.giveBack(target, op);
+  }
+
+  awaitRoom(target: SimulatedPool, random: SeededRandom): void {
+    const waiter = { bytes: random.below(20) };
+    const submits = random.below(2) === 0;
+    target.waiters.push(waiter);
+    const told = (error: number): void => {
+      const { closed } = target.pool;
+      if (this.#ledger.silent > 0) this.#ledger.fault('somebody is told of room inside a call that calls nobody');
+      if (target.waiters.shift() !== waiter) this.#ledger.fault('who waits for room is told out of turn, or twice');
+      if (error !== (closed ? EBADF : 0)) this.#ledger.fault(`who waits for room is told ${error}`);
+      if (!closed && !target.hasRoom(waiter.bytes)) this.#ledger.fault('there is no room, and somebody is told so');
+      if (submits && error === 0) this.operations.submit(target, random);
+    };
+    this.#ledger.silently(() => target.pool.whenAvailable(told, waiter.bytes));
+  }
+
+  setDiscipline(target: SimulatedPool, random: SeededRandom): void {
+    this.#ledger.silently(() => {
+      target.pool.discipline = random.pick(disciplineNames);
+    });
+  }
+
+  close(target: SimulatedPool, random: SeededRandom): void {
+    const cancel = random.below(2) === 0;
+    if (cancel) for (const submission of this.#of(target)) submission.asked = true;
+    target.close(random.pick([0, 5, 50, Number.POSITIVE_INFINITY]), cancel);
+  }
+
+  /** What callbacks do. */
+  #react(target: SimulatedPool, random: SeededRandom): void {
+    const what = random.below(20);
+    if (what < 8) this.operations.submit(target, random);
+    else if (what < 11) this.cancel(target, random);
+    else if (what < 13) target.pool.poll();
+    else if (what === 13) this.operations.submitSync(target, random);
+    else if (what === 14) this.wait(target, random);
+    else if (what === 15) this.awaitRoom(target, random);
+    else if (what === 16) this.reap(target, random);
+    else if (what === 17) this.setDiscipline(target, random);
+    else if (what === 18) this.abort(random);
+    else if (random.below(4) === 0) this.close(target, random);
+    else if (random.below(3) === 0) this.cancelAll(target, random);
+  }
+
+  #of(target: SimulatedPool): Submission[] {
+    return [...this.#ledger.live].filter(({ pool }) => pool === target.index);
+  }
+
+  #pick(target: SimulatedPool, random: SeededRandom): Submission | null {
+    const { live } = target;
+    return live.length === 0 ? null : random.pick(live);
+  }
+
+  /** Where only the event loop completes requests nobody may wait, and is told so. */
+  #orDeadlock<T>(call: () => T): T | 'EDEADLK' {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'EDEADLK' && this.#ledger.loopOnly) return 'EDEADLK';
+      throw error;
+    }
+  }
+}

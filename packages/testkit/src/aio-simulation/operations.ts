@@ -1,0 +1,231 @@
+import { AioOp, queueCompletion, type SubmitResult } from '@biodone/aio';
+import { BLOCK_DISCARD, BLOCK_FLUSH, IO_IDLE } from '@biodone/blockdev';
+import { EAGAIN, EBADF, IoBuffer } from '@biodone/uring';
+import { SeededRandom } from '../random.js';
+import type { VirtualTime } from '../virtual-time.js';
+import type { Ledger } from './ledger.js';
+import { SIZE_BYTES } from './simulated-driver.js';
+import type { SimulatedPool } from './simulated-pool.js';
+import { drawOperation, drawPlan, type Submission } from './submission.js';
+
+/** What callbacks throw on purpose. */
+export class DeliberateError extends Error {}
+
+/** What is done in the callback of an operation, which still stands there for whoever wants it. */
+export type Reaction = (target: SimulatedPool, random: SeededRandom) => void;
+
+/** Memory of all operations: each has a place in it, and there are more places than can be used at a time. */
+const PLACES = 512;
+const PLACE_BYTES = 8;
+const memory = IoBuffer.allocate(PLACES * PLACE_BYTES);
+/** Callbacks submit from callbacks, and not for ever. */
+const SUBMISSIONS_MAX = 400;
+/** How deep callbacks may be in callbacks, by those who wait. */
+const DEPTH_MAX = 6;
+
+/** Draws operations, submits them, and takes their completions. */
+export class Operations {
+  readonly #ledger: Ledger;
+  readonly #time: VirtualTime;
+  readonly #react: Reaction;
+  /** Operations that belong to no pool, and are not used. */
+  readonly #own: AioOp[] = [];
+  #depth = 0;
+  #stopped = false;
+
+  constructor(ledger: Ledger, time: VirtualTime, react: Reaction) {
+    this.#ledger = ledger;
+    this.#time = time;
+    this.#react = react;
+  }
+
+  /** From now on nothing is submitted any more. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Submits a new operation, or one that is given; whoever gives one has no use for it any more. */
+  submit(target: SimulatedPool, random: SeededRandom, given?: AioOp): void {
+    if (this.#stopped || this.#ledger.submissions >= SUBMISSIONS_MAX) {
+      if (given?.submitted === false) this.giveBack(target, given);
+      return;
+    }
+    const op = given ?? this.#take(target, random);
+    const controller = random.below(8) === 0 ? new AbortController() : null;
+    if (random.below(6) === 0) controller?.abort();
+    const submission = this.#draw(target, op, random, false, controller);
+    op.signal = controller?.signal ?? null;
+    op.callback = () => this.#told(target, submission);
+    const wasUnreaped = op.submitted;
+    if (wasUnreaped) target.unreaped.splice(target.unreaped.indexOf(op), 1);
+    const reapedOnes = wasUnreaped ? 1 : 0;
+    const expected = target.pool.closed ? EBADF : target.hasRoom(submission.memoryBytes, reapedOnes) ? 0 : EAGAIN;
+    this.#ledger.live.add(submission);
+    const result = this.#ledger.silently(() => target.pool.submit(op));
+    if (result !== expected) this.#ledger.fault(`submit returned ${result} instead of ${expected}`);
+    this.#accept(target, submission, result);
+  }
+
+  /** Has the calling thread run one. Callbacks of others run in there. */
+  submitSync(target: SimulatedPool, random: SeededRandom): void {
+    if (this.#stopped || this.#ledger.submissions >= SUBMISSIONS_MAX || this.#depth > DEPTH_MAX) return;
+    const op = this.#take(target, random);
+    const submission = this.#draw(target, op, random, true, null);
+    op.callback = null;
+    op.signal = null;
+    const expected = target.pool.closed ? EBADF : 0;
+    this.#ledger.live.add(submission);
+    this.#depth += 1;
+    const { silent } = this.#ledger;
+    this.#ledger.silent = 0;
+    const result = target.pool.submit(op);
+    this.#ledger.silent = silent;
+    this.#depth -= 1;
+    if (result !== expected) this.#ledger.fault(`a synchronous submit returned ${result} instead of ${expected}`);
+    this.#ledger.live.delete(submission);
+    if (result === 0) this.#ledger.completed(submission, op);
+    if (op.submitted) this.#ledger.fault(`${submission.name} is under way, and was synchronous`);
+    this.giveBack(target, op);
+  }
+
+  /** Nobody has a use for an operation any more. */
+  giveBack(target: SimulatedPool, op: AioOp): void {
+    if (target.made.has(op)) target.release(op);
+    else this.#own.push(op);
+  }
+
+  #take(target: SimulatedPool, random: SeededRandom): AioOp {
+    return random.below(4) === 0 ? (this.#own.pop() ?? new AioOp()) : target.allocate();
+  }
+
+  #accept(target: SimulatedPool, submission: Submission, result: SubmitResult): void {
+    if (result === 0) {
+      target.accepted += 1;
+      return;
+    }
+    if (result === EAGAIN) target.refused += 1;
+    this.#ledger.live.delete(submission);
+    this.giveBack(target, submission.op);
+  }
+
+  #draw(
+    target: SimulatedPool,
+    op: AioOp,
+    random: SeededRandom,
+    synchronous: boolean,
+    controller: AbortController | null,
+  ): Submission {
+    const { live } = this.#ledger;
+    const name = this.#ledger.submissions;
+    this.#ledger.submissions += 1;
+    const isFlush = this.#fill(op, name, random);
+    const deadlineMs = random.below(7) === 0 ? random.below(25) : Number.POSITIVE_INFINITY;
+    const key = !isFlush && random.below(4) === 0 ? random.pick(target.keys) : null;
+    op.orderingKey = key;
+    op.drain = random.below(14) === 0;
+    op.deadlineMs = deadlineMs;
+    op.priority = random.pick([0, 1, 2] as const);
+    // So that it can be seen when this use of it is over.
+    op.state = IO_IDLE;
+    const { operation, lengthBytes, drain } = op;
+    const flushes = isFlush ? [...live].filter((other) => other.operation === BLOCK_FLUSH) : [];
+    const submission: Submission = {
+      name,
+      op,
+      id: op.id,
+      pool: target.index,
+      operation,
+      memoryBytes: operation < BLOCK_FLUSH ? lengthBytes : 0,
+      // Where an append goes nobody knows yet.
+      endsAt: key?.appendOffset == null ? op.offset + lengthBytes : Number.POSITIVE_INFINITY,
+      key,
+      drain,
+      synchronous,
+      deadlineAtMs: this.#time.now() + deadlineMs,
+      controller,
+      plan: drawPlan(random, operation, lengthBytes),
+      dice: random.below(2 ** 32),
+      // One that is not reaped yet would give the handle of the use before.
+      handle: random.below(60) === 0 && !op.submitted ? op.handle() : null,
+      covers: isFlush ? [...live].filter((other) => other.operation !== BLOCK_FLUSH) : [],
+      coveredBefore: new Set(flushes.flatMap(({ covers, coveredBefore }) => [...covers, ...coveredBefore])),
+      mayBeOutside: controller?.signal.aborted === true || drain || [...live].some((other) => other.drain),
+      poison: this.#ledger.poison,
+      asked: controller?.signal.aborted === true,
+      cancelled: false,
+      starts: 0,
+      mustNotStart: null,
+      deviceError: -1,
+      deviceBytes: 0,
+      error: -1,
+      bytes: 0,
+    };
+    op.private = submission;
+    this.#ledger.note(
+      'submit',
+      name,
+      `op ${operation} at ${op.offset}+${lengthBytes} to pool ${target.index}${synchronous ? ', sync' : ''}`,
+    );
+    return submission;
+  }
+
+  /** Returns whether it is a flush. */
+  #fill(op: AioOp, name: number, random: SeededRandom): boolean {
+    const operation = drawOperation(random);
+    op.operation = operation;
+    op.lengthBytes = operation === BLOCK_FLUSH ? 0 : 1 + random.below(PLACE_BYTES);
+    op.offset = operation === BLOCK_FLUSH ? 0 : random.below(SIZE_BYTES - op.lengthBytes);
+    op.bufferOffset = (name % PLACES) * PLACE_BYTES;
+    op.buffer = operation === BLOCK_FLUSH || operation === BLOCK_DISCARD ? null : memory;
+    if (operation !== BLOCK_FLUSH && operation !== BLOCK_DISCARD)
+      memory.bytes.fill(1 + (name % 255), op.bufferOffset, op.bufferOffset + PLACE_BYTES);
+    return operation === BLOCK_FLUSH;
+  }
+
+  /** The callback of all operations. */
+  #told(target: SimulatedPool, submission: Submission): boolean {
+    const { op, dice } = submission;
+    const random = new SeededRandom(dice);
+    this.#ledger.completed(submission, op);
+    target.bytes += submission.bytes;
+    if (submission.error !== 0) target.errors += 1;
+    const what = random.below(24);
+    if (what === 0) {
+      this.submit(target, random, op);
+      return random.below(2) === 0;
+    }
+    if (what < 4) {
+      target.unreaped.push(op);
+      return queueCompletion(op);
+    }
+    if (what < 6 && target.made.has(op)) {
+      target.kept.push(op);
+      return true;
+    }
+    if (target.made.has(op)) target.staleIds.push(submission.id);
+    if (what === 6 && target.made.has(op)) {
+      target.release(op);
+      this.#reactTo(target, random);
+      return random.below(2) === 0;
+    }
+    try {
+      if (what < 14) this.#reactTo(target, random);
+      if (what === 14) throw new DeliberateError('thrown by a callback on purpose');
+    } finally {
+      // The pool takes it back when this has returned.
+      if (target.made.has(op)) target.out -= 1;
+      else this.#own.push(op);
+    }
+    return false;
+  }
+
+  #reactTo(target: SimulatedPool, random: SeededRandom): void {
+    if (this.#depth > DEPTH_MAX) return;
+    this.#depth += 1;
+    try {
+      this.#react(target, random);
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+}
