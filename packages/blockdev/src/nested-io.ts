@@ -121,7 +121,6 @@ export class NestedPool {
   readonly #free: FreeList<NestedIo>[] = [];
   readonly #freeSync: NestedIo[] = [];
   readonly #waiting = new TailQueue<NestedWork>();
-  #freeCount = 0;
   #serving = false;
 
   constructor(owner: NestedOwner, max: number) {
@@ -131,10 +130,7 @@ export class NestedPool {
 
   /** A child request for a device, or null if all are in use. */
   take(index: number): NestedIo | null {
-    const free = this.#free[index]?.take();
-    if (!free) return this.#takeOther(index);
-    this.#freeCount -= 1;
-    return free;
+    return this.#free[index]?.take() ?? this.#takeOther(index);
   }
 
   /** A child request for the calling thread, which cannot wait for one. */
@@ -146,7 +142,6 @@ export class NestedPool {
   giveBack(nested: NestedIo): void {
     forget(nested);
     (this.#free[nested.index] as FreeList<NestedIo>).put(nested);
-    this.#freeCount += 1;
   }
 
   giveBackSync(nested: NestedIo): void {
@@ -183,12 +178,15 @@ export class NestedPool {
     if (this.#made.length < this.#max) {
       nested = new NestedIo(this.#owner);
       this.#made.push(nested);
-    } else if (this.#freeCount > 0) {
-      nested = this.#free.find((list) => !list.isEmpty)?.take() ?? null;
-      this.#freeCount -= 1;
+    } else {
+      nested = this.#firstFree()?.take() ?? null;
     }
     if (nested !== null) nested.index = index;
     return nested;
+  }
+
+  #firstFree(): FreeList<NestedIo> | undefined {
+    return this.#free.find((list) => !list.isEmpty);
   }
 
   #serve(): void {
@@ -196,7 +194,7 @@ export class NestedPool {
     // What completes here is told later: its callback may throw, and somebody is in the middle of something.
     beginSubmit();
     try {
-      while (this.#freeCount > 0) {
+      while (this.#firstFree() !== undefined) {
         const next = this.#waiting.removeFirst();
         if (next === null) break;
         next.resume();

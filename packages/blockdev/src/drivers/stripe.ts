@@ -81,16 +81,19 @@ class StripeLayout implements Layout {
   lengthBytes = 0;
   readonly #count: number;
   readonly #stripeBytes: number;
+  /** Of a power of two, which most are, a multiplication by this is as exact as the division, and takes a third of its time. */
+  readonly #stripesPerByte: number;
 
   constructor(count: number, stripeBytes: number) {
     this.#count = count;
     this.#stripeBytes = stripeBytes;
+    this.#stripesPerByte = Number.isInteger(Math.log2(stripeBytes)) ? 1 / stripeBytes : 0;
   }
 
   locate(offset: number): void {
     const stripeBytes = this.#stripeBytes;
     // Exact below 2^53, and much faster than a remainder of numbers that are no 32-bit integers.
-    const stripe = Math.floor(offset / stripeBytes);
+    const stripe = Math.floor(this.#stripesPerByte > 0 ? offset * this.#stripesPerByte : offset / stripeBytes);
     const within = offset - stripe * stripeBytes;
     const row = Math.floor(stripe / this.#count);
     this.index = stripe - row * this.#count;
