@@ -210,11 +210,8 @@ export class BlockDevice {
     this.path.take(io);
     const alone = this.path.live.count === 0;
     if (alone) this.state.setBusy(true);
-    const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
-    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
-    if (error !== 0) io.error = error;
-    else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
-    else this.path.layer.startSync(io);
+    if (this.path.plain.has(io)) this.path.port.startSync(io);
+    else this.#runRare(io);
     io.state = IO_DONE;
     if (alone) this.state.setBusy(false);
     this.path.counters.done(io.operation, io.error, io.transferredBytes, (this.path.clock.tick() - io.startedAtUs) | 0);
@@ -440,6 +437,15 @@ export class BlockDevice {
   release(): void {
     this.#holders -= 1;
     this.#tellDrained();
+  }
+
+  /** Runs a request in the calling thread that is not plain. */
+  #runRare(io: BlockIo): void {
+    const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
+    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
+    if (error !== 0) io.error = error;
+    else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
+    else this.path.layer.startSync(io);
   }
 
   #startRare(io: BlockIo): void {

@@ -112,6 +112,11 @@ export class DriverPort implements BlockIoOwner {
   /** In the calling thread: no queue and no limit (rule 3). */
   startSync(io: BlockIo): void {
     this.#startDriverSync(io);
+    if (io.error !== 0 || io.operation === BLOCK_FLUSH) this.#endSync(io);
+  }
+
+  /** Of one that has failed, or is a flush: what has found no room is tried again. */
+  #endSync(io: BlockIo): void {
     let left = Math.min(SYNC_RETRIES_MAX, Math.ceil(SYNC_RETRIES_MAX_MS / this.#retryDelayMs));
     while (io.error === EAGAIN && this.capabilities.retry && left > 0) {
       left -= 1;

@@ -30,16 +30,17 @@ const LIMITS: [string, Partial<BlockLimits>][] = [
 ];
 
 /**
- * Most requests take a short way, on which they are checked differently from all others and from synchronous ones. Both have to come to the
- * same, whatever a request says.
+ * Most requests take a short way, on which they are checked differently from all others, as from those that a quiesced device has held back. All
+ * ways have to come to the same, whatever a request says.
  */
 describe.each(LIMITS)('on a device of %s', (name, limits) => {
-  it.each([false, true])('requests are the same to both ways of checking, read-only: %s', (readOnly) => {
+  it.each([false, true])('requests are the same to all ways of checking, read-only: %s', (readOnly) => {
     const random = seededRandom(`plain requests, ${name}, ${readOnly}`);
     const pick = <T>(values: readonly T[]): T => values[random(values.length)] as T;
     const number = (): unknown => pick(random(3) > 0 ? USUAL : NUMBERS);
     const script = { limits, capabilities: { readOnly, fua: 'emulate' as const }, answer: () => 0 };
-    const [short, long] = [new Scripted(script), new Scripted(script)];
+    const ways = [new Scripted(script), new Scripted(script), new Scripted(script)] as const;
+    const [short, long, inThread] = ways;
     let started = 0;
     for (let round = 0; round < 3000; round++) {
       const fields = {
@@ -51,15 +52,22 @@ describe.each(LIMITS)('on a device of %s', (name, limits) => {
         bufferOffset: number(),
         lengthBytes: number(),
       };
-      const [asynchronous, synchronous] = [Object.assign(new BlockIo(), fields), Object.assign(new BlockIo(), fields)];
-      short.device.strategy(asynchronous);
+      const [plain, held, synchronous] = ways.map(() => Object.assign(new BlockIo(), fields)) as [BlockIo, BlockIo, BlockIo];
+      short.device.strategy(plain);
+      void long.device.quiesce();
+      long.device.strategy(held);
+      long.device.resume();
+      inThread.device.strategySync(synchronous);
       // What is cut into pieces goes on from their callbacks.
-      while (asynchronous.state !== IO_DONE && short.device.poll() > 0);
-      long.device.strategySync(synchronous);
+      while (plain.state !== IO_DONE && short.device.poll() > 0);
+      while (held.state !== IO_DONE && long.device.poll() > 0);
       const outcome = ({ error, transferredBytes }: BlockIo): unknown => ({ error, transferredBytes });
-      expect(outcome(asynchronous), inspect(fields, { depth: 0 })).toEqual(outcome(synchronous));
-      expect(short.log.splice(0)).toEqual(long.log.splice(0));
-      if (asynchronous.error === 0) started += 1;
+      const what = inspect(fields, { depth: 0 });
+      expect(outcome(plain), what).toEqual(outcome(held));
+      expect(outcome(synchronous), what).toEqual(outcome(held));
+      const logs = ways.map(({ log }) => log.splice(0));
+      expect(logs, what).toEqual([logs[1], logs[1], logs[1]]);
+      if (plain.error === 0) started += 1;
     }
     // Else nothing has been compared.
     expect(started).toBeGreaterThan(20);

@@ -4,7 +4,7 @@ import { biodone } from '../biodone.js';
 import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import { find, place } from '../memory-parts.js';
 import { BLKDISCARD } from './block-ioctl.js';
-import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
+import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
 import { findExtents } from './file-extents.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';
 import { native, putWord64 } from './native.js';
@@ -60,6 +60,13 @@ let discardRange: IoBuffer | null = null;
 
 function transfer(io: BlockIo, file: OpenFile): void {
   const isRead = io.operation === BLOCK_READ;
+  const calls = native();
+  // Almost all: a read of one part of memory, which the kernel does in one call.
+  if (isRead && io.vector === null && calls !== null && io.lengthBytes <= TRANSFER_MAX_BYTES) {
+    const address = (io.buffer as IoBuffer).address + io.bufferOffset;
+    const result = calls.pread(file.fd, address, io.lengthBytes, io.offset);
+    if (isOver(io, file, result < 0 ? -calls.errno() : result, true)) return;
+  }
   try {
     // What is trusted may have been transferred away, and its address be somebody else's.
     io.vector?.check();
@@ -68,7 +75,6 @@ function transfer(io: BlockIo, file: OpenFile): void {
     return;
   }
   // Without a foreign function interface there is no address, and Node's own calls do the same a little slower.
-  const calls = native();
   while (!isOver(io, file, calls === null ? nodeMove(io, file.fd, isRead) : nativeMove(calls, io, file.fd, isRead), isRead));
 }
 
