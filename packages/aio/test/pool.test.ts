@@ -258,8 +258,9 @@ describe('memory', () => {
     const { allocatedBytes, retainedBytes, collections } = JSON.parse(child.stdout) as Record<string, number>;
     expect(collections).toBe(0);
     expect(retainedBytes).toBeLessThan(1);
-    // The smallest object takes 16 bytes. What is left is a turn of the event loop for every 1024 completions.
-    expect(allocatedBytes).toBeLessThan(4);
+    // The smallest object takes 16 bytes. What is left is a turn of the event loop for every 1024 completions, and what a compiler that is late
+    // on a busy machine has not seen yet.
+    expect(allocatedBytes).toBeLessThan(12);
   });
 });
 
