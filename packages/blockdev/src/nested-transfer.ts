@@ -223,7 +223,8 @@ export class NestedTransfer implements TailQueueEntry {
   /** The error, with what was moved before it. What lies behind the end of a short read does not count. */
   #result(): number {
     const parent = this.parent as BlockIo;
-    const error = this.#errorPosition < this.#end ? this.#error : 0;
+    // At the end is a stable write that has moved all of it, and whose flush has failed (rule 8).
+    const error = this.#errorPosition <= this.#end ? this.#error : 0;
     const moved = Math.min(this.#end, this.#errorPosition);
     parent.transferredBytes = parent.operation === BLOCK_FLUSH ? 0 : moved;
     return error;
