@@ -110,8 +110,8 @@ export function forget(nested: NestedIo): void {
 }
 
 /**
- * The child requests that a device has, at most so many. Who finds none waits in line holding none, so that those who hold one always get on:
- * no deadlock, however few there are.
+ * The child requests of a stack: at most so many are under way at a time. Who finds none waits in line holding none, so that those who hold
+ * one always get on: no deadlock, however few there may be.
  */
 export class NestedPool {
   readonly #owner: NestedOwner;
@@ -122,15 +122,28 @@ export class NestedPool {
   readonly #freeSync: NestedIo[] = [];
   readonly #waiting = new TailQueue<NestedWork>();
   #serving = false;
+  #underWay = 0;
 
   constructor(owner: NestedOwner, max: number) {
     this.#owner = owner;
     this.#max = max;
   }
 
-  /** A child request for a device, or null if all are in use. */
+  /** Counts a child request that somebody else has. False if too many are under way; call {@link dismiss} later otherwise. */
+  admit(): boolean {
+    if (this.#underWay >= this.#max) return false;
+    this.#underWay += 1;
+    return true;
+  }
+
+  dismiss(): void {
+    this.#underWay -= 1;
+  }
+
+  /** A child request for a device, or null if too many are under way. */
   take(index: number): NestedIo | null {
-    return this.#free[index]?.take() ?? this.#takeOther(index);
+    if (!this.admit()) return null;
+    return this.#free[index]?.take() ?? this.#make(index);
   }
 
   /** A child request for the calling thread, which cannot wait for one. */
@@ -138,8 +151,9 @@ export class NestedPool {
     return this.#freeSync.pop() ?? new NestedIo(this.#owner);
   }
 
-  /** Takes a child request back. Call {@link serve} before the thread does anything else. */
+  /** Takes a child request back. Call {@link serve} before the thread does anything else, as after {@link dismiss}. */
   giveBack(nested: NestedIo): void {
+    this.#underWay -= 1;
     forget(nested);
     (this.#free[nested.index] as FreeList<NestedIo>).put(nested);
   }
@@ -171,22 +185,12 @@ export class NestedPool {
     for (const nested of this.#made) if (nested.parent === parent) visit(nested);
   }
 
-  /** One that has gone elsewhere, where no more can be made. */
-  #takeOther(index: number): NestedIo | null {
+  #make(index: number): NestedIo {
     while (this.#free.length <= index) this.#free.push(new FreeList());
-    let nested: NestedIo | null = null;
-    if (this.#made.length < this.#max) {
-      nested = new NestedIo(this.#owner);
-      this.#made.push(nested);
-    } else {
-      nested = this.#firstFree()?.take() ?? null;
-    }
-    if (nested !== null) nested.index = index;
-    return nested;
-  }
-
-  #firstFree(): FreeList<NestedIo> | undefined {
-    return this.#free.find((list) => !list.isEmpty);
+    const made = new NestedIo(this.#owner);
+    made.index = index;
+    this.#made.push(made);
+    return made;
   }
 
   #serve(): void {
@@ -194,7 +198,7 @@ export class NestedPool {
     // What completes here is told later: its callback may throw, and somebody is in the middle of something.
     beginSubmit();
     try {
-      while (this.#firstFree() !== undefined) {
+      while (this.#underWay < this.#max) {
         const next = this.#waiting.removeFirst();
         if (next === null) break;
         next.resume();

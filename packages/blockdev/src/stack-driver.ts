@@ -17,10 +17,11 @@ import {
 import type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
 import { checkInteger } from './errors.js';
 import type { BlockCapabilities, BlockLimits } from './limits.js';
-import { aim, type Layout, type NestedIo, type NestedOwner, NestedPool, startChild } from './nested-io.js';
+import { type Layout, type NestedIo, type NestedOwner, NestedPool } from './nested-io.js';
 import { NestedTransfer, type TransferParts } from './nested-transfer.js';
 import type { DeviceSpec } from './spec.js';
 import type { StackChildren } from './stack-children.js';
+import { type WholeOwner, WholeRequests } from './whole-requests.js';
 
 /** Options of every device that lies on others. */
 export interface StackOptions extends BlockDeviceOptions {
@@ -75,7 +76,7 @@ export function openStack(parts: StackParts, options: StackOptions, handle?: Dev
  * The driver of devices that lie on others without changing the data: slice, concat and stripe differ in their layout alone. Most requests
  * touch one device, and are that device's as they are.
  */
-class StackDriver implements BlockDriver, NestedOwner {
+class StackDriver implements BlockDriver, NestedOwner, WholeOwner {
   readonly name: string;
   readonly limits: BlockLimits;
   readonly capabilities: BlockCapabilities;
@@ -83,6 +84,8 @@ class StackDriver implements BlockDriver, NestedOwner {
   readonly #children: StackChildren;
   readonly #layout: Layout;
   readonly #pool: NestedPool;
+  /** By device. */
+  readonly #whole: readonly WholeRequests[];
   readonly #timers: BlockTimers;
   /** What `config` says of how it was opened. */
   readonly #asked: { readonly childrenMax?: number };
@@ -101,6 +104,7 @@ class StackDriver implements BlockDriver, NestedOwner {
     this.#timers = timers;
     this.#asked = childrenMax === undefined ? {} : { childrenMax };
     this.#pool = new NestedPool(this, childrenMax ?? 1024);
+    this.#whole = parts.children.all.map((device, index) => new WholeRequests(device, parts.children.claim(index), this));
     this.#transferParts = {
       children: parts.children,
       layout: parts.layout,
@@ -114,12 +118,8 @@ class StackDriver implements BlockDriver, NestedOwner {
     if (operation === BLOCK_READ || operation === BLOCK_WRITE) {
       const layout = this.#layout;
       layout.locate(io.offset);
-      const { index } = layout;
-      const nested = layout.lengthBytes >= lengthBytes ? this.#pool.take(index) : null;
-      if (nested !== null) {
-        const child = this.#children.device(index);
-        aim(nested, io, child, this.#children.claim(index), layout.offset, 0, lengthBytes);
-        if (startChild(nested, child)) this.#wholeDone(nested);
+      if (layout.lengthBytes >= lengthBytes && this.#pool.admit()) {
+        (this.#whole[layout.index] as WholeRequests).start(io, layout.offset);
         return;
       }
     } else if (FORWARDED[operation] !== true) {
@@ -141,23 +141,26 @@ class StackDriver implements BlockDriver, NestedOwner {
 
   /** For child requests alone. */
   childDone(nested: NestedIo): void {
-    if (nested.transfer === null) this.#wholeDone(nested);
-    else nested.transfer.advance(nested);
+    nested.transfer?.advance(nested);
+  }
+
+  /** For child requests alone. */
+  wholeDone(parent: BlockIo, error: number, transferredBytes: number): void {
+    parent.transferredBytes = transferredBytes;
+    this.#pool.dismiss();
+    this.#pool.serve();
+    biodone(parent, error);
   }
 
   abort(io: BlockIo): AbortVerdict {
     for (const transfer of this.#transfers) if (transfer.parent === io) return transfer.abort();
-    let verdict: AbortVerdict = 'in-progress';
     // What ends at once comes back by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      this.#pool.eachOf(io, (nested) => {
-        if (nested.child?.abort(nested.io) === 'cancelled') verdict = 'cancelled';
-      });
+      return this.#abortWhole(io) === 'cancelled' ? 'cancelled' : 'in-progress';
     } finally {
       endSubmit();
     }
-    return verdict;
   }
 
   poll(): number {
@@ -194,14 +197,12 @@ class StackDriver implements BlockDriver, NestedOwner {
     return this.#parts.close();
   }
 
-  /** A child request that is the whole of its parent is done. */
-  #wholeDone(nested: NestedIo): void {
-    const parent = nested.parent as BlockIo;
-    const { error, transferredBytes } = nested.io;
-    parent.transferredBytes = transferredBytes;
-    this.#pool.giveBack(nested);
-    this.#pool.serve();
-    biodone(parent, error);
+  #abortWhole(parent: BlockIo): AbortVerdict | undefined {
+    for (const [index, whole] of this.#whole.entries()) {
+      const io = whole.of(parent);
+      if (io !== undefined) return this.#children.device(index).abort(io);
+    }
+    return undefined;
   }
 
   #takeTransfer(): NestedTransfer {

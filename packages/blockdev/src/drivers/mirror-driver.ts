@@ -85,7 +85,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
 
   start(io: BlockIo): void {
     const { operation } = io;
-    if (operation === BLOCK_READ || operation === BLOCK_EXTENTS) this.reads.start(io, 0);
+    if (operation === BLOCK_READ || operation === BLOCK_EXTENTS) this.reads.startPlain(io);
     else if (!isForAll(operation)) biodone(io, ENOTSUP);
     else if (this.#first !== null && operation !== BLOCK_FLUSH) this.#startFirst(io, this.#first);
     else this.#writes.start(io);
@@ -126,6 +126,7 @@ export class MirrorDriver implements BlockDriver, NestedOwner {
     beginSubmit();
     try {
       half.abandon();
+      half.plain?.abandon();
       for (const child of this.#children.underWay((each) => each.half === half)) {
         if (child.write === null) this.reads.halfLost(child);
         else this.#writes.halfLost(child.write, child);

@@ -4,6 +4,7 @@ import type { BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import type { HalfState } from './mirror-assembly.js';
 import { labelOffset } from './mirror-label.js';
+import type { PlainReads } from './plain-reads.js';
 
 /** One of the devices that hold the same data. */
 export class MirrorHalf {
@@ -20,6 +21,8 @@ export class MirrorHalf {
   inFlight = 0;
   /** Where the last read ended, for halves where distance costs time. */
   readEnd = 0;
+  /** The reads that it does alone; null before the first. */
+  plain: PlainReads | null = null;
   /** Stops listening to the device. */
   unwatch: () => void = () => {};
   /** The mirror's own requests to it: labels, copies, and what makes them stable. */

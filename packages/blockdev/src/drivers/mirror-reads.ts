@@ -7,6 +7,7 @@ import type { MirrorChildren } from './mirror-children.js';
 import type { MirrorHalf } from './mirror-half.js';
 import { judgeReadError, type MirrorIo, OWN_READ } from './mirror-io.js';
 import type { MirrorSet } from './mirror-set.js';
+import { PlainReads, type TakeOver } from './plain-reads.js';
 
 /** What no half can read in one piece is read in pieces of this, so that bad places on different halves do not add up. */
 const SMALL_BYTES = 4096;
@@ -30,6 +31,7 @@ export class MirrorReads {
   readonly #rotational: boolean;
   readonly #repair: MirrorReadsParts['repair'];
   readonly #smallBytes: number;
+  readonly #takeOver: TakeOver;
   /** Halves that are not read, as bits, while some are made equal to another one; 0 mostly. */
   unequal = 0;
   /** The half that the last read went to. */
@@ -42,6 +44,25 @@ export class MirrorReads {
     this.#rotational = rotational;
     this.#repair = repair;
     this.#smallBytes = Math.ceil(SMALL_BYTES / blockSizeBytes) * blockSizeBytes;
+    this.#takeOver = (parent, half, error, transferredBytes, aborted) => {
+      const child = this.#takeChild(parent, half, 0);
+      child.aborted = aborted;
+      child.io.error = error;
+      child.io.transferredBytes = transferredBytes;
+      this.done(child);
+    };
+  }
+
+  /** Starts a read, or a question for extents, that any half can answer. */
+  startPlain(io: BlockIo): void {
+    const half = this.unequal === 0 && io.operation === BLOCK_READ ? this.#choose(io.offset, 0) : null;
+    if (half === null) {
+      this.start(io, 0);
+      return;
+    }
+    this.#chosen(half, io.offset + io.lengthBytes);
+    half.plain ??= new PlainReads(half, this.#takeOver);
+    half.plain.start(io);
   }
 
   /** Starts a read that does not go to the halves in `excluded`, which are bits. */
@@ -86,13 +107,11 @@ export class MirrorReads {
 
   /** Asks for the end of a read. */
   abort(io: BlockIo): AbortVerdict {
-    const child = this.#children.of(io);
-    if (child === undefined) return 'in-progress';
-    child.aborted = true;
     // What ends at once comes back by the queue of done requests, not in the middle of this.
     beginSubmit();
     try {
-      return child.child?.abort(child.io) === 'cancelled' ? 'cancelled' : 'in-progress';
+      const verdict = this.#abortPlain(io) ?? this.#abortChild(io);
+      return verdict === 'cancelled' ? 'cancelled' : 'in-progress';
     } finally {
       endSubmit();
     }
@@ -115,10 +134,28 @@ export class MirrorReads {
     this.start(parent, excluded);
   }
 
+  #abortPlain(io: BlockIo): AbortVerdict | undefined {
+    for (const { plain } of this.#set.halves) {
+      const verdict = plain?.abort(io);
+      if (verdict !== undefined) return verdict;
+    }
+    return undefined;
+  }
+
+  #abortChild(io: BlockIo): AbortVerdict | undefined {
+    const child = this.#children.of(io);
+    if (child === undefined) return undefined;
+    child.aborted = true;
+    return child.child?.abort(child.io);
+  }
+
   #prepareRead(io: BlockIo, excluded: number): MirrorIo | null {
     const plain = this.unequal === 0 && io.operation === BLOCK_READ;
     const half = plain ? this.#choose(io.offset, excluded) : this.#chooseFor(io, io.offset, excluded);
-    if (half === null) return null;
+    return half === null ? null : this.#takeChild(io, half, excluded);
+  }
+
+  #takeChild(io: BlockIo, half: MirrorHalf, excluded: number): MirrorIo {
     const child = this.#children.take(half);
     child.excluded = excluded;
     child.tried = excluded;
@@ -132,7 +169,11 @@ export class MirrorReads {
     aim(child, parent, half.device as BlockDevice, half.claim, parent.offset + position, position, length);
     child.half = half;
     if (parent.operation === BLOCK_EXTENTS) child.io.extents = parent.extents;
-    if (this.#rotational) half.readEnd = child.io.offset + length;
+    this.#chosen(half, child.io.offset + length);
+  }
+
+  #chosen(half: MirrorHalf, readEnd: number): void {
+    if (this.#rotational) half.readEnd = readEnd;
     this.#turn = half.index;
   }
 
