@@ -1,11 +1,13 @@
 import {
   type AbortVerdict,
+  type BatchClock,
   BLOCK_FLUSH,
   BLOCK_WRITE,
   type BlockDevice,
   type BlockIo,
   type BlockTimers,
   beginSubmit,
+  clockOf,
   endSubmit,
   IO_DONE,
   IO_STARTED,
@@ -50,7 +52,6 @@ import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
 import type { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
-import { PoolClock } from './pool-clock.js';
 import type { CompleteOptions } from './pool-options.js';
 import type { PoolPeers } from './pool-peers.js';
 import { PoolCounters } from './pool-statistics.js';
@@ -88,7 +89,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   /** @internal */
   readonly timers: BlockTimers;
   /** @internal */
-  protected readonly clock: PoolClock;
+  protected readonly clock: BatchClock;
   /** @internal */
   protected readonly table: OperationTable;
   /** @internal */
@@ -121,6 +122,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   #finishing = 0;
   /** Whether somebody listens to what operations do: then none goes straight to the device. */
   #traced = false;
+  /** Which reading of the clock it was when that was looked at. */
+  #readings = 0;
 
   constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions, table: OperationTable) {
     this.device = device;
@@ -130,7 +133,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.bytesMax = options.bytesMax;
     this.timers = options.timers;
     this.table = table;
-    this.clock = new PoolClock(options.timers, () => this.#lookForTracers());
+    this.clock = clockOf(options.timers);
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
     this.alarms = new AlarmQueue(options.timers);
@@ -167,13 +170,14 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
    * is synchronous or would cover an operation before it
    */
   submit(op: AioOp): SubmitResult {
-    // Before anything is decided by it: a new reading of the clock is when the pool hears of who traces.
-    const nowUs = this.clock.nowUs();
+    const { clock } = this;
+    // Before anything is decided by it: a new reading of the clock is when the pool looks for who traces.
+    if (clock.left <= 0 || clock.readings !== this.#readings) this.#beginBatch();
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
-    op.submittedAtUs = nowUs;
+    op.submittedAtUs = clock.us;
     file.order = (file.order + 1) | 0;
     op.order = file.order;
     file.live += 1;
@@ -209,7 +213,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     }
     this.file.live -= 1;
     this.#started -= 1;
-    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.nowUs() - op.submittedAtUs) | 0);
+    // The device has just looked at the clock, which is its own too.
+    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.us - op.submittedAtUs) | 0);
     this.#tell(op);
   }
 
@@ -218,7 +223,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
     const isQueued = this.#queue.length + this.#ready.length > 0;
-    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
+    const isInline = this.service === null && this.device.clock === this.clock;
+    const mayPass = isInline && !this.shut && !isQueued && !isLimited && !file.gated && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
     this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
@@ -266,7 +272,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     op.transferredBytes = 0;
     this.#waiting += 1;
     this.#bytes += memoryBytes(op);
-    op.submittedAtUs = this.clock.nowUs();
+    op.submittedAtUs = this.clock.tick();
     op.startedAtUs = op.submittedAtUs;
     if (this.#traced) traceSubmit(this, op);
     if (!this.#expiry.arm(op)) this.#endOutside(op);
@@ -486,14 +492,17 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       runSynchronously(op, this);
       return;
     }
-    const submittedAtUs = this.clock.read();
+    const submittedAtUs = this.clock.readNow();
     traceSubmit(this, op);
     traceStart(this, op, 0);
     runSynchronously(op, this);
-    traceComplete(this, op, (this.clock.read() - submittedAtUs) | 0);
+    traceComplete(this, op, (this.clock.readNow() - submittedAtUs) | 0);
   }
 
-  #lookForTracers(): void {
+  /** The clock has been read, or will be: what is not looked at for each operation is looked at now. */
+  #beginBatch(): void {
+    if (this.clock.left <= 0) this.clock.read();
+    this.#readings = this.clock.readings;
     const traced = isTraced();
     if (traced === this.#traced) return;
     this.#traced = traced;
@@ -524,7 +533,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   #start(op: AioOp): void {
     let waitedUs = 0;
     if (op.phase !== AIO_IDLE) {
-      const nowUs = this.clock.nowUs();
+      const nowUs = this.clock.tick();
       waitedUs = (nowUs - op.submittedAtUs) | 0;
       op.startedAtUs = nowUs;
       this.counters.waited(waitedUs);
@@ -580,7 +589,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.leave(op);
     this.#startWaiting();
     this.reconsider();
-    const tookUs = (this.clock.nowUs() - op.submittedAtUs) | 0;
+    const tookUs = (this.clock.tick() - op.submittedAtUs) | 0;
     this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
     if (this.#traced) traceComplete(this, op, tookUs);
     try {

@@ -301,7 +301,7 @@ export class AioServicePool extends Dispatcher {
 
   /** The operations that are with the pool, with where they are and for how long. For people: it looks at all operations that there are. */
   dump(): OperationReport[] {
-    const nowUs = this.clock.read();
+    const nowUs = this.clock.readNow();
     const ops = this.table.submitted().filter((op) => op.owner === this);
     return ops.map((op) => ({
       id: op.id,

@@ -70,7 +70,7 @@ export class AioCancelMessage extends AioMessage {
   }
 }
 
-/** Whether anybody listens. Pools look once a batch: see `PoolClock`. */
+/** Whether anybody listens. Pools look once a batch: when the clock is read. */
 export function isTraced(): boolean {
   return completes.hasSubscribers || submits.hasSubscribers || starts.hasSubscribers || cancels.hasSubscribers;
 }

@@ -23,6 +23,8 @@ export class BatchClock {
   /** For {@link tick}. */
   left = 0;
   us = 0;
+  /** How many readings there have been: it says whether what is done once a batch is to be done again. It wraps around. */
+  readings = 0;
   readonly #timers: BlockTimers;
   readonly #forget: () => void;
   /** Whether the end of this turn will make the reading old. */
@@ -58,9 +60,16 @@ export class BatchClock {
     this.left = 0;
   }
 
+  /** As {@link tick}, of this very moment. */
+  readNow(): number {
+    this.read();
+    return this.us;
+  }
+
   /** For {@link tick}, which is small so that it is part of who calls it. */
   read(): void {
     this.left = SHARED_BY - 1;
+    this.readings = (this.readings + 1) | 0;
     const nowMs = this.#timers.now();
     this.#nowMs = nowMs;
     this.us = Math.floor(nowMs * 1000) | 0;
