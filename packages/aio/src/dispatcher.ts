@@ -171,7 +171,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
    */
   submit(op: AioOp): SubmitResult {
     const { clock } = this;
-    // Before anything is decided by it: a new reading of the clock is when the pool looks for who traces.
+    // Before anything is decided by what is looked at there.
     if (clock.left <= 0 || clock.readings !== this.#readings) this.#beginBatch();
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
@@ -213,8 +213,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     }
     this.file.live -= 1;
     this.#started -= 1;
-    // The device has just looked at the clock, which is its own too.
-    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.us - op.submittedAtUs) | 0);
+    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.tick() - op.submittedAtUs) | 0);
     this.#tell(op);
   }
 
@@ -223,8 +222,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
     const isQueued = this.#queue.length + this.#ready.length > 0;
-    const isInline = this.service === null && this.device.clock === this.clock;
-    const mayPass = isInline && !this.shut && !isQueued && !isLimited && !file.gated && !this.#traced;
+    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
     this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
@@ -499,7 +497,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     traceComplete(this, op, (this.clock.readNow() - submittedAtUs) | 0);
   }
 
-  /** The clock has been read, or will be: what is not looked at for each operation is looked at now. */
+  /** The clock has been read, or is to be: what is looked at once a batch is looked at now, whether somebody traces. */
   #beginBatch(): void {
     if (this.clock.left <= 0) this.clock.read();
     this.#readings = this.clock.readings;
@@ -533,6 +531,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   #start(op: AioOp): void {
     let waitedUs = 0;
     if (op.phase !== AIO_IDLE) {
+      // It may be out of another pool's queue.
+      if (this.clock.readings !== this.#readings) this.#beginBatch();
       const nowUs = this.clock.tick();
       waitedUs = (nowUs - op.submittedAtUs) | 0;
       op.startedAtUs = nowUs;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { TailQueue } from '@biodone/sync';
 import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
-import { type BatchClock, type BlockTimers, threadTimers } from './batch-clock.js';
+import { type BlockTimers, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
 import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
 import { canBeAborted, checkRequest } from './check-request.js';
@@ -178,11 +178,6 @@ export class BlockDevice {
   /** Whether {@link close} has been called: no request is let in any more. */
   get closed(): boolean {
     return this.#closing !== null;
-  }
-
-  /** By what it measures how long requests take. @internal */
-  get clock(): BatchClock {
-    return this.path.clock;
   }
 
   /** Whether a BLOCK_RESET is under way: requests that are started now complete with ECANCELED. */
