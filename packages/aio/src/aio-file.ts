@@ -1,4 +1,4 @@
-import { BLOCK_FLUSH, type BlockDevice, type BlockOperation } from '@biodone/blockdev';
+import { BLOCK_FLUSH, type BlockDevice, type BlockOperation, type BlockTimers } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { AIO_BARRIER, AIO_HELD, type AioOp, HAS_DRAIN, IS_BARRIER } from './aio-op.js';
 
@@ -20,8 +20,12 @@ export interface AioFileUser {
   readonly inFlight: number;
   /** How many of them are with the device. */
   readonly started: number;
+  readonly timers: BlockTimers;
+  /** In how many milliseconds the next of its timeouts and deadlines is due: 0 if it is over, Infinity if there is none. */
+  readonly alarmInMs: number;
   /** Whether operations may go straight to the device has changed. */
   reconsider(): void;
+  poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
   cancelAll(filter?: CancelFilter): CancelCounts;
 }
@@ -74,9 +78,16 @@ export class AioFile {
     return this.#draining !== null || !this.#held.isEmpty;
   }
 
-  /** The pools that have not been closed. @internal */
-  get users(): ReadonlySet<AioFileUser> {
-    return this.#users;
+  /** The pools that have not been closed, this one first. @internal */
+  usersFrom(first: AioFileUser): readonly AioFileUser[] {
+    return [first, ...[...this.#users].filter((user) => user !== first)];
+  }
+
+  /** How many operations of all pools are submitted and not done. @internal */
+  get inFlight(): number {
+    let sum = 0;
+    for (const { inFlight } of this.#users) sum += inFlight;
+    return sum;
   }
 
   /** Asks for the end of all operations on the file, in all of its pools, or of those of one kind: see `AioServicePool.cancel`. */

@@ -157,6 +157,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     return this.#started;
   }
 
+  /** In how many milliseconds the next timeout or deadline is due: 0 if it is over, Infinity if there is none. @internal */
+  get alarmInMs(): number {
+    return this.alarms.length === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.alarms.dueMs - this.timers.now());
+  }
+
   /**
    * Submits an operation. With a callback it returns at once, and the callback runs later, once, whatever happens. With `callback === null`
    * it returns with the operation done, and the operation stays the caller's.
@@ -341,6 +346,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       case AIO_TIMING:
         this.timeouts.remove(op);
         break;
+      case AIO_TURN:
+        // Somebody asks in a callback that runs between the begin of its turn and what its thread does then, or in the device's own code.
+        if (op.state === IO_STARTED) return 'in-progress';
+        break;
       case AIO_STARTED:
         return this.#abort(op);
       default:
@@ -401,6 +410,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.unreaped.put(op);
     this.reconsider();
   }
+
+  abstract poll(): number;
 
   /** Blocks until an operation completes. */
   abstract wait(timeoutMs: number): number | 'EINTR' | 'ETIME';

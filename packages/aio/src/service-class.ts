@@ -18,10 +18,10 @@ import { cancelAmong } from './cancel-among.js';
 import { type AioServiceClassOptions, type ClassPoolOptions, completeClassOptions } from './class-options.js';
 import { ClassPeers } from './class-peers.js';
 import { type ClassStatistics, sumStatistics } from './class-statistics.js';
-import { waitForAny } from './class-wait.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
 import { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
 import { checkTime } from './errors.js';
+import { moveOn } from './move-on.js';
 import { OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
 import type { OperationReport } from './pool-statistics.js';
@@ -237,12 +237,13 @@ export class AioServiceClass {
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were
-   * @throws SystemError EDEADLK if only the event loop can complete what is under way
+   * @throws SystemError EDEADLK as `AioServicePool.wait`
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
-    return waitForAny(this.pools, timeoutMs, this.#timers);
+    // With nothing at the devices of the class, what all wait for may be with a pool outside of it.
+    return moveOn(this.started > 0 ? this.pools : this.file.usersFrom(this.pools[0] as AioServicePool), timeoutMs);
   }
 
   /** What the pools have done, all together and each. */
