@@ -78,7 +78,12 @@ export class AioFile {
     return this.#draining !== null || !this.#held.isEmpty;
   }
 
-  /** The pools that have not been closed, this one first. @internal */
+  /** The pools that have not been closed. @internal */
+  get users(): ReadonlySet<AioFileUser> {
+    return this.#users;
+  }
+
+  /** The same, with one of them first. @internal */
   usersFrom(first: AioFileUser): readonly AioFileUser[] {
     return [first, ...[...this.#users].filter((user) => user !== first)];
   }

@@ -11,7 +11,7 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { ECANCELED } from '@biodone/uring';
+import { ECANCELED, EINVAL } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
@@ -41,7 +41,7 @@ import {
 } from './aio-op.js';
 import { AlarmQueue } from './alarm-queue.js';
 import { AvailableLine } from './available-line.js';
-import { type BatchPool, submitBatch, type Verdicts } from './batch.js';
+import { type BatchTarget, type ChainTaker, submitBatch, type Verdicts } from './batch.js';
 import { makeDiscipline } from './bufq/disciplines.js';
 import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
@@ -74,7 +74,7 @@ export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
  * An operation that need not wait goes straight to the device: `submit` and `finish` are written for it, and all others leave them at
  * the first line. `#directBelow` says in one number whether it must wait, and `#attention` whether somebody may wait for its end.
  */
-export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, ChainPool {
+export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget, ChainTaker, ChainPool {
   /** What the operations go to. */
   readonly device: BlockDevice;
   /** What a flush covers: see {@link AioFile}. */
@@ -256,9 +256,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   }
 
   /** @internal */
-  refusal(ops: readonly AioOp[], start: number, end: number): 0 | typeof EAGAIN | typeof EBADF {
+  takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | typeof EAGAIN | typeof EBADF | typeof EINVAL {
     if (this.shut || this.device.closed) return EBADF;
-    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return 0;
+    // It would wait for room for ever.
+    if (end - start > this.depth) return EINVAL;
+    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return this;
     this.counters.refused += 1;
     return EAGAIN;
   }
@@ -399,9 +401,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.unreaped.parent = peers.completions;
   }
 
-  /** Whether there is room for an operation that moves so many bytes. @internal */
-  hasRoom(bytes: number): boolean {
-    return !this.shut && this.#hasRoom(bytes, 1);
+  /** Whether there is room for so many operations that move so many bytes. @internal */
+  hasRoom(bytes: number, count: number): boolean {
+    return !this.shut && this.#hasRoom(bytes, count);
   }
 
   /** @internal */
