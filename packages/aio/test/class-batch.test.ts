@@ -99,7 +99,7 @@ describe('a batch to a class', () => {
     expect(target.submitAll(ops)).toBe(4);
     completeAll(manuals);
     expect(target.unreapedCount).toBe(4);
-    expect(target.submitAll(ops.toReversed())).toBe(4);
+    expect(target.submitAll([...ops].reverse())).toBe(4);
     expect([target.unreapedCount, target.inFlight]).toEqual([0, 4]);
     completeAll(manuals);
     expect(target.stats()).toMatchObject({ completed: 8, unreaped: 4 });
