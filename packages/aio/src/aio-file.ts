@@ -21,6 +21,8 @@ export interface AioFileUser {
   /** How many of them are with the device. */
   readonly started: number;
   readonly timers: BlockTimers;
+  /** What a thread that waits for the pool sleeps for: its device, or its service. One wait serves all pools that have the same. */
+  readonly waitsFor: object;
   /** In how many milliseconds the next of its timeouts and deadlines is due: 0 if it is over, Infinity if there is none. */
   readonly alarmInMs: number;
   /** Whether operations may go straight to the device has changed. */
@@ -88,11 +90,10 @@ export class AioFile {
     return [first, ...[...this.#users].filter((user) => user !== first)];
   }
 
-  /** How many operations of all pools are submitted and not done. @internal */
-  get inFlight(): number {
-    let sum = 0;
-    for (const { inFlight } of this.#users) sum += inFlight;
-    return sum;
+  /** What is another one after any operation has come or gone. @internal */
+  get fingerprint(): string {
+    const counts = [this.order, this.live, this.#flushes, ...[...this.#users].map(({ inFlight }) => inFlight)];
+    return counts.join();
   }
 
   /** Asks for the end of all operations on the file, in all of its pools, or of those of one kind: see `AioServicePool.cancel`. */

@@ -157,6 +157,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     return this.#started;
   }
 
+  /** @internal */
+  get waitsFor(): object {
+    return this.service ?? this.device;
+  }
+
   /** In how many milliseconds the next timeout or deadline is due: 0 if it is over, Infinity if there is none. @internal */
   get alarmInMs(): number {
     return this.alarms.length === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.alarms.dueMs - this.timers.now());

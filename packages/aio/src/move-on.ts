@@ -17,7 +17,7 @@ export function moveOn(pools: readonly AioFileUser[], timeoutMs: number): number
   const deadlineMs = timers.now() + timeoutMs;
   for (;;) {
     const leftMs = Math.max(0, deadlineMs - timers.now());
-    const busy = pools.filter(({ started }) => started > 0);
+    const busy = busyOf(pools);
     const ended = busy.length === 0 ? waitForAlarm(pools, leftMs) : waitForDevices(busy, pools, leftMs);
     if (ended !== 'ETIME' || leftMs === 0) return ended;
   }
@@ -26,6 +26,15 @@ export function moveOn(pools: readonly AioFileUser[], timeoutMs: number): number
 /** Whether this is how a wait says that it would last for ever. */
 export function isDeadlock(error: unknown): boolean {
   return error instanceof SystemError && error.code === 'EDEADLK' && error.syscall === 'wait';
+}
+
+/** The pools that have something with their devices, one for each device. */
+function busyOf(pools: readonly AioFileUser[]): readonly AioFileUser[] {
+  const busy: AioFileUser[] = [];
+  for (const pool of pools) {
+    if (pool.started > 0 && !busy.some(({ waitsFor }) => waitsFor === pool.waitsFor)) busy.push(pool);
+  }
+  return busy;
 }
 
 /** Waits for each of the pools that have something with their devices, for a turn; or for the only one. */

@@ -1,5 +1,5 @@
 import { BLOCK_FLUSH, type BlockDevice, IO_DONE } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, ETIMEDOUT } from '@biodone/uring';
+import { ECANCELED, EDEADLK, EIO, ETIMEDOUT } from '@biodone/uring';
 import type { AioFile, AioFileUser } from './aio-file.js';
 import { AIO_ENDING, AIO_IDLE, AIO_TURN, type AioOp, IS_SHARED } from './aio-op.js';
 import { isDeadlock, moveOn } from './move-on.js';
@@ -66,17 +66,19 @@ function awaitTurn(op: AioOp, pool: SyncRunner): void {
 /** Moves what is under way on the file on. Returns an errno if nothing can be moved on here. */
 function moveOthersOn(pool: SyncRunner, timeoutMs: number): number {
   const { file } = pool;
-  const { order, inFlight } = file;
+  const { fingerprint } = file;
   try {
     moveOn(file.usersFrom(pool), timeoutMs);
     return 0;
   } catch (error) {
-    if (isDeadlock(error) && file.order === order && file.inFlight === inFlight) return EDEADLK;
-    // A callback of another operation has thrown, which is not this one's matter. It may have been told of a deadlock of its own.
+    const hasMoved = file.fingerprint !== fingerprint;
+    if (!hasMoved && isDeadlock(error)) return EDEADLK;
+    // A callback of another operation has thrown, which is not this one's matter: it may have been told of a deadlock of its own. If none was called,
+    // the driver has, and would do so again.
     queueMicrotask(() => {
       throw error;
     });
-    return 0;
+    return hasMoved ? 0 : EIO;
   }
 }
 
