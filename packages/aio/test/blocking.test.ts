@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { AioServiceClass, AioServicePool, LINK_HARD, OrderingKey, queueCompletion } from '@biodone/aio';
 import { BLOCK_READ, BLOCK_WRITE } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, ETIME, ETIMEDOUT } from '@biodone/uring';
+import { ECANCELED, EDEADLK, EIO, ETIME, ETIMEDOUT } from '@biodone/uring';
 import { expect, it } from 'vitest';
 import { chain, manualPool } from './support/chains.js';
 import { openManual } from './support/manual-device.js';
@@ -175,5 +175,22 @@ it('a callback that is told of a deadlock, and passes that on, does not end who 
   const { synchronous, result } = belowSynchronous(({ pool }) => void pool.waitComplete());
   expect([result, synchronous.error]).toEqual([0, 0]);
   expect((await uncaught)[0]).toMatchObject({ code: 'EDEADLK' });
+  for (const listener of listeners) process.on('uncaughtException', listener);
+});
+
+it('an exception of the driver in a wait surfaces, and ends the synchronous operation that waits with EIO', async () => {
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  const uncaught = once(process, 'uncaughtException');
+  const { pool, log, manual } = manualPool({ polled: false });
+  const orderingKey = new OrderingKey();
+  start(pool, log, 'first', { ...write, orderingKey });
+  manual.device.wait = () => {
+    throw new Error('a bug of the driver');
+  };
+  const op = fill(pool.allocate(), { ...write, orderingKey, callback: null });
+  pool.submit(op);
+  expect([op.error, manual.ran, orderingKey.pending]).toEqual([EIO, [], 1]);
+  expect((await uncaught)[0]).toMatchObject({ message: 'a bug of the driver' });
   for (const listener of listeners) process.on('uncaughtException', listener);
 });
