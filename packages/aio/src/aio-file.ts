@@ -123,6 +123,7 @@ export class AioFile {
     op.phase = AIO_HELD;
     if (op.operation === BLOCK_FLUSH) op.rare.coveredError = 0;
     this.#held.insertTail(op);
+    if (op.orderingKey !== null) op.orderingKey.held += 1;
     this.#release();
   }
 
@@ -171,7 +172,7 @@ export class AioFile {
   /** Takes an operation out that is held or waits as a flush. False if it does neither. @internal */
   remove(op: AioOp): boolean {
     if (op.queue === this.#held) {
-      this.#held.remove(op);
+      this.#letGo(op);
       this.#release();
       return true;
     }
@@ -234,10 +235,15 @@ export class AioFile {
       const drains = (op.features & HAS_DRAIN) !== 0;
       if (drains && this.live + this.#flushes > 0) break;
       if (drains) this.#draining = op;
-      this.#held.remove(op);
+      this.#letGo(op);
       op.owner?.enter(op);
     }
     this.#mark();
+  }
+
+  #letGo(op: AioOp): void {
+    this.#held.remove(op);
+    if (op.orderingKey !== null) op.orderingKey.held -= 1;
   }
 
   #mark(): void {

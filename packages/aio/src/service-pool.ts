@@ -201,7 +201,7 @@ export class AioServicePool extends Dispatcher {
 
   /** Asks for the end of all operations of this pool, or of those of one kind. */
   cancelAll(filter: CancelFilter = {}): CancelCounts {
-    const ops = this.table.submitted().filter((op) => op.owner === this && (filter.operation === undefined || op.timer === null));
+    const ops = this.table.submitted().filter((op) => op.owner === this);
     return cancelAmong(ops, filter, this.file, (op) => this.cancel(op));
   }
 

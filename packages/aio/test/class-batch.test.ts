@@ -182,6 +182,28 @@ describe('a chain in a class', () => {
     expect(target.inFlight).toBe(0);
   });
 
+  it('goes where operations with its key are, that a drain holds', () => {
+    const { target, manuals, log } = makeClass([8, 8]);
+    const [first, second] = [new OrderingKey(), new OrderingKey()];
+    const [a, b] = many(target, log, 2, write) as [AioOp, AioOp];
+    a.orderingKey = first;
+    b.orderingKey = second;
+    target.submitAll([a, b]);
+    expect(starts(manuals)).toEqual([1, 1]);
+    completeAll(manuals);
+    target.submitAll(many(target, log, 1, { drain: true }));
+    const [held] = many(target, log, 1, { ...write, orderingKey: first }) as [AioOp];
+    target.submit(held);
+    expect([first.pending, second.pending]).toEqual([1, 0]);
+    const chain = linked(many(target, log, 2, write)) as [AioOp, AioOp];
+    chain[0].orderingKey = second;
+    chain[1].orderingKey = first;
+    target.submitAll(chain);
+    expect(chain.map(({ owner }) => owner)).toEqual([held.owner, held.owner]);
+    completeAll(manuals);
+    expect([first.pending, second.pending, target.inFlight]).toEqual([0, 0, 0]);
+  });
+
   it('is covered by a flush to another pool', () => {
     const { target, manuals, log } = makeClass([8, 8]);
     target.submitAll(linked(many(target, log, 2, write), LINK_HARD));

@@ -63,6 +63,8 @@ export class Simulation {
         });
       }
       for (const target of this.#pools) this.#clear(target);
+      // Some have no end, or one after completions that do not come any more.
+      for (const submission of this.ledger.live) if (submission.timer !== null && round > 2) this.#actions.endTimer(submission);
       await this.#advance(10);
     }
     await this.#settle();
@@ -86,6 +88,7 @@ export class Simulation {
       burst: (target, random) => {
         for (let count = 2 + random.below(8); count > 0; count--) actions.operations.submit(target, random);
       },
+      batch: (target, random) => actions.batches.submit(target, random),
       submitSync: (target, random) => actions.operations.submitSync(target, random),
       complete: (_target, random) => {
         const { completable } = this.#driver;
@@ -155,7 +158,7 @@ export class Simulation {
   /** Takes what is not reaped, and gives back what is kept. */
   #clear(target: SimulatedPool): void {
     for (let op = target.pool.reap(); op !== null; op = target.pool.reap()) {
-      target.unreaped.shift();
+      target.unreaped.splice(target.unreaped.indexOf(op), 1);
       this.#actions.operations.giveBack(target, op);
     }
     for (const op of target.kept.splice(0)) this.#actions.operations.giveBack(target, op);
