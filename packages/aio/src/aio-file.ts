@@ -25,6 +25,8 @@ export interface AioFileUser {
   readonly waitsFor: object;
   /** In how many milliseconds the next of its timeouts and deadlines is due: 0 if it is over, Infinity if there is none. */
   readonly alarmInMs: number;
+  /** How many operations have been done, ever. */
+  readonly completed: number;
   /** Whether operations may go straight to the device has changed. */
   reconsider(): void;
   poll(): number;
@@ -90,10 +92,11 @@ export class AioFile {
     return [first, ...[...this.#users].filter((user) => user !== first)];
   }
 
-  /** What is another one after any operation has come or gone. @internal */
-  get fingerprint(): string {
-    const counts = [this.order, this.live, this.#flushes, ...[...this.#users].map(({ inFlight }) => inFlight)];
-    return counts.join();
+  /** How many operations of all pools are done: it has changed when a callback has been called. @internal */
+  get completed(): number {
+    let sum = 0;
+    for (const { completed } of this.#users) sum += completed;
+    return sum;
   }
 
   /** Asks for the end of all operations on the file, in all of its pools, or of those of one kind: see `AioServicePool.cancel`. */

@@ -158,6 +158,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   }
 
   /** @internal */
+  get completed(): number {
+    return this.counters.completed;
+  }
+
+  /** @internal */
   get waitsFor(): object {
     return this.service ?? this.device;
   }

@@ -66,12 +66,12 @@ function awaitTurn(op: AioOp, pool: SyncRunner): void {
 /** Moves what is under way on the file on. Returns an errno if nothing can be moved on here. */
 function moveOthersOn(pool: SyncRunner, timeoutMs: number): number {
   const { file } = pool;
-  const { fingerprint } = file;
+  const { completed } = file;
   try {
     moveOn(file.usersFrom(pool), timeoutMs);
     return 0;
   } catch (error) {
-    const hasMoved = file.fingerprint !== fingerprint;
+    const hasMoved = file.completed !== completed;
     if (!hasMoved && isDeadlock(error)) return EDEADLK;
     // A callback of another operation has thrown, which is not this one's matter: it may have been told of a deadlock of its own. If none was called,
     // the driver has, and would do so again.
