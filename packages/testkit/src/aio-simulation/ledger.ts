@@ -109,7 +109,8 @@ export class Ledger {
 
   /** The pools that the operations with a key are with. @param but those that do not count */
   homesOf(key: object, but: readonly Submission[] = []): readonly object[] {
-    const owners = [...this.live].filter((other) => other.key === key && !but.includes(other)).map(({ op }) => op.owner);
+    const here = [...this.live].filter((other) => other.key === key && !but.includes(other) && !this.#mayHaveEnded(other));
+    const owners = here.map(({ op }) => op.owner);
     return [...new Set(owners)].filter((owner) => owner !== null);
   }
 
@@ -189,7 +190,8 @@ export class Ledger {
   #checkOwner({ name, op, key, chain }: Submission): void {
     for (const other of this.live) {
       const belongs = (key !== null && other.key === key) || chain?.members.includes(other) === true;
-      if (belongs && isTaken(other) && other.op.owner !== op.owner) this.fault(`${name} is in another pool than ${other.name}`);
+      // What has been ended has left its place.
+      if (belongs && isTaken(other) && !this.#mayHaveEnded(other) && other.op.owner !== op.owner) this.fault(`${name} is in another pool than ${other.name}`);
     }
   }
 

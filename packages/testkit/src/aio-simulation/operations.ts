@@ -139,7 +139,7 @@ export class Operations {
     const { live } = this.#ledger;
     const name = this.#ledger.submissions;
     this.#ledger.submissions += 1;
-    const isGuard = chain !== null && chain.covers;
+    const isGuard = chain?.covers === true;
     const timer = synchronous ? null : drawTimer(random, this.#time.now(), isGuard);
     const isFlush = this.#fill(op, name, random) && timer === null;
     const deadlineMs = timer === null && random.below(7) === 0 ? random.below(25) : Number.POSITIVE_INFINITY;
