@@ -2,7 +2,7 @@ import { EINVAL } from '@biodone/uring';
 import { AIO_IDLE, AIO_UNREAPED, type AioOp, HAS_KEY } from './aio-op.js';
 import type { Balance } from './balance.js';
 import type { BatchTarget, ChainTaker } from './batch.js';
-import { EAGAIN, type SubmitResult } from './dispatcher.js';
+import { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
 import type { OrderingKey } from './ordering-key.js';
 import type { PoolPeers } from './pool-peers.js';
 import type { AioServicePool } from './service-pool.js';
@@ -45,7 +45,7 @@ export class ClassRouter implements BatchTarget {
   /** The pool that all members of a chain go to: the one that their ordering keys belong to, or one that has room for them. Otherwise why there is none. */
   takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | number {
     const home = this.#commonHome(ops, start, end);
-    if (home === 'several') return EINVAL;
+    if (home === 'several') return this.#pools.some(isOpen) ? EINVAL : EBADF;
     const pool = home ?? this.#roomiest(ops, start, end);
     const answer = pool.takerOf(ops, start, end);
     if (answer === EAGAIN) this.refused += 1;

@@ -191,7 +191,8 @@ export class Ledger {
     for (const other of this.live) {
       const belongs = (key !== null && other.key === key) || chain?.members.includes(other) === true;
       // What has been ended has left its place.
-      if (belongs && isTaken(other) && !this.#mayHaveEnded(other) && other.op.owner !== op.owner) this.fault(`${name} is in another pool than ${other.name}`);
+      if (belongs && isTaken(other) && !this.#mayHaveEnded(other) && other.op.owner !== op.owner)
+        this.fault(`${name} is in another pool than ${other.name}`);
     }
   }
 
