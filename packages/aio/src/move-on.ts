@@ -86,8 +86,9 @@ function nextAlarm(pools: readonly AioFileUser[]): readonly [number, AioFileUser
   return [leastMs, first];
 }
 
+/** Those with nothing in flight too: one may watch the deadline of an operation that another pool has taken from it. */
 function pollAll(pools: readonly AioFileUser[]): number {
-  return pools.reduce((sum, pool) => sum + (pool.inFlight > 0 ? pool.poll() : 0), 0);
+  return pools.reduce((sum, pool) => sum + pool.poll(), 0);
 }
 
 function deadlock(): SystemError {

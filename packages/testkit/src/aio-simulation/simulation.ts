@@ -8,12 +8,26 @@ import type { AioSchedule, AioStep, AioStepKind } from './schedule.js';
 import { SIZE_BYTES, SimulatedDriver } from './simulated-driver.js';
 import { SimulatedPool } from './simulated-pool.js';
 
+/** How often the clock may be looked at in one step: whoever looks more often waits in a circle. */
+const LOOKS_MAX = 200_000;
+
+/** A clock that notices when somebody waits for ever without ever sleeping. */
+class WatchedTime extends VirtualTime {
+  looks = 0;
+
+  override now(): number {
+    this.looks += 1;
+    if (this.looks > LOOKS_MAX) throw new Error('somebody looks at the clock again and again, and nothing comes of it');
+    return super.now();
+  }
+}
+
 type StepTable = Readonly<Record<AioStepKind, (target: SimulatedPool, random: SeededRandom) => void | Promise<void>>>;
 
 /** One run of a schedule: pools on a device, and what happens to them. */
 export class Simulation {
   readonly ledger: Ledger;
-  readonly #time = new VirtualTime();
+  readonly #time = new WatchedTime();
   readonly #driver: SimulatedDriver;
   readonly #device: BlockDevice;
   readonly #pools: readonly SimulatedPool[];
@@ -44,6 +58,7 @@ export class Simulation {
     const random = new SeededRandom(dice);
     const target = random.pick(this.#pools);
     this.ledger.note(kind, -1);
+    this.#time.looks = 0;
     try {
       await this.#steps[kind](target, random);
     } catch (error) {
@@ -74,6 +89,7 @@ export class Simulation {
     await this.#settle();
     for (const target of this.#pools) target.close(Number.POSITIVE_INFINITY, false);
     await this.#settle();
+    this.#time.looks = 0;
     for (const target of this.#pools) target.checkEnd();
     const { faults } = this.ledger;
     // What hangs is not to be waited for.
