@@ -194,3 +194,27 @@ it('an exception of the driver in a wait surfaces, and ends the synchronous oper
   expect((await uncaught)[0]).toMatchObject({ message: 'a bug of the driver' });
   for (const listener of listeners) process.on('uncaughtException', listener);
 });
+
+it('a class that waits sees the deadline of an operation that another of its pools has taken', () => {
+  const timers = new VirtualTimers();
+  const manuals = [0, 1].map(() => openManual({ timers, polled: false, abortable: true }));
+  const target = new AioServiceClass(
+    manuals.map(({ device }) => ({ device, inFlightMax: 1 })),
+    { sameData: true, timers, balance: 'round-robin' },
+  );
+  for (const { device } of manuals) {
+    device.wait = (timeoutMs) => {
+      timers.sleep(timeoutMs);
+      return 'ETIME';
+    };
+  }
+  const log: string[] = [];
+  for (const name of ['a', 'b']) start(target, log, name);
+  const op = start(target, log, 'late', { deadlineMs: 10 });
+  expect(op.owner).toBe(target.pools[0]);
+  manuals[1]?.complete();
+  manuals[0]?.complete();
+  expect([op.owner, target.pools.map(({ inFlight }) => inFlight)]).toEqual([target.pools[1], [0, 1]]);
+  expect(target.wait(Number.POSITIVE_INFINITY)).toBe(1);
+  expect([timers.slept, log]).toEqual([10, ['b', 'a', `late:${ETIMEDOUT}`]]);
+});
