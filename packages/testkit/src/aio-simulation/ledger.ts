@@ -187,12 +187,14 @@ export class Ledger {
   }
 
   /** Rule 14: those with one key, and the members of a chain, are all with one pool. */
-  #checkOwner({ name, op, key, chain }: Submission): void {
+  #checkOwner(submission: Submission): void {
+    const { name, op, key, chain } = submission;
+    const here = (one: Submission): boolean => isTaken(one) && !this.#mayHaveEnded(one);
+    // What has been ended has left its place.
+    if (!here(submission)) return;
     for (const other of this.live) {
       const belongs = (key !== null && other.key === key) || chain?.members.includes(other) === true;
-      // What has been ended has left its place.
-      if (belongs && isTaken(other) && !this.#mayHaveEnded(other) && other.op.owner !== op.owner)
-        this.fault(`${name} is in another pool than ${other.name}`);
+      if (belongs && here(other) && other.op.owner !== op.owner) this.fault(`${name} is in another pool than ${other.name}`);
     }
   }
 
