@@ -1,6 +1,8 @@
 // Measures how a class of pools balances its load: one slow path of four, and operations of which few are much longer than the others.
 //
-//   node bench/class.mjs [--json FILE] [--repeats N] [--slice MS]
+//   npm run bench:class -w @biodone/aio [-- --json FILE] [-- --repeats N] [-- --slice MS]
+//
+// `npm run bench` has some of these ways too (main.mjs).
 //
 // All ways to balance are run once, then all again, and so on (A B A B, and every other time from the last to the first). Each warms up before it
 // counts. Each figure is the median of the repeats; the table shows the lowest and the highest too. 64 operations are under way all the time, 4 at
@@ -19,18 +21,10 @@ import {
   writeFigures,
 } from '../../../scripts/bench-table.mjs';
 import { balanced } from './balancing.mjs';
+import { WAYS } from './class-ways.mjs';
 
 /** Before each slice: the queues fill, and the optimizing compiler needs a while. */
 const WARM_UP_SHARE = 0.5;
-
-const WAYS = [
-  { id: 'round_robin', options: { balance: 'round-robin', steal: false } },
-  { id: 'round_robin_steal', options: { balance: 'round-robin', steal: true } },
-  { id: 'two_choices', options: { balance: 'two-choices', steal: false } },
-  { id: 'two_choices_steal', options: { balance: 'two-choices', steal: true } },
-  { id: 'least_loaded', options: { balance: 'least-loaded', steal: false } },
-  { id: 'least_loaded_steal', options: { balance: 'least-loaded', steal: true } },
-];
 
 /** Of each way but the plain round robin, beside that. */
 const FIGURES = WAYS.slice(1).flatMap(({ id }) => [

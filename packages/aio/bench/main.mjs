@@ -8,7 +8,8 @@
 // (../../uring/bench/recorder.mjs); those on the null device look at the processor's time once in 4096 operations
 // (../../blockdev/bench/tally.mjs). Files are read from the page cache, but for the two disciplines, which are for a disk that is busy. One thread that decrypts takes more than one CPU, as Node collects its garbage
 // on others: so on two CPUs the ratio has less than 2 as its limit, and more so the smaller the requests are, of which the pool's own thread
-// handles each. Service threads are idle once, at the end (idle.mjs).
+// handles each. The paths of a class are made for this and take their time by the clock: one of four is slow, few of 64 operations are long (class.mjs
+// has more of them). Service threads are idle once, at the end (idle.mjs).
 import {
   currentLoad,
   environmentOf,
@@ -21,6 +22,7 @@ import {
   writeFigures,
 } from '../../../scripts/bench-table.mjs';
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
+import { classFigures, classPaths } from './class-ways.mjs';
 import { idle, reasonAgainstIdle } from './idle.mjs';
 import { nullDeviceSync, nullPool, nullPoolSync } from './in-memory.mjs';
 import { nodeCallbacks, nodePromises, nodeSync, pool, poolPromises, reasonAgainstRings, uringAlone } from './pool-reads.mjs';
@@ -53,6 +55,7 @@ const PATHS = [
   { id: 'crypt_64k_2threads', run: crypt(2, 65536) },
   { id: 'crypt_4k_1thread', run: crypt(1, 4096) },
   { id: 'crypt_4k_2threads', run: crypt(2, 4096) },
+  ...classPaths('two_choices', 'least_loaded_steal'),
   { id: 'direct_fcfs', run: priorities('fcfs'), needs: reasonAgainstDirect },
   { id: 'direct_priocscan', run: priorities('priocscan'), needs: reasonAgainstDirect },
 ];
@@ -74,6 +77,7 @@ const FIGURES = [
   { id: 'threads_uring_over_fs_read', ...over('threads_uring_d32', 'fs_read_d32') },
   { id: 'crypt_2threads_over_1', ...over('crypt_64k_2threads', 'crypt_64k_1thread') },
   { id: 'crypt_4k_2threads_over_1', ...over('crypt_4k_2threads', 'crypt_4k_1thread') },
+  ...classFigures('two_choices', 'least_loaded_steal'),
   { id: 'prio_p99_over_fcfs', from: ['direct_priocscan', 'direct_fcfs'], of: (prio, fcfs) => prio.p99 / fcfs.p99 },
   { id: 'prio_throughput_over_fcfs', ...over('direct_priocscan', 'direct_fcfs') },
 ];

@@ -1,4 +1,4 @@
-import { BLOCK_FLUSH, type BlockDevice, type BlockOperation } from '@biodone/blockdev';
+import { BLOCK_FLUSH, type BlockDevice, type BlockOperation, type BlockTimers } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { AIO_BARRIER, AIO_HELD, type AioOp, HAS_DRAIN, IS_BARRIER } from './aio-op.js';
 
@@ -20,8 +20,16 @@ export interface AioFileUser {
   readonly inFlight: number;
   /** How many of them are with the device. */
   readonly started: number;
+  readonly timers: BlockTimers;
+  /** What a thread that waits for the pool sleeps for: its device, or its service. One wait serves all pools that have the same. */
+  readonly waitsFor: object;
+  /** In how many milliseconds the next of its timeouts and deadlines is due: 0 if it is over, Infinity if there is none. */
+  readonly alarmInMs: number;
+  /** How many operations have been done, ever. */
+  readonly completed: number;
   /** Whether operations may go straight to the device has changed. */
   reconsider(): void;
+  poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
   cancelAll(filter?: CancelFilter): CancelCounts;
 }
@@ -79,6 +87,18 @@ export class AioFile {
     return this.#users;
   }
 
+  /** The same, with one of them first. @internal */
+  usersFrom(first: AioFileUser): readonly AioFileUser[] {
+    return [first, ...[...this.#users].filter((user) => user !== first)];
+  }
+
+  /** How many operations of all pools are done: it has changed when a callback has been called. @internal */
+  get completed(): number {
+    let sum = 0;
+    for (const { completed } of this.#users) sum += completed;
+    return sum;
+  }
+
   /** Asks for the end of all operations on the file, in all of its pools, or of those of one kind: see `AioServicePool.cancel`. */
   cancelAll(filter?: CancelFilter): CancelCounts {
     let cancelled = 0;
@@ -106,6 +126,7 @@ export class AioFile {
     op.phase = AIO_HELD;
     if (op.operation === BLOCK_FLUSH) op.rare.coveredError = 0;
     this.#held.insertTail(op);
+    if (op.orderingKey !== null) op.orderingKey.held += 1;
     this.#release();
   }
 
@@ -154,7 +175,7 @@ export class AioFile {
   /** Takes an operation out that is held or waits as a flush. False if it does neither. @internal */
   remove(op: AioOp): boolean {
     if (op.queue === this.#held) {
-      this.#held.remove(op);
+      this.#letGo(op);
       this.#release();
       return true;
     }
@@ -217,10 +238,15 @@ export class AioFile {
       const drains = (op.features & HAS_DRAIN) !== 0;
       if (drains && this.live + this.#flushes > 0) break;
       if (drains) this.#draining = op;
-      this.#held.remove(op);
+      this.#letGo(op);
       op.owner?.enter(op);
     }
     this.#mark();
+  }
+
+  #letGo(op: AioOp): void {
+    this.#held.remove(op);
+    if (op.orderingKey !== null) op.orderingKey.held -= 1;
   }
 
   #mark(): void {

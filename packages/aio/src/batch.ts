@@ -9,15 +9,21 @@ export interface Verdicts {
   [index: number]: number;
 }
 
-/** What a batch asks of its pool. */
-export interface BatchPool {
-  readonly depth: number;
+/** What a batch asks of the pool or the class that it is submitted to. */
+export interface BatchTarget {
   /** Submits one operation. Returns 0, or why nothing was done. */
   submit(op: AioOp): number;
   /** What is wrong with how the caller uses an operation: 0, EALREADY or EINVAL. */
   misuse(op: AioOp): number;
-  /** Whether so many operations can come in now, all together: 0, EAGAIN or EBADF. A refusal is counted. */
-  refusal(ops: readonly AioOp[], start: number, end: number): number;
+  /**
+   * The pool that can have so many operations now, all together; otherwise EAGAIN, EBADF, or EINVAL if none ever could. A refusal for lack of room is
+   * counted.
+   */
+  takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | number;
+}
+
+/** What a chain asks of the pool that has room for it. */
+export interface ChainTaker {
   /** Takes an operation in, which nothing speaks against. */
   accept(op: AioOp): void;
   proceed(op: AioOp): void;
@@ -25,18 +31,18 @@ export interface BatchPool {
 }
 
 /** Submits operations in their order, chain by chain, and goes on behind what is refused. Returns how many were taken. */
-export function submitBatch(ops: readonly AioOp[], verdicts: Verdicts | null, pool: BatchPool): number {
+export function submitBatch(ops: readonly AioOp[], verdicts: Verdicts | null, target: BatchTarget): number {
   if (verdicts instanceof Int32Array && verdicts.length < ops.length)
     throw outOfRange('verdicts.length', `>= ${ops.length}, the number of operations`, verdicts.length);
   let taken = 0;
   for (let start = 0, end = 0; start < ops.length; start = end) {
     end = chainEnd(ops, start);
     if (end - start > 1) {
-      taken += submitChain(ops, start, end, verdicts, pool);
+      taken += submitChain(ops, start, end, verdicts, target);
       continue;
     }
     const op = ops[start] as AioOp;
-    const refused = faultOf(op, null, pool) || pool.submit(op);
+    const refused = faultOf(op, null, target) || target.submit(op);
     if (refused === 0) taken += 1;
     if (verdicts !== null) verdicts[start] = refused;
   }
@@ -44,40 +50,40 @@ export function submitBatch(ops: readonly AioOp[], verdicts: Verdicts | null, po
 }
 
 /** Submits a chain, all of it or nothing. Returns how many operations were taken. */
-function submitChain(ops: readonly AioOp[], start: number, end: number, verdicts: Verdicts | null, pool: BatchPool): number {
+function submitChain(ops: readonly AioOp[], start: number, end: number, verdicts: Verdicts | null, target: BatchTarget): number {
   let fault = 0;
   let at = start;
   for (; at < end; at++) {
     const op = ops[at] as AioOp;
-    fault = memberFault(op, at === start ? null : (ops[at - 1] as AioOp), pool);
+    fault = memberFault(op, at === start ? null : (ops[at - 1] as AioOp), target);
     if (fault !== 0) break;
     op.features |= IS_MEMBER;
   }
-  // One that is longer than the pool is deep would wait for room for ever.
-  const refused = fault !== 0 ? ECANCELED : end - start > pool.depth ? EINVAL : pool.refusal(ops, start, end);
+  const taker = fault !== 0 ? ECANCELED : target.takerOf(ops, start, end);
+  const refused = typeof taker === 'number' ? taker : 0;
   if (verdicts !== null) for (let index = start; index < end; index++) verdicts[index] = index === at ? fault : refused;
-  if (refused !== 0) {
+  if (typeof taker === 'number') {
     for (let index = start; index < at; index++) (ops[index] as AioOp).features &= ~IS_MEMBER;
     return 0;
   }
   forge(ops, start, end);
-  for (let index = start; index < end; index++) pool.accept(ops[index] as AioOp);
-  release(ops[start] as AioOp, pool);
-  pool.reconsider();
+  for (let index = start; index < end; index++) taker.accept(ops[index] as AioOp);
+  release(ops[start] as AioOp, taker);
+  taker.reconsider();
   return end - start;
 }
 
 /** What keeps an operation from being a member of a chain, behind `previous`. */
-function memberFault(op: AioOp, previous: AioOp | null, pool: BatchPool): number {
-  const fault = faultOf(op, previous, pool);
+function memberFault(op: AioOp, previous: AioOp | null, target: BatchTarget): number {
+  const fault = faultOf(op, previous, target);
   if (fault !== 0) return fault;
   if ((op.features & IS_MEMBER) !== 0) return EALREADY;
   // Nobody would run it: its turn comes in the completion of another one.
   return op.callback === null ? EINVAL : 0;
 }
 
-function faultOf(op: AioOp, previous: AioOp | null, pool: BatchPool): number {
+function faultOf(op: AioOp, previous: AioOp | null, target: BatchTarget): number {
   if (!(op instanceof AioOp)) return EINVAL;
   if (isGuard(op) && (previous === null || isGuard(previous))) return EINVAL;
-  return pool.misuse(op);
+  return target.misuse(op);
 }

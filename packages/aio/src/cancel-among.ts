@@ -15,7 +15,9 @@ export function cancelAmong(
   file.freeze();
   try {
     for (const op of sorted) {
-      if ((operation === undefined || op.operation === operation) && op.submitted) counts[cancel(op)] += 1;
+      // A timeout does none of them.
+      const isMeant = operation === undefined || (op.operation === operation && op.timer === null);
+      if (isMeant && op.submitted) counts[cancel(op)] += 1;
     }
   } finally {
     file.thaw();

@@ -15,7 +15,7 @@ export class ClassPeers implements PoolPeers {
   constructor(pools: readonly Dispatcher[], steals: boolean, timers: BlockTimers) {
     this.#pools = pools;
     this.#steals = steals;
-    this.line = new AvailableLine(timers, (bytes) => pools.some((pool) => pool.hasRoom(bytes)));
+    this.line = new AvailableLine(timers, (bytes, count) => pools.some((pool) => pool.hasRoom(bytes, count)));
     for (const pool of pools) pool.join(this);
   }
 

@@ -13,7 +13,7 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { ECANCELED } from '@biodone/uring';
+import { ECANCELED, EINVAL } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
@@ -43,7 +43,7 @@ import {
 } from './aio-op.js';
 import { AlarmQueue } from './alarm-queue.js';
 import { AvailableLine } from './available-line.js';
-import { type BatchPool, submitBatch, type Verdicts } from './batch.js';
+import { type BatchTarget, type ChainTaker, submitBatch, type Verdicts } from './batch.js';
 import { makeDiscipline } from './bufq/disciplines.js';
 import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
@@ -75,7 +75,7 @@ export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
  * An operation that need not wait goes straight to the device: `submit` and `finish` are written for it, and all others leave them at
  * the first line. `#directBelow` says in one number whether it must wait, and `#attention` whether somebody may wait for its end.
  */
-export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, ChainPool {
+export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget, ChainTaker, ChainPool {
   /** What the operations go to. */
   readonly device: BlockDevice;
   /** What a flush covers: see {@link AioFile}. */
@@ -158,6 +158,21 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   /** How many of them are with the device, or with service threads. */
   get started(): number {
     return this.#started;
+  }
+
+  /** @internal */
+  get completed(): number {
+    return this.counters.completed;
+  }
+
+  /** @internal */
+  get waitsFor(): object {
+    return this.service ?? this.device;
+  }
+
+  /** In how many milliseconds the next timeout or deadline is due: 0 if it is over, Infinity if there is none. @internal */
+  get alarmInMs(): number {
+    return this.alarms.length === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.alarms.dueMs - this.timers.now());
   }
 
   /**
@@ -255,9 +270,11 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
   }
 
   /** @internal */
-  refusal(ops: readonly AioOp[], start: number, end: number): 0 | typeof EAGAIN | typeof EBADF {
+  takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | typeof EAGAIN | typeof EBADF | typeof EINVAL {
     if (this.shut || this.device.closed) return EBADF;
-    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return 0;
+    // It would wait for room for ever.
+    if (end - start > this.depth) return EINVAL;
+    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return this;
     this.counters.refused += 1;
     return EAGAIN;
   }
@@ -345,6 +362,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
       case AIO_TIMING:
         this.timeouts.remove(op);
         break;
+      case AIO_TURN:
+        // Somebody asks in a callback that runs between the begin of its turn and what its thread does then, or in the device's own code.
+        if (op.state === IO_STARTED) return 'in-progress';
+        break;
       case AIO_STARTED:
         return this.#abort(op);
       default:
@@ -394,9 +415,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.unreaped.parent = peers.completions;
   }
 
-  /** Whether there is room for an operation that moves so many bytes. @internal */
-  hasRoom(bytes: number): boolean {
-    return !this.shut && this.#hasRoom(bytes, 1);
+  /** Whether there is room for so many operations that move so many bytes. @internal */
+  hasRoom(bytes: number, count: number): boolean {
+    return !this.shut && this.#hasRoom(bytes, count);
   }
 
   /** @internal */
@@ -405,6 +426,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchPool, C
     this.unreaped.put(op);
     this.reconsider();
   }
+
+  abstract poll(): number;
 
   /** Blocks until an operation completes. */
   abstract wait(timeoutMs: number): number | 'EINTR' | 'ETIME';

@@ -21,6 +21,8 @@ export interface OrderingKeyOptions {
 export class OrderingKey {
   /** Those behind {@link running}, in order. @internal */
   readonly waiting: TailQueue<BlockIo> = new TailQueue<BlockIo>();
+  /** How many a drain holds, which have no place in the line yet. @internal */
+  held = 0;
   /** Whose turn it is. @internal */
   running: BlockIo | null = null;
   /** The pool of a class that all of its operations go to (rule 14); null before the first. @internal */
@@ -39,7 +41,7 @@ export class OrderingKey {
 
   /** How many operations with this key are submitted and not done. */
   get pending(): number {
-    return this.waiting.length + (this.running === null ? 0 : 1);
+    return this.waiting.length + this.held + (this.running === null ? 0 : 1);
   }
 
   /** Gives an operation its turn, or a place in the line. @internal */

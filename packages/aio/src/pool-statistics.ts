@@ -80,6 +80,11 @@ export class PoolCounters {
     this.#queueWaitTotalUs += waitedUs;
   }
 
+  /** How many are done. It looks at all counters. */
+  get completed(): number {
+    return sumOf(Object.values(this.#operations.operations()), (row) => row.completed) + this.#unknown;
+  }
+
   statistics(queued: number, inFlight: number, unreaped: number, threads: ServiceThreadsStatistics | null): PoolStatistics {
     const operations = this.#operations.operations();
     const rows = Object.values(operations);

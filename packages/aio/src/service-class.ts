@@ -11,19 +11,19 @@ import {
 } from '@biodone/blockdev';
 import { EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
 import type { AioFile, CancelCounts, CancelFilter } from './aio-file.js';
-import { AIO_IDLE, AIO_UNREAPED, type AioOp, HAS_KEY } from './aio-op.js';
+import type { AioOp } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
-import type { Balance } from './balance.js';
+import { submitBatch, type Verdicts } from './batch.js';
 import { cancelAmong } from './cancel-among.js';
 import { type AioServiceClassOptions, type ClassPoolOptions, completeClassOptions } from './class-options.js';
 import { ClassPeers } from './class-peers.js';
+import { ClassRouter } from './class-router.js';
 import { type ClassStatistics, sumStatistics } from './class-statistics.js';
-import { waitForAny } from './class-wait.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
-import { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
-import { checkTime } from './errors.js';
+import { EBADF, type SubmitResult } from './dispatcher.js';
+import { checkInteger, checkTime } from './errors.js';
+import { moveOn } from './move-on.js';
 import { OperationTable } from './operation-table.js';
-import type { OrderingKey } from './ordering-key.js';
 import type { OperationReport } from './pool-statistics.js';
 import { AioServicePool, type CloseOptions } from './service-pool.js';
 import { PoolCloseError } from './teardown.js';
@@ -47,11 +47,8 @@ export class AioServiceClass {
   readonly file: AioFile;
   readonly #table = new OperationTable();
   readonly #peers: ClassPeers;
-  readonly #balance: Balance;
+  readonly #router: ClassRouter;
   readonly #timers: BlockTimers;
-  /** Those that are not closed, and whose device is not. */
-  #open: readonly AioServicePool[];
-  #refused = 0;
   #firstToReap = 0;
   #closed = false;
 
@@ -62,12 +59,11 @@ export class AioServiceClass {
    */
   constructor(pools: readonly ClassPoolOptions[], options: AioServiceClassOptions = {}) {
     const { balance, steal, file, timers } = completeClassOptions(pools, options);
-    this.#balance = balance;
     this.#timers = timers;
     this.file = file;
     this.pools = makePools(pools, file, timers, this.#table);
-    this.#open = this.pools;
     this.#peers = new ClassPeers(this.pools, steal, timers);
+    this.#router = new ClassRouter(this.pools, balance, this.#peers);
   }
 
   /** Whether {@link close} has been called. */
@@ -97,7 +93,7 @@ export class AioServiceClass {
 
   /** As {@link AioServicePool.release}. */
   release(op: AioOp): void {
-    this.#poolOf(op).release(op);
+    this.#router.poolOf(op).release(op);
     // It may not have been reaped, and leaves room then.
     this.#peers.level();
   }
@@ -115,11 +111,22 @@ export class AioServiceClass {
    * @throws SystemError as {@link AioServicePool.submit}; EINVAL if operations with its ordering key are under way elsewhere
    */
   submit(op: AioOp): SubmitResult {
-    if ((op.features & HAS_KEY) !== 0) return this.#submitOrdered(op);
-    const pool = this.#balance.choose(this.#open);
-    if (op.owner !== pool) this.#handOver(op, pool);
-    const refused = pool.submit(op);
-    return refused === 0 ? 0 : this.#submitElsewhere(op, pool, refused);
+    const answer = this.#router.submit(op);
+    if (answer === EINVAL) throw elsewhere();
+    return answer as SubmitResult;
+  }
+
+  /**
+   * As {@link AioServicePool.submitAll}: each operation goes to the pool that {@link submit} would give it to, and a chain to one pool as a whole. Those of
+   * one turn go to each pool's device together: with io_uring in one system call, as the pools of one thread share its ring; with service threads in one
+   * hand-over for each pool.
+   *
+   * @param verdicts as there. EINVAL too for an operation with an ordering key of which operations are under way outside of the class, and for a chain
+   * whose ordering keys have operations under way in several pools. A chain that is longer than any pool is deep is EINVAL.
+   * @returns and throws as there
+   */
+  submitAll(ops: readonly AioOp[], verdicts: Verdicts | null = null): number {
+    return submitBatch(ops, verdicts, this.#router);
   }
 
   /** As {@link AioServicePool.read}. */
@@ -160,9 +167,10 @@ export class AioServiceClass {
     return this.submit(op);
   }
 
-  /** As {@link AioServicePool.whenAvailable}, for room in any pool. */
-  whenAvailable(callback: AvailableCallback, lengthBytes = 0): void {
-    this.#peers.line.add(callback, lengthBytes, 1);
+  /** As {@link AioServicePool.whenAvailable}, for room in any pool; for all of a chain in one. */
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0, count = 1): void {
+    checkInteger('count', count, 1, Math.max(...this.pools.map(({ depth }) => depth)));
+    this.#peers.line.add(callback, lengthBytes, count);
     if (this.#closed) this.#peers.line.close(EBADF);
     this.#peers.look();
   }
@@ -170,20 +178,20 @@ export class AioServiceClass {
   /** As {@link AioServicePool.cancel}, whichever pool the operation is with by now. */
   cancel(target: AioOp | number): AbortVerdict {
     const op = typeof target === 'number' ? this.#table.find(target) : target;
-    return this.#poolOf(op).cancel(op ?? target);
+    return this.#router.poolOf(op).cancel(op ?? target);
   }
 
   /** As {@link AioServicePool.cancelAll}, in all pools of the class. */
   cancelAll(filter: CancelFilter = {}): CancelCounts {
     // All together, so that the end of one lets none begin that is with another pool.
     const ops = this.#table.submitted().filter((op) => this.pools.includes(op.owner as AioServicePool));
-    return cancelAmong(ops, filter, this.file, (op) => this.#poolOf(op).cancel(op));
+    return cancelAmong(ops, filter, this.file, (op) => this.#router.poolOf(op).cancel(op));
   }
 
   /** As {@link AioServicePool.cancelSync}. */
   cancelSync(target: AioOp | number, timeoutMs: number = Number.POSITIVE_INFINITY): 'cancelled' | 'done' | 'ETIME' | 'EINTR' {
     const op = typeof target === 'number' ? this.#table.find(target) : target;
-    return this.#poolOf(op).cancelSync(op ?? target, timeoutMs);
+    return this.#router.poolOf(op).cancelSync(op ?? target, timeoutMs);
   }
 
   /** As {@link AioServicePool.reap}: the oldest of one of the pools, which take turns. */
@@ -237,18 +245,19 @@ export class AioServiceClass {
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were
-   * @throws SystemError EDEADLK if only the event loop can complete what is under way
+   * @throws SystemError EDEADLK as `AioServicePool.wait`
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
-    return waitForAny(this.pools, timeoutMs, this.#timers);
+    // With nothing at the devices of the class, what all wait for may be with a pool outside of it.
+    return moveOn(this.started > 0 ? this.pools : this.file.usersFrom(this.pools[0] as AioServicePool), timeoutMs);
   }
 
   /** What the pools have done, all together and each. */
   stats(): ClassStatistics {
     const pools = this.pools.map((pool) => pool.stats());
-    return sumStatistics(pools, this.#refused);
+    return sumStatistics(pools, this.#router.refused);
   }
 
   /** As {@link AioServicePool.dump}, of all pools. */
@@ -284,76 +293,11 @@ export class AioServiceClass {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  /** The pool that an operation is with, or was; any other one for those that were with none, which it tells what is wrong. */
-  #poolOf(op: AioOp | null): AioServicePool {
-    const owner = op?.owner as AioServicePool;
-    return this.pools.includes(owner) ? owner : (this.pools[0] as AioServicePool);
-  }
-
-  /** An operation that was with another pool of the class is this one's from now on. */
-  #handOver(op: AioOp, pool: AioServicePool): void {
-    const owner = op.owner as AioServicePool | null;
-    if (owner === null || owner.peers !== this.#peers) return;
-    // What is reaped by submitting it again belongs to its pool until then.
-    if (op.phase === AIO_UNREAPED) owner.reapOne(op);
-    if (op.phase === AIO_IDLE) op.owner = pool;
-  }
-
-  /** The pool that was chosen cannot have it. */
-  #submitElsewhere(op: AioOp, chosen: AioServicePool, refused: SubmitResult): SubmitResult {
-    let answer = refused;
-    for (const pool of this.#open) {
-      if (pool === chosen) continue;
-      this.#handOver(op, pool);
-      const other = pool.submit(op);
-      if (other === 0) {
-        answer = 0;
-        break;
-      }
-      if (other === EAGAIN) answer = EAGAIN;
-    }
-    this.#passByClosed();
-    if (answer === EAGAIN) this.#refused += 1;
-    return answer;
-  }
-
-  /** A pool that is closed, or its device, has nothing to do, and would be chosen each time. */
-  #passByClosed(): void {
-    const open = this.#open.filter(isOpen);
-    if (open.length > 0) this.#open = open;
-  }
-
-  /** Rule 14: what has an ordering key goes where the operations with that key have gone before. */
-  #submitOrdered(op: AioOp): SubmitResult {
-    const pool = this.#homeOf(op.orderingKey as OrderingKey);
-    if (op.owner !== pool) this.#handOver(op, pool);
-    const answer = pool.submit(op);
-    if (answer === EAGAIN) this.#refused += 1;
-    return answer;
-  }
-
-  #homeOf(key: OrderingKey): AioServicePool {
-    const home = key.home as AioServicePool;
-    if (this.#open.includes(home) && isOpen(home)) return home;
-    if (key.pending > 0) {
-      if (this.pools.includes(home)) return home;
-      throw new SystemError(
-        EINVAL,
-        'submit',
-        undefined,
-        'operations with this ordering key are under way in a pool outside of the class',
-      );
-    }
-    this.#passByClosed();
-    const chosen = this.#balance.choose(this.#open);
-    key.home = chosen;
-    return chosen;
-  }
 }
 
-function isOpen({ closed, device }: AioServicePool): boolean {
-  return !closed && !device.closed;
+function elsewhere(): SystemError {
+  const message = 'operations with this ordering key are under way in a pool outside of the class';
+  return new SystemError(EINVAL, 'submit', undefined, message);
 }
 
 function makePools(

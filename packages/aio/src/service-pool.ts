@@ -12,7 +12,7 @@ import {
   pollDone,
 } from '@biodone/blockdev';
 import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
-import type { AioFileUser, CancelCounts, CancelFilter } from './aio-file.js';
+import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
@@ -20,6 +20,7 @@ import { cancelAmong } from './cancel-among.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
 import { checkInteger, checkTime } from './errors.js';
+import { moveOn } from './move-on.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
@@ -200,35 +201,30 @@ export class AioServicePool extends Dispatcher {
 
   /** Asks for the end of all operations of this pool, or of those of one kind. */
   cancelAll(filter: CancelFilter = {}): CancelCounts {
-    const ops = this.table.submitted().filter((op) => op.owner === this && (filter.operation === undefined || op.timer === null));
+    const ops = this.table.submitted().filter((op) => op.owner === this);
     return cancelAmong(ops, filter, this.file, (op) => this.cancel(op));
   }
 
   /**
-   * As {@link cancel}, and blocks until the operation is done. Callbacks run in here, its own among them.
+   * As {@link cancel}, and blocks until the operation is done. Callbacks run in here, its own among them. Of a synchronous operation, which is below on
+   * this thread's stack and goes on when the callback that this is called in has returned, it says at once what will become of it.
    *
    * @param timeoutMs how long at most
    * @returns `'cancelled'` if it has ended with ECANCELED, `'done'` if as it would have anyway, `'ETIME'` if it has not ended in time, `'EINTR'` if
    * a signal came first
-   * @throws as {@link cancel}; SystemError EDEADLK if only the event loop can complete it
+   * @throws as {@link cancel}; SystemError EDEADLK if only the event loop can complete it, or who is below on this thread's stack
    */
   cancelSync(target: AioOp | number, timeoutMs: number = Number.POSITIVE_INFINITY): 'cancelled' | 'done' | 'ETIME' | 'EINTR' {
     checkTime('timeoutMs', timeoutMs);
     const op = typeof target === 'number' ? this.table.find(target) : target;
     if (op === null || !op.submitted || op.phase === AIO_UNREAPED) return this.cancel(target) === 'done' ? 'done' : 'cancelled';
+    if (op.callback === null) return this.cancel(op) === 'cancelled' || op.error === ECANCELED ? 'cancelled' : 'done';
     const { rare } = op;
+    const isFirst = (op.features & IS_WATCHED) === 0;
     op.mark(IS_WATCHED, true);
     this.cancel(op);
-    const deadlineMs = this.timers.now() + timeoutMs;
-    while ((op.features & IS_WATCHED) !== 0) {
-      const leftMs = deadlineMs - this.timers.now();
-      const ended = this.wait(Math.max(0, leftMs));
-      if ((op.features & IS_WATCHED) === 0) break;
-      if (ended === 'EINTR' || leftMs <= 0) {
-        op.mark(IS_WATCHED, false);
-        return ended === 'EINTR' ? 'EINTR' : 'ETIME';
-      }
-    }
+    const ended = this.#awaitEnd(op, this.timers.now() + timeoutMs, isFirst);
+    if (ended !== null) return ended;
     return rare.outcome === ECANCELED ? 'cancelled' : 'done';
   }
 
@@ -241,7 +237,7 @@ export class AioServicePool extends Dispatcher {
    * As {@link reap}, and blocks until there is a completion (aio_waitcomplete, io_uring_wait_cqe).
    *
    * @returns the operation, which is the caller's; null if none is in flight; or why there is none
-   * @throws SystemError EDEADLK if only the event loop can complete operations of this device
+   * @throws as {@link wait}
    */
   waitComplete(timeoutMs: number = Number.POSITIVE_INFINITY): AioOp | 'EINTR' | 'ETIME' | null {
     checkTime('timeoutMs', timeoutMs);
@@ -284,13 +280,18 @@ export class AioServicePool extends Dispatcher {
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were
-   * @throws SystemError EDEADLK if only the event loop can complete operations of this device
+   * @throws SystemError EDEADLK if this thread would wait for ever: if only the event loop can complete operations of this device; or in a callback, if all
+   * that is in flight waits for a synchronous operation that is below on the stack
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
-    if (this.alarms.length > 0) return this.#waitTimed(timeoutMs);
-    return this.#waitUntimed(timeoutMs);
+    if (this.started === 0) return moveOn(this.file.usersFrom(this), timeoutMs);
+    // No longer than until the next deadline or timeout, by which an operation may complete.
+    const { alarmInMs } = this;
+    const ended = this.#waitForDevice(Math.min(timeoutMs, alarmInMs));
+    if (ended !== 'ETIME') return ended;
+    return this.poll() || (timeoutMs < alarmInMs ? 'ETIME' : 0);
   }
 
   /** What the pool has done, and what is with it. */
@@ -344,19 +345,7 @@ export class AioServicePool extends Dispatcher {
     this.unreaped.tell();
   }
 
-  /** Waits, but no longer than until the next deadline or timeout, by which an operation may complete. */
-  #waitTimed(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    const leftMs = Math.max(0, this.alarms.dueMs - this.timers.now());
-    const waitMs = Math.min(timeoutMs, leftMs);
-    const isMoving = this.started > 0 || this.#other !== null;
-    if (!isMoving) this.timers.sleep(waitMs);
-    const ended = isMoving ? this.#waitUntimed(waitMs) : 'ETIME';
-    if (ended !== 'ETIME') return ended;
-    return this.poll() || (waitMs < leftMs ? 'ETIME' : 0);
-  }
-
-  #waitUntimed(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    if (this.started === 0) return this.#waitForOthers(timeoutMs);
+  #waitForDevice(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     if (this.service !== null) return this.service.wait(timeoutMs);
     if (this.device.capabilities.progress === 'event-loop') {
       throw new SystemError(
@@ -369,17 +358,20 @@ export class AioServicePool extends Dispatcher {
     return this.device.wait(timeoutMs);
   }
 
-  /** Where that is which all operations of this pool wait for, if none is with its own device. */
-  get #other(): AioFileUser | null {
-    for (const user of this.file.users) if (user !== this && user.started > 0) return user;
-    return null;
-  }
-
-  #waitForOthers(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    const other = this.#other;
-    if (other !== null) return other.wait(timeoutMs);
-    if (this.timeouts.counting === 0 || timeoutMs === 0) return 0;
-    throw new SystemError(EDEADLK, 'wait', undefined, 'a timeout waits for completions, and no operation is in flight');
+  /** Blocks until an operation that is watched is done: null then, or why it is not. @param isFirst whether nobody below on the stack watches it too */
+  #awaitEnd(op: AioOp, deadlineMs: number, isFirst: boolean): 'ETIME' | 'EINTR' | null {
+    try {
+      while ((op.features & IS_WATCHED) !== 0) {
+        const leftMs = deadlineMs - this.timers.now();
+        const ended = this.wait(Math.max(0, leftMs));
+        if ((op.features & IS_WATCHED) === 0) return null;
+        if (ended === 'EINTR') return ended;
+        if (leftMs <= 0) return 'ETIME';
+      }
+      return null;
+    } finally {
+      if (isFirst) op.mark(IS_WATCHED, false);
+    }
   }
 
   #drain(): Promise<void> {

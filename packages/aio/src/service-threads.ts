@@ -1,6 +1,6 @@
 import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo } from '@biodone/blockdev';
 import { SoftInterrupt } from '@biodone/sync';
-import { EAGAIN, EBADF, ECANCELED, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
+import { EAGAIN, EBADF, ECANCELED, EDEADLK, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
 import type { PoolService } from './service.js';
 import { ServiceMemory } from './service-memory.js';
@@ -11,6 +11,7 @@ import { OperationTable } from './threads/operation-table.js';
 import { checkOptions, handleFor, type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
 import { type OwnerDoor, openOwnerDoor } from './threads/owner-door.js';
 import { RecordWriter } from './threads/record-writer.js';
+import { type GatedService, ServiceGate } from './threads/service-gate.js';
 import { SharedObjects } from './threads/shared-objects.js';
 import { SlotQueue } from './threads/slot-queue.js';
 import { withdraw } from './threads/slot-states.js';
@@ -18,6 +19,9 @@ import { type ServiceThreadsStatistics, statusOfThreads } from './threads/statis
 import { ThreadKeeper } from './threads/thread-keeper.js';
 import { wakeHelper } from './threads/wake-threads.js';
 
+/** Of an operation that is described: it is done without an error, or will be. */
+const DONE = -1;
+const LATER = -2;
 /** How long an owner that blocks goes without a look for threads that have died. */
 const LIVENESS_POLL_MS = 50;
 
@@ -39,6 +43,7 @@ export class ServiceThreads implements PoolService {
   readonly #nudge: Nudge;
   /** Operations that the threads do not know of yet: they are handed over together. */
   readonly #started: SlotQueue;
+  readonly #gate: ServiceGate;
   readonly #handOver: SoftInterrupt;
   readonly #deliver: SoftInterrupt;
   #delivering = false;
@@ -82,7 +87,8 @@ export class ServiceThreads implements PoolService {
       },
     });
     this.#nudge = new Nudge(memory, this.#keeper, checked.timers);
-    device.hold();
+    this.#gate = new ServiceGate(this.#asGated());
+    device.hold(this.#gate);
     watchExit(this.#keeper);
   }
 
@@ -92,7 +98,7 @@ export class ServiceThreads implements PoolService {
     if (slot < 0) throw new SystemError(EAGAIN, 'start', undefined, `${this.#memory.size} operations are in flight`);
     const refused = this.#describe(op, slot);
     if (refused !== 0) {
-      this.#fail(slot, Math.max(0, refused));
+      if (refused !== LATER) this.#fail(slot, Math.max(0, refused));
       return;
     }
     this.#started.push(slot);
@@ -104,15 +110,16 @@ export class ServiceThreads implements PoolService {
   abort(op: AioOp): AbortVerdict {
     const slot = this.#table.slotOf(op);
     if (slot < 0) return 'done';
+    if (slot === this.#gate.resetSlot) return 'in-progress';
     const verdict = this.#started.remove(slot) ? 'cancelled' : withdraw(this.#memory, slot);
     if (verdict === 'cancelled') this.#fail(slot, ECANCELED);
     return verdict;
   }
 
-  /** Hands over what has been started. Returns how many operations that were. */
+  /** Hands over what has been started, unless the device is quiesced. Returns how many operations that were. */
   flush(): number {
     const count = this.#started.length;
-    if (count === 0) return 0;
+    if (count === 0 || this.#gate.paused) return 0;
     const memory = this.#memory;
     memory.enter();
     for (let index = 0; index < count; index++) memory.pushSubmission(this.#started.shift());
@@ -132,7 +139,11 @@ export class ServiceThreads implements PoolService {
     return this.#delivered - before;
   }
 
-  /** As {@link PoolService.wait}. It is a system call, so that a signal ends it; only where there is no eventfd, a signal does not. */
+  /**
+   * As {@link PoolService.wait}. It is a system call, so that a signal ends it; only where there is no eventfd, a signal does not.
+   *
+   * @throws SystemError EDEADLK if all that is in flight waits until the device is no longer quiesced
+   */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const before = this.#delivered;
     const deadlineMs = performance.now() + timeoutMs;
@@ -140,6 +151,7 @@ export class ServiceThreads implements PoolService {
       this.poll();
       const count = this.#delivered - before;
       if (count > 0 || this.#table.outstanding === 0) return count;
+      if (this.#gate.holdsAll) throw quiesced();
       const remainingMs = deadlineMs - performance.now();
       if (!(remainingMs > 0)) return 'ETIME';
       // poll() has said that this thread sleeps, and has looked since.
@@ -160,7 +172,7 @@ export class ServiceThreads implements PoolService {
     this.poll();
     unwatchExit(this.#keeper);
     this.#door.close();
-    this.#device.release();
+    this.#device.release(this.#gate);
   }
 
   /** What the threads are doing, and have done. Exact for what has been delivered; the rest is of a moment ago. */
@@ -168,10 +180,11 @@ export class ServiceThreads implements PoolService {
     return { threads: statusOfThreads(this.#memory), inFlight: this.#table.outstanding, ...this.#keeper.history };
   }
 
-  /** Writes an operation down. Returns 0, the errno that it gets instead, or -1 if it is done without an error. */
+  /** Writes an operation down. Returns 0, the errno that it gets instead, DONE or LATER. */
   #describe(op: AioOp, slot: number): number {
     if (this.#device.closed) return EBADF;
-    if (op.operation >= BLOCK_RESET) return this.#manage(op);
+    if (this.#gate.resetSlot >= 0 && op.operation !== BLOCK_ABORT) return ECANCELED;
+    if (op.operation >= BLOCK_RESET) return this.#manage(op, slot);
     try {
       this.#records.write(op, slot);
       return 0;
@@ -182,12 +195,42 @@ export class ServiceThreads implements PoolService {
   }
 
   /** What is about other operations is not for a channel, which knows its own alone. */
-  #manage(op: AioOp): number {
-    if (op.operation !== BLOCK_ABORT) return ENOTSUP;
-    const { target } = op;
+  #manage(op: AioOp, slot: number): number {
+    const { operation, target } = op;
+    if (operation === BLOCK_RESET) {
+      this.#gate.reset(slot);
+      return LATER;
+    }
+    if (operation !== BLOCK_ABORT) return ENOTSUP;
     if (!(target instanceof BlockIo) || target === op) return EINVAL;
     op.verdict = this.abort(target as AioOp);
-    return -1;
+    return DONE;
+  }
+
+  /** This service, as its gate sees it. */
+  #asGated(): GatedService {
+    const table = this.#table;
+    const started = this.#started;
+    const fail = (slot: number, error: number): void => this.#fail(slot, error);
+    return {
+      get outstanding() {
+        return table.outstanding;
+      },
+      get unknown() {
+        return started.length;
+      },
+      get undelivered() {
+        return table.doneCount;
+      },
+      abortAll: (but) => {
+        for (const op of table.all()) if (op.slot !== but) this.abort(op);
+      },
+      cancelUnknown: () => {
+        while (started.length > 0) fail(started.shift(), ECANCELED);
+      },
+      complete: (slot) => fail(slot, 0),
+      handOver: () => this.#handOver.schedule(),
+    };
   }
 
   /** Completes an operation that no thread has, soon. */
@@ -209,12 +252,14 @@ export class ServiceThreads implements PoolService {
         const op = table.next();
         count += 1;
         this.#delivered += 1;
+        if (table.outstanding === 1) this.#gate.look();
         op.iodone?.(op);
       }
     } finally {
       this.#delivering = outer;
       if (table.someDone) this.#deliver.schedule();
       if (this.flush() === 0) this.#rest();
+      this.#gate.look();
     }
     return count;
   }
@@ -239,4 +284,8 @@ export class ServiceThreads implements PoolService {
     this.#lookedAtMs = nowMs;
     this.#keeper.look();
   }
+}
+
+function quiesced(): SystemError {
+  return new SystemError(EDEADLK, 'wait', undefined, 'the device is quiesced, and all that is in flight waits for resume()');
 }

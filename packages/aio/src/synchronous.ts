@@ -1,14 +1,14 @@
-import { BLOCK_FLUSH, type BlockDevice, type BlockTimers, IO_DONE } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, ETIMEDOUT, SystemError } from '@biodone/uring';
+import { BLOCK_FLUSH, type BlockDevice, IO_DONE } from '@biodone/blockdev';
+import { ECANCELED, EDEADLK, EIO, ETIMEDOUT } from '@biodone/uring';
 import type { AioFile, AioFileUser } from './aio-file.js';
 import { AIO_ENDING, AIO_IDLE, AIO_TURN, type AioOp, IS_SHARED } from './aio-op.js';
+import { isDeadlock, moveOn } from './move-on.js';
 import { place } from './ordering-key.js';
 
 /** What a synchronous operation needs of its pool. */
 export interface SyncRunner extends AioFileUser {
   readonly device: BlockDevice;
   readonly file: AioFile;
-  readonly timers: BlockTimers;
   /** Gives the operation its place in the order; its phase is AIO_TURN when its turn has come. */
   admit(op: AioOp): void;
   /** Takes it out of the order, while it waits. */
@@ -56,42 +56,30 @@ function awaitTurn(op: AioOp, pool: SyncRunner): void {
   // The phase changes in callbacks that run inside.
   while (isWaiting(op)) {
     const leftMs = deadlineMs - pool.timers.now();
-    const error = leftMs <= 0 ? ETIMEDOUT : moveOn(pool, leftMs);
+    const error = leftMs <= 0 ? ETIMEDOUT : moveOthersOn(pool, leftMs);
     if (error === 0 || !isWaiting(op)) continue;
     pool.end(op);
     op.error = error;
   }
 }
 
-/** Moves what is under way on the file on, in this thread. Returns an errno if nothing can be moved on here. */
-function moveOn(pool: SyncRunner, timeoutMs: number): number {
-  const users = [pool, ...pool.file.users];
-  // Those that have something with the device come first: the others could only look, again and again, and never sleep.
-  for (const user of users) if (user.started > 0 && waitFor(user, timeoutMs) !== 'EDEADLK') return 0;
-  // With nothing at the device, all wait for one another, and for an operation that has called the callback which this one is in.
-  for (const user of users) {
-    if (user.started > 0 || user.inFlight === 0) continue;
-    const ended = waitFor(user, 0);
-    if (typeof ended === 'number' && ended > 0) return 0;
-  }
-  return EDEADLK;
-}
-
-function waitFor(user: AioFileUser, timeoutMs: number): number | 'EINTR' | 'ETIME' | 'EDEADLK' {
+/** Moves what is under way on the file on. Returns an errno if nothing can be moved on here. */
+function moveOthersOn(pool: SyncRunner, timeoutMs: number): number {
+  const { file } = pool;
+  const { completed } = file;
   try {
-    return user.wait(timeoutMs);
+    moveOn(file.usersFrom(pool), timeoutMs);
+    return 0;
   } catch (error) {
-    if (isDeadlock(error)) return 'EDEADLK';
-    // A callback of another operation has thrown, which is not this one's matter.
+    const hasMoved = file.completed !== completed;
+    if (!hasMoved && isDeadlock(error)) return EDEADLK;
+    // A callback of another operation has thrown, which is not this one's matter: it may have been told of a deadlock of its own. If none was called,
+    // the driver has, and would do so again.
     queueMicrotask(() => {
       throw error;
     });
-    return 1;
+    return hasMoved ? 0 : EIO;
   }
-}
-
-function isDeadlock(error: unknown): boolean {
-  return error instanceof SystemError && error.code === 'EDEADLK' && error.syscall === 'wait';
 }
 
 function isWaiting({ phase }: AioOp): boolean {

@@ -43,6 +43,10 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     threads_uring_over_fs_read: withRings,
     crypt_2threads_over_1: expect.any(Number),
     crypt_4k_2threads_over_1: expect.any(Number),
+    class_two_choices_over_round_robin: expect.any(Number),
+    class_two_choices_p99_over_round_robin: expect.any(Number),
+    class_least_loaded_steal_over_round_robin: expect.any(Number),
+    class_least_loaded_steal_p99_over_round_robin: expect.any(Number),
     // Only where the disk can be read past the page cache.
     prio_p99_over_fcfs: expect.toSatisfy(isNumberOrNull),
     prio_throughput_over_fcfs: expect.toSatisfy(isNumberOrNull),

@@ -7,7 +7,6 @@ import {
   BLOCK_FLUSH,
   BLOCK_FUA,
   BLOCK_READ,
-  BLOCK_RESET,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
@@ -215,13 +214,12 @@ describe('operations on service threads', () => {
     expect((await go({})).error).toBe(0);
   });
 
-  it('about other operations: BLOCK_ABORT is answered, BLOCK_RESET is ENOTSUP', async () => {
+  it('about other operations are answered: BLOCK_ABORT', async () => {
     serve(openMem(65536));
     const done = await go({});
     const abort = await go({ operation: BLOCK_ABORT, target: done });
     expect([abort.error, abort.verdict]).toEqual([0, 'done']);
     expect((await go({ operation: BLOCK_ABORT, target: null })).error).toBe(EINVAL);
-    expect((await go({ operation: BLOCK_RESET })).error).toBe(ENOTSUP);
   });
 
   it('end with EBADF on a device that is closing, which waits for the service', async () => {

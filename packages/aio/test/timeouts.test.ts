@@ -1,6 +1,6 @@
-import { type AioOp, AioServicePool, LINK_HARD, LINK_SOFT, OrderingKey, queueCompletion } from '@biodone/aio';
+import { type AioOp, AioServicePool, LINK_HARD, LINK_SOFT, queueCompletion } from '@biodone/aio';
 import { BLOCK_WRITE, openNull } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, ETIME, ETIMEDOUT } from '@biodone/uring';
+import { ECANCELED, ETIME, ETIMEDOUT } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { chain, manualPool } from './support/chains.js';
 import { fill, start } from './support/operations.js';
@@ -163,15 +163,6 @@ describe('a timeout', () => {
     start(pool, log, 'a', write);
     while (pool.inFlight > 0) pool.wait(1000);
     expect([log, manual.started.length]).toEqual([['a', 'counter'], 0]);
-  });
-
-  it('or a deadline is not what a synchronous operation waits for: it ends with EDEADLK', () => {
-    const { pool, log, manual } = manualPool({ timers: new VirtualTimers() });
-    const orderingKey = new OrderingKey();
-    chain(pool, log, { pause: { timer: { timeoutMs: 10 }, link: LINK_HARD }, a: { ...write, orderingKey, deadlineMs: 20 } });
-    const op = fill(pool.allocate(), { ...write, orderingKey, callback: null });
-    pool.submit(op);
-    expect([op.error, manual.ran, orderingKey.pending]).toEqual([EDEADLK, [], 1]);
   });
 
   it('that is not one is refused, and one cannot be synchronous', () => {

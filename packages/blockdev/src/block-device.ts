@@ -6,6 +6,7 @@ import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
 import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
 import { canBeAborted, checkRequest } from './check-request.js';
 import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
+import type { DeviceHolder } from './device-holder.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
 import { ENODEV } from './errno.js';
 import { checkInteger, invalidType, invalidValue, outOfRange } from './errors.js';
@@ -95,7 +96,8 @@ export class BlockDevice {
   readonly #quiet: (() => void)[] = [];
   #limits: Required<BlockLimits>;
   #quiesced = 0;
-  #holders = 0;
+  /** Who works on the device through other channels. */
+  readonly #holders = new Set<DeviceHolder>();
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
   /** Where writes and reads end. A read may reach to the end of the block that holds a file's last byte, and is short there. @internal */
@@ -272,15 +274,18 @@ export class BlockDevice {
    * Holds back what is started from now on, and promises when nothing is with the driver any more. It can be nested: requests go on after as
    * many calls of {@link resume}. Parts of requests that had started do not count as started now.
    *
+   * It is about what comes through this object, and through who has said so by {@link hold}, as service threads have; other channels
+   * ({@link handle}) are their owners' to stop.
+   *
    * @throws SystemError EBADF (as a rejection) once the device is closed
    */
   quiesce(): Promise<void> {
     if (this.#closing !== null) return Promise.reject(closedError('quiesce'));
     this.#quiesced += 1;
     this.#mark();
-    if (this.path.live.count === this.#held.length) return Promise.resolve();
-    this.#await(true);
-    return new Promise((resolve) => this.#quiet.push(resolve));
+    const holders = [...this.#holders].map((holder) => holder.quiesce());
+    const own = this.#becomeQuiet();
+    return holders.length === 0 ? own : Promise.all([own, ...holders]).then(() => {});
   }
 
   /** Ends one {@link quiesce}; the last one starts what was held back, in order. @throws SystemError EALREADY if there is none to end */
@@ -291,6 +296,7 @@ export class BlockDevice {
     if (this.#quiesced > 0) return;
     // As the first request does: before it is checked whether the device is closed.
     if (!this.#held.isEmpty) this.state.setBusy(true);
+    for (const holder of this.#holders) holder.resume();
     beginSubmit();
     try {
       for (let io = this.#held.removeFirst(); io !== null; io = this.#held.removeFirst()) {
@@ -424,18 +430,19 @@ export class BlockDevice {
 
   /**
    * Says that somebody works on the open device beside this object, as a pool's service threads do by {@link handle}: {@link close} waits
-   * for as many calls of {@link release}.
+   * {@link release}, and {@link quiesce} stops them too.
    *
    * @throws SystemError EBADF once the device is closed
    */
-  hold(): void {
+  hold(holder: DeviceHolder): void {
     if (this.#closing !== null) throw closedError('hold');
-    this.#holders += 1;
+    this.#holders.add(holder);
+    if (this.#quiesced > 0) void holder.quiesce();
   }
 
-  /** Ends one {@link hold}. */
-  release(): void {
-    this.#holders -= 1;
+  /** Ends {@link hold}. */
+  release(holder: DeviceHolder): void {
+    this.#holders.delete(holder);
     this.#tellDrained();
   }
 
@@ -459,6 +466,12 @@ export class BlockDevice {
   #hold(io: BlockIo): void {
     this.#held.insertTail(io);
     this.#lookForQuiet();
+  }
+
+  #becomeQuiet(): Promise<void> {
+    if (this.path.live.count === this.#held.length) return Promise.resolve();
+    this.#await(true);
+    return new Promise((resolve) => this.#quiet.push(resolve));
   }
 
   /** What is held back has not reached the driver: who closes the device in another thread need not wait for it. */
@@ -526,10 +539,11 @@ export class BlockDevice {
   }
 
   #tellDrained(): void {
-    if (this.path.live.count === 0 && this.#holders === 0) this.#drained?.();
+    if (this.path.live.count === 0 && this.#holders.size === 0) this.#drained?.();
   }
 
   #cancelHeld(): void {
+    for (const holder of this.#holders) holder.cancel();
     // The callbacks come later: one that throws must not keep the others from being called.
     beginSubmit();
     try {

@@ -45,6 +45,7 @@ export {
   IO_STARTED,
 } from './block-io.js';
 export { BlockClaim, type ClaimKind } from './claims.js';
+export type { DeviceHolder } from './device-holder.js';
 export type { BlockDriver, DeviceHandle, DriverEvents } from './driver.js';
 export {
   type DriverDefinition,

@@ -33,6 +33,16 @@ export class OperationTable {
     return this.#ops.length - this.#freeCount;
   }
 
+  /** How many are done and have not been delivered, as far as {@link collect} has found. */
+  get doneCount(): number {
+    return this.#done.length;
+  }
+
+  /** A list of the operations. */
+  all(): readonly AioOp[] {
+    return this.#ops.filter((op) => op !== null);
+  }
+
   /** Whether some are done, as far as {@link collect} has found. */
   get someDone(): boolean {
     return this.#done.length > 0;

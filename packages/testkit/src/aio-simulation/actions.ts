@@ -1,19 +1,21 @@
-import { disciplineNames } from '@biodone/aio';
+import { type AioServicePool, disciplineNames } from '@biodone/aio';
 import { BLOCK_READ, BLOCK_WRITE, IO_DONE } from '@biodone/blockdev';
 import { EBADF, SystemError } from '@biodone/uring';
 import type { SeededRandom } from '../random.js';
 import type { VirtualTime } from '../virtual-time.js';
+import { Batches } from './batches.js';
 import type { Ledger } from './ledger.js';
 import { Operations } from './operations.js';
 import type { SimulatedPool } from './simulated-pool.js';
 import type { Submission } from './submission.js';
 
 /** The phases of operations that wait in their pool. */
-const WAITING: readonly string[] = ['held', 'ordered', 'barrier', 'queued'];
+const WAITING: readonly string[] = ['held', 'ordered', 'barrier', 'queued', 'linked', 'timing'];
 
 /** What somebody can do to a pool, outside of callbacks or in one, and what must come of it. */
 export class Actions {
   readonly operations: Operations;
+  readonly batches: Batches;
   readonly #ledger: Ledger;
   readonly #time: VirtualTime;
 
@@ -21,6 +23,7 @@ export class Actions {
     this.#ledger = ledger;
     this.#time = time;
     this.operations = new Operations(ledger, time, (target, random) => this.#react(target, random));
+    this.batches = new Batches(ledger, this.operations);
   }
 
   cancel(target: SimulatedPool, random: SeededRandom): void {
@@ -36,6 +39,12 @@ export class Actions {
     this.#ledger.cancelled(submission, verdict);
   }
 
+  /** Cancels a timeout, at the end. */
+  endTimer(submission: Submission): void {
+    submission.asked = true;
+    this.#ledger.silently(() => (submission.op.owner as AioServicePool).cancel(submission.op));
+  }
+
   /** The id is of a use that is over: the use that there is now is left alone, which shows when it ends. */
   cancelStale(target: SimulatedPool, random: SeededRandom): void {
     if (target.staleIds.length === 0) return;
@@ -48,7 +57,9 @@ export class Actions {
 
   cancelAll(target: SimulatedPool, random: SeededRandom): void {
     const operation = random.pick([BLOCK_READ, BLOCK_WRITE, null]);
-    const meant = this.#of(target).filter((submission) => operation === null || submission.operation === operation);
+    const meant = this.#of(target).filter(
+      (submission) => operation === null || (submission.operation === operation && submission.timer === null),
+    );
     // Those that the device holds back may begin when others there end.
     const waiting = new Set(target.pool.dump().flatMap(({ id, phase }) => (WAITING.includes(phase) ? [id] : [])));
     const certain = meant.filter(({ id }) => waiting.has(id));
@@ -105,15 +116,16 @@ export class Actions {
       return;
     }
     const waits = random.below(4) === 0;
-    // Below a synchronous operation, all may wait for that one: nothing would move the clock.
-    const isBelow = [...this.#ledger.live].some(({ synchronous }) => synchronous);
-    const timeoutMs = isBelow ? 0 : random.pick([0, 5]);
+    const timeoutMs = random.pick([0, 5, 5, Number.POSITIVE_INFINITY]);
     const op = waits ? this.#orDeadlock(() => target.pool.waitComplete(timeoutMs)) : target.pool.reap();
     if (op === null || typeof op === 'string') {
       if (target.unreaped.length > 0 && op !== 'EDEADLK') this.#ledger.fault(`a completion is there, and is not reaped: ${op}`);
       return;
     }
-    if (op !== target.unreaped.shift()) this.#ledger.fault('another completion was reaped than the oldest');
+    // A class takes the oldest of one of its pools.
+    const index = target.unreaped.findIndex((other) => other.owner === op.owner);
+    if (op !== target.unreaped[index]) this.#ledger.fault('another completion was reaped than the oldest');
+    target.unreaped.splice(index, 1);
     if (random.below(3) === 0) this.operations.submit(target, random, op);
     else this.operations.giveBack(target, op);
   }
@@ -127,7 +139,7 @@ export class Actions {
   }
 
   awaitRoom(target: SimulatedPool, random: SeededRandom): void {
-    const waiter = { bytes: random.below(20) };
+    const waiter = { bytes: random.below(20), count: random.below(4) === 0 ? 1 + random.below(target.depth) : 1 };
     const submits = random.below(2) === 0;
     target.waiters.push(waiter);
     const told = (error: number): void => {
@@ -135,15 +147,15 @@ export class Actions {
       if (this.#ledger.silent > 0) this.#ledger.fault('somebody is told of room inside a call that calls nobody');
       if (target.waiters.shift() !== waiter) this.#ledger.fault('who waits for room is told out of turn, or twice');
       if (error !== (closed ? EBADF : 0)) this.#ledger.fault(`who waits for room is told ${error}`);
-      if (!closed && !target.hasRoom(waiter.bytes)) this.#ledger.fault('there is no room, and somebody is told so');
+      if (!closed && !target.hasRoom(waiter.bytes, waiter.count)) this.#ledger.fault('there is no room, and somebody is told so');
       if (submits && error === 0) this.operations.submit(target, random);
     };
-    this.#ledger.silently(() => target.pool.whenAvailable(told, waiter.bytes));
+    this.#ledger.silently(() => target.pool.whenAvailable(told, waiter.bytes, waiter.count));
   }
 
   setDiscipline(target: SimulatedPool, random: SeededRandom): void {
     this.#ledger.silently(() => {
-      target.pool.discipline = random.pick(disciplineNames);
+      target.discipline = random.pick(disciplineNames);
     });
   }
 
@@ -158,7 +170,8 @@ export class Actions {
     const what = random.below(20);
     if (what < 8) this.operations.submit(target, random);
     else if (what < 11) this.cancel(target, random);
-    else if (what < 13) target.pool.poll();
+    else if (what < 12) target.pool.poll();
+    else if (what === 12) this.batches.submit(target, random);
     else if (what === 13) this.operations.submitSync(target, random);
     else if (what === 14) this.wait(target, random);
     else if (what === 15) this.awaitRoom(target, random);
@@ -178,12 +191,15 @@ export class Actions {
     return live.length === 0 ? null : random.pick(live);
   }
 
-  /** Where only the event loop completes requests nobody may wait, and is told so. */
+  /** Where only the event loop completes requests nobody may wait, nor where all waits for who is below on the stack. They are told so. */
   #orDeadlock<T>(call: () => T): T | 'EDEADLK' {
     try {
       return call();
     } catch (error) {
-      if (error instanceof SystemError && error.code === 'EDEADLK' && this.#ledger.loopOnly) return 'EDEADLK';
+      if (error instanceof SystemError && error.code === 'EDEADLK' && error.syscall === 'wait') {
+        if (!this.#ledger.mayDeadlock) this.#ledger.fault('a wait says EDEADLK, and something is still to come');
+        return 'EDEADLK';
+      }
       throw error;
     }
   }

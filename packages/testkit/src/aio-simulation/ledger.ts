@@ -1,9 +1,9 @@
 import { type AioOp, AioOpWaiter } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, type BlockIo, IO_DONE } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, EINVAL, ETIMEDOUT } from '@biodone/uring';
+import { EALREADY, ECANCELED, EDEADLK, EINVAL, ETIME, ETIMEDOUT } from '@biodone/uring';
 import { ENODEV } from '../errno.js';
 import type { VirtualTime } from '../virtual-time.js';
-import type { Submission } from './submission.js';
+import { breaks, covers, type Submission } from './submission.js';
 
 /** Options of {@link Ledger}. */
 interface LedgerOptions {
@@ -31,6 +31,8 @@ export class Ledger {
   readonly ends: Map<object, number> = new Map();
   /** While this is not 0, no callback may run. */
   silent = 0;
+  /** The synchronous operations that this thread is in, the innermost last. */
+  readonly blocking: Submission[] = [];
   readonly #time: VirtualTime;
   readonly #traced: boolean;
 
@@ -67,8 +69,8 @@ export class Ledger {
   cancelled(submission: Submission, verdict: 'cancelled' | 'in-progress' | 'done'): void {
     const { name, deadlineAtMs } = submission;
     this.note('verdict', name, verdict);
-    const { op, asked, synchronous } = submission;
-    const over = op.state === IO_DONE || asked || synchronous || this.#time.now() >= deadlineAtMs;
+    const { op, asked } = submission;
+    const over = op.state === IO_DONE || asked || this.#mayHaveEnded(submission);
     if (verdict === 'done' && !over) this.fault(`${name} is said to be done, and goes on`);
     if (verdict !== 'done') submission.asked = true;
     if (verdict === 'in-progress' && submission.starts === 0)
@@ -86,8 +88,10 @@ export class Ledger {
     if (!this.live.has(submission)) this.fault(`${name} reached the device after its end`);
     if (submission.mustNotStart !== null) this.fault(`${name} reached the device: ${submission.mustNotStart}`);
     if (submission.deviceError >= 0) this.fault(`${name} reached the device after that had ended it`);
+    this.#checkChain(submission);
+    this.#checkOwner(submission);
     for (const other of this.live) {
-      if (other.name >= name || other.op.state === IO_DONE) continue;
+      if (other.name >= name || other.op.state === IO_DONE || other.timer !== null || !isTaken(other)) continue;
       if (drain) this.#mustBeOver(other, `${name}, which drains, was started`);
       if (other.drain) this.#mustBeOver(other, `${name}, which it holds, was started`);
       if (key !== null && key === other.key) this.#mustBeOver(other, `${name}, which has the same key, was started`);
@@ -96,6 +100,29 @@ export class Ledger {
     }
     const end = key !== null && operation === BLOCK_WRITE ? this.ends.get(key) : undefined;
     if (end !== undefined && io.offset !== end) this.fault(`${name} was appended at ${io.offset} instead of ${end}`);
+  }
+
+  /** An operation has been taken. */
+  accepted(submission: Submission): void {
+    this.#checkOwner(submission);
+  }
+
+  /** The pools that the operations with a key are with. @param but those that do not count */
+  homesOf(key: object, but: readonly Submission[] = []): readonly object[] {
+    const here = [...this.live].filter((other) => other.key === key && !but.includes(other) && !this.#mayHaveEnded(other));
+    const owners = here.map(({ op }) => op.owner);
+    return [...new Set(owners)].filter((owner) => owner !== null);
+  }
+
+  /** Whether a thread that waits may be told that this would last for ever. */
+  get mayDeadlock(): boolean {
+    if (this.loopOnly) return true;
+    return ![...this.live].some(
+      ({ starts, deviceError, op, synchronous, deadlineAtMs, timer, chain }) =>
+        (starts > 0 && deviceError < 0 && op.state !== IO_DONE) ||
+        (!synchronous && deadlineAtMs !== Number.POSITIVE_INFINITY) ||
+        (timer !== null && chain === null && timer.timeoutMs !== Number.POSITIVE_INFINITY),
+    );
   }
 
   /** The device has ended a request. */
@@ -111,7 +138,7 @@ export class Ledger {
   }
 
   /** An operation is told to be done: in its callback, or behind the call that has run it. */
-  completed(submission: Submission, op: AioOp): void {
+  completed(submission: Submission, op: AioOp, target: { readonly completed: number }): void {
     const { name, synchronous } = submission;
     if (submission.error >= 0) {
       this.fault(`${name} was completed twice`);
@@ -125,19 +152,95 @@ export class Ledger {
     if (op.submitted) this.fault(`${name} was told before it was over`);
     if (op.state !== IO_DONE) this.fault(`${name} was told in state ${op.state}`);
     if (op.private !== submission) this.fault(`${name} is not what it was`);
-    this.#checkOutcome(submission);
+    if (submission.timer === null) this.#checkOutcome(submission);
+    else this.#checkTimer(submission, target.completed - submission.completedBefore);
+    this.#breakChain(submission);
     if (submission.handle !== null) this.#checkHandle(submission);
   }
 
   /** Unless the other one has been ended without the device, or is being so: nobody waits for those. */
   #mustBeOver(other: Submission, what: string): void {
-    const { name, asked, synchronous, deadlineAtMs } = other;
-    if (asked || synchronous || this.#time.now() >= deadlineAtMs) other.mustNotStart ??= `${what} before`;
-    else this.fault(`${what} before ${name}`);
+    if (this.#mayHaveEnded(other)) other.mustNotStart ??= `${what} before`;
+    else this.fault(`${what} before ${other.name}`);
+  }
+
+  /** Whether it may be over although nobody has been told yet. */
+  #mayHaveEnded(submission: Submission): boolean {
+    const { asked, synchronous, deadlineAtMs, chain } = submission;
+    const nowMs = this.#time.now();
+    if (asked || synchronous || nowMs >= deadlineAtMs || this.#mayBeBroken(submission)) return true;
+    const guard = chain?.guard ?? null;
+    return guard !== null && nowMs >= guard.dueAtMs;
+  }
+
+  /** The one before it in its chain must be over, and must not have broken it. */
+  #checkChain({ name, chain }: Submission): void {
+    const previous = chain?.previous ?? null;
+    if (previous === null) return;
+    const isTold = previous.error >= 0;
+    const { error, transferredBytes } = previous.op;
+    if (!isTold && previous.op.state !== IO_DONE) {
+      this.#mustBeOver(previous, `${name}, which is behind it in a chain, was started`);
+    } else if (breaks(previous, isTold ? previous.error : error, isTold ? previous.bytes : transferredBytes) === 'yes') {
+      this.fault(`${name} reached the device, and its chain had been broken`);
+    }
+  }
+
+  /** Rule 14: those with one key, and the members of a chain, are all with one pool. */
+  #checkOwner(submission: Submission): void {
+    const { name, op, key, chain } = submission;
+    const here = (one: Submission): boolean => isTaken(one) && !this.#mayHaveEnded(one);
+    // What has been ended has left its place.
+    if (!here(submission)) return;
+    for (const other of this.live) {
+      const belongs = (key !== null && other.key === key) || chain?.members.includes(other) === true;
+      if (belongs && here(other) && other.op.owner !== op.owner) this.fault(`${name} is in another pool than ${other.name}`);
+    }
+  }
+
+  /** Whether its chain may have been broken before it. */
+  #mayBeBroken({ chain, broken }: Submission): boolean {
+    if (broken) return true;
+    for (let one = chain?.previous ?? null; one !== null; one = one.chain?.previous ?? null) {
+      const isDone = one.error >= 0 || one.op.private !== one || one.op.state === IO_DONE;
+      const error = one.error >= 0 ? one.error : one.op.error;
+      const bytes = one.error >= 0 ? one.bytes : one.op.transferredBytes;
+      if (one.asked || (isDone && breaks(one, error, bytes) !== 'no')) return true;
+      if (this.#time.now() >= one.deadlineAtMs || (one.chain?.guard != null && this.#time.now() >= one.chain.guard.dueAtMs))
+        return true;
+    }
+    return false;
+  }
+
+  /** An operation is over: if it breaks its chain, the next one must end without having been started. */
+  #breakChain(submission: Submission): void {
+    const { name, chain, error, bytes } = submission;
+    if (chain === null || covers(submission) || breaks(submission, error, bytes) !== 'yes') return;
+    const next = chain.members.find((other) => other.chain?.previous === submission && !covers(other));
+    if (next === undefined || next.error >= 0) return;
+    next.broken = true;
+    next.mustNotStart ??= `its chain was broken by ${name}`;
+  }
+
+  #checkTimer(submission: Submission, completions: number): void {
+    const { name, error, timer, dueAtMs, cancelled, chain } = submission;
+    const covered = covers(submission) ? (chain?.previous ?? null) : null;
+    const isDue = this.#time.now() >= dueAtMs;
+    if (cancelled && error !== ECANCELED) this.fault(`timeout ${name} was said to be cancelled, and ended with ${error}`);
+    if (error === ETIME && !isDue) this.fault(`timeout ${name} ended too early`);
+    if (error === ETIME && covered !== null && covered.error >= 0 && covered.error !== ECANCELED && covered.error !== ETIMEDOUT)
+      this.fault(`timeout ${name} says that it has ended ${covered.name}, which ended with ${covered.error}`);
+    if (error === 0 && !((timer?.count ?? 0) > 0 && completions >= (timer?.count ?? 0)))
+      this.fault(`timeout ${name} ended with 0 after ${completions} completions`);
+    if (error === EALREADY && (covered === null || !isDue)) this.fault(`timeout ${name} ended with EALREADY`);
+    const mayBeCancelled =
+      this.#mayBeCancelled(submission) || (covered !== null && (covered.error >= 0 || covered.op.state === IO_DONE));
+    if (error === ECANCELED && !mayBeCancelled) this.fault(`timeout ${name} ended with ECANCELED, and nobody has asked for it`);
+    if (![0, ETIME, ECANCELED, EALREADY].includes(error)) this.fault(`timeout ${name} ended with ${error}`);
   }
 
   #checkOutcome(submission: Submission): void {
-    const { name, error, bytes, cancelled, asked, deviceError, deviceBytes } = submission;
+    const { name, error, bytes, cancelled, broken, deviceError, deviceBytes } = submission;
     if (cancelled && error !== ECANCELED) this.fault(`${name} was said to be cancelled, and ended with ${error}`);
     if (cancelled && bytes !== 0) this.fault(`${name} was said to be cancelled, and moved ${bytes} bytes`);
     if (submission.operation === BLOCK_FLUSH) {
@@ -145,7 +248,9 @@ export class Ledger {
       return;
     }
     if (error === ETIMEDOUT && this.#time.now() < submission.deadlineAtMs) this.fault(`${name} ended with ETIMEDOUT too early`);
-    if (error === ECANCELED && !asked) this.fault(`${name} ended with ECANCELED, and nobody has asked for it`);
+    if (broken && error !== ECANCELED && error !== ETIMEDOUT) this.fault(`${name} ended with ${error}, and its chain was broken`);
+    if (error === ECANCELED && !this.#mayBeCancelled(submission))
+      this.fault(`${name} ended with ECANCELED, and nobody has asked for it`);
     if (deviceError >= 0 && deviceError !== ECANCELED) {
       if (error !== deviceError || bytes !== deviceBytes) {
         this.fault(`${name} ended with ${error} and ${bytes} bytes instead of ${deviceError} and ${deviceBytes}`);
@@ -153,6 +258,11 @@ export class Ledger {
       return;
     }
     if (!this.#mayEndSo(submission, error)) this.fault(`${name} ended with ${error}, which nobody has said`);
+  }
+
+  #mayBeCancelled(submission: Submission): boolean {
+    const guard = submission.chain?.guard ?? null;
+    return submission.asked || this.#mayBeBroken(submission) || (guard !== null && this.#time.now() >= guard.dueAtMs);
   }
 
   #mayEndSo({ endsAt, synchronous }: Submission, error: number): boolean {
@@ -164,11 +274,13 @@ export class Ledger {
 
   /** A flush fails with the first error of what it covers, else as the device says. */
   #checkFlush(flush: Submission): void {
-    const { name, error, asked, covers, coveredBefore, deviceError, poison } = flush;
+    const { name, error, coveredBefore, deviceError, poison } = flush;
     if (error === ETIMEDOUT && this.#time.now() >= flush.deadlineAtMs) return;
-    if (error === ECANCELED && asked) return;
+    if (error === ECANCELED && this.#mayBeCancelled(flush)) return;
+    if (flush.broken) this.fault(`flush ${name} ended with ${error}, and its chain was broken`);
     const allowed = [...coveredBefore].map((other) => other.error).filter((other) => other > 0);
-    for (const other of covers) {
+    for (const other of flush.covers) {
+      if (other.refused) continue;
       const optional = other.mayBeOutside && other.starts === 0;
       if (other.error < 0 && !optional && error !== EDEADLK)
         this.fault(`flush ${name} was told before ${other.name}, which it covers`);
@@ -194,4 +306,9 @@ export class Ledger {
     const outcome = handle === null ? null : new AioOpWaiter(handle).wait(0);
     if (outcome?.error !== error || outcome.transferredBytes !== bytes) this.fault(`another thread sees another end of ${name}`);
   }
+}
+
+/** Whether an operation is with its pool: in a batch, the answer to it may be still to come. */
+function isTaken({ op, synchronous }: Submission): boolean {
+  return synchronous || op.submitted;
 }

@@ -1,4 +1,4 @@
-import { AioOp, queueCompletion, type SubmitResult } from '@biodone/aio';
+import { AioOp, type AioServicePool, LINK_NONE, queueCompletion } from '@biodone/aio';
 import { BLOCK_DISCARD, BLOCK_FLUSH, IO_IDLE } from '@biodone/blockdev';
 import { EAGAIN, EBADF, IoBuffer } from '@biodone/uring';
 import { SeededRandom } from '../random.js';
@@ -6,13 +6,21 @@ import type { VirtualTime } from '../virtual-time.js';
 import type { Ledger } from './ledger.js';
 import { SIZE_BYTES } from './simulated-driver.js';
 import type { SimulatedPool } from './simulated-pool.js';
-import { drawOperation, drawPlan, type Submission } from './submission.js';
+import { type ChainPlace, drawOperation, drawPlan, drawTimer, type Submission } from './submission.js';
 
 /** What callbacks throw on purpose. */
 export class DeliberateError extends Error {}
 
 /** What is done in the callback of an operation, which still stands there for whoever wants it. */
 export type Reaction = (target: SimulatedPool, random: SeededRandom) => void;
+
+/** What is special about an operation that is drawn. */
+interface Drawn {
+  readonly synchronous?: boolean;
+  readonly controller?: AbortController | null;
+  /** Its place in a chain, and whether it is a timeout that covers the one before it there. */
+  readonly chain?: { readonly place: ChainPlace; readonly covers: boolean } | null;
+}
 
 /** Memory of all operations: each has a place in it, and there are more places than can be used at a time. */
 const PLACES = 512;
@@ -46,44 +54,43 @@ export class Operations {
 
   /** Submits a new operation, or one that is given; whoever gives one has no use for it any more. */
   submit(target: SimulatedPool, random: SeededRandom, given?: AioOp): void {
-    if (this.#stopped || this.#ledger.submissions >= SUBMISSIONS_MAX) {
+    if (this.full) {
       if (given?.submitted === false) this.giveBack(target, given);
       return;
     }
-    const op = given ?? this.#take(target, random);
-    const controller = random.below(8) === 0 ? new AbortController() : null;
-    if (random.below(6) === 0) controller?.abort();
-    const submission = this.#draw(target, op, random, false, controller);
-    op.signal = controller?.signal ?? null;
-    op.callback = () => this.#told(target, submission);
-    const wasUnreaped = op.submitted;
-    if (wasUnreaped) target.unreaped.splice(target.unreaped.indexOf(op), 1);
-    const reapedOnes = wasUnreaped ? 1 : 0;
-    const expected = target.pool.closed ? EBADF : target.hasRoom(submission.memoryBytes, reapedOnes) ? 0 : EAGAIN;
+    const op = given ?? this.take(target, random);
+    const submission = this.draw(target, op, random, { controller: drawController(random) });
+    const expected = this.#expected(target, submission, op.submitted ? op : null);
+    if (op.submitted) target.unreaped.splice(target.unreaped.indexOf(op), 1);
     this.#ledger.live.add(submission);
     const result = this.#ledger.silently(() => target.pool.submit(op));
-    if (result !== expected) this.#ledger.fault(`submit returned ${result} instead of ${expected}`);
-    this.#accept(target, submission, result);
+    if (!expected.includes(result)) this.#ledger.fault(`submit returned ${result} instead of ${expected.join(' or ')}`);
+    this.accept(target, submission, result);
+  }
+
+  /** Whether nothing more is to be submitted. */
+  get full(): boolean {
+    return this.#stopped || this.#ledger.submissions >= SUBMISSIONS_MAX;
   }
 
   /** Has the calling thread run one. Callbacks of others run in there. */
   submitSync(target: SimulatedPool, random: SeededRandom): void {
-    if (this.#stopped || this.#ledger.submissions >= SUBMISSIONS_MAX || this.#depth > DEPTH_MAX) return;
-    const op = this.#take(target, random);
-    const submission = this.#draw(target, op, random, true, null);
-    op.callback = null;
-    op.signal = null;
+    if (this.full || this.#depth > DEPTH_MAX) return;
+    const op = this.take(target, random);
+    const submission = this.draw(target, op, random, { synchronous: true });
     const expected = target.pool.closed ? EBADF : 0;
     this.#ledger.live.add(submission);
     this.#depth += 1;
+    this.#ledger.blocking.push(submission);
     const { silent } = this.#ledger;
     this.#ledger.silent = 0;
     const result = target.pool.submit(op);
     this.#ledger.silent = silent;
+    this.#ledger.blocking.pop();
     this.#depth -= 1;
     if (result !== expected) this.#ledger.fault(`a synchronous submit returned ${result} instead of ${expected}`);
     this.#ledger.live.delete(submission);
-    if (result === 0) this.#ledger.completed(submission, op);
+    if (result === 0) this.#ledger.completed(submission, op, target);
     if (op.submitted) this.#ledger.fault(`${submission.name} is under way, and was synchronous`);
     this.giveBack(target, op);
   }
@@ -94,48 +101,73 @@ export class Operations {
     else this.#own.push(op);
   }
 
-  #take(target: SimulatedPool, random: SeededRandom): AioOp {
+  /** An operation to be submitted: the pool's, or one of nobody's. */
+  take(target: SimulatedPool, random: SeededRandom): AioOp {
     return random.below(4) === 0 ? (this.#own.pop() ?? new AioOp()) : target.allocate();
   }
 
-  #accept(target: SimulatedPool, submission: Submission, result: SubmitResult): void {
+  /** The answer to a submission is there. */
+  accept(target: SimulatedPool, submission: Submission, result: number): void {
     if (result === 0) {
       target.accepted += 1;
+      this.#ledger.accepted(submission);
       return;
     }
-    if (result === EAGAIN) target.refused += 1;
+    if (result === EAGAIN && submission.chain === null) target.refused += 1;
+    submission.refused = true;
     this.#ledger.live.delete(submission);
     this.giveBack(target, submission.op);
   }
 
-  #draw(
+  /** What a submission of one operation may be answered with. @param leaving what is reaped by it */
+  #expected(target: SimulatedPool, { key, memoryBytes }: Submission, leaving: AioOp | null): readonly number[] {
+    if (target.pool.closed) return [EBADF];
+    if (key === null || target.pools.length === 1) return [target.hasRoom(memoryBytes, 1, leaving) ? 0 : EAGAIN];
+    const [home] = this.#ledger.homesOf(key);
+    // Nothing tells which pool the key belongs to while nothing is under way with it.
+    if (home === undefined) return [0, EAGAIN];
+    return [target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving) ? 0 : EAGAIN];
+  }
+
+  /** Fills an operation in, and writes down what is to come of it. */
+  draw(
     target: SimulatedPool,
     op: AioOp,
     random: SeededRandom,
-    synchronous: boolean,
-    controller: AbortController | null,
+    { synchronous = false, controller = null, chain = null }: Drawn,
   ): Submission {
     const { live } = this.#ledger;
     const name = this.#ledger.submissions;
     this.#ledger.submissions += 1;
-    const isFlush = this.#fill(op, name, random);
-    const deadlineMs = random.below(7) === 0 ? random.below(25) : Number.POSITIVE_INFINITY;
-    const key = !isFlush && random.below(4) === 0 ? random.pick(target.keys) : null;
+    const isGuard = chain?.covers === true;
+    const timer = synchronous ? null : drawTimer(random, this.#time.now(), isGuard);
+    const isFlush = this.#fill(op, name, random) && timer === null;
+    const deadlineMs = timer === null && random.below(7) === 0 ? random.below(25) : Number.POSITIVE_INFINITY;
+    const key = !isFlush && timer === null && random.below(4) === 0 ? random.pick(target.keys) : null;
     op.orderingKey = key;
-    op.drain = random.below(14) === 0;
+    op.timer = timer;
+    op.link = chain?.place.link ?? LINK_NONE;
+    op.drain = timer === null && random.below(14) === 0;
     op.deadlineMs = deadlineMs;
     op.priority = random.pick([0, 1, 2] as const);
+    op.signal = controller?.signal ?? null;
     // So that it can be seen when this use of it is over.
     op.state = IO_IDLE;
     const { operation, lengthBytes, drain } = op;
-    const flushes = isFlush ? [...live].filter((other) => other.operation === BLOCK_FLUSH) : [];
+    const before = [...live].filter((other) => other.timer === null);
+    const flushes = isFlush ? before.filter((other) => other.operation === BLOCK_FLUSH) : [];
     const submission: Submission = {
       name,
       op,
       id: op.id,
       pool: target.index,
+      timer,
+      dueAtMs: timer === null ? Number.POSITIVE_INFINITY : timer.timeoutMs + (timer.absolute === true ? 0 : this.#time.now()),
+      completedBefore: target.completed,
+      chain: chain?.place ?? null,
       operation,
-      memoryBytes: operation < BLOCK_FLUSH ? lengthBytes : 0,
+      memoryBytes: timer === null && operation < BLOCK_FLUSH ? lengthBytes : 0,
+      lengthBytes,
       // Where an append goes nobody knows yet.
       endsAt: key?.appendOffset == null ? op.offset + lengthBytes : Number.POSITIVE_INFINITY,
       key,
@@ -147,12 +179,14 @@ export class Operations {
       dice: random.below(2 ** 32),
       // One that is not reaped yet would give the handle of the use before.
       handle: random.below(60) === 0 && !op.submitted ? op.handle() : null,
-      covers: isFlush ? [...live].filter((other) => other.operation !== BLOCK_FLUSH) : [],
+      covers: isFlush ? before.filter((other) => other.operation !== BLOCK_FLUSH) : [],
       coveredBefore: new Set(flushes.flatMap(({ covers, coveredBefore }) => [...covers, ...coveredBefore])),
-      mayBeOutside: controller?.signal.aborted === true || drain || [...live].some((other) => other.drain),
+      mayBeOutside: controller?.signal.aborted === true || drain || before.some((other) => other.drain),
       poison: this.#ledger.poison,
+      refused: false,
       asked: controller?.signal.aborted === true,
       cancelled: false,
+      broken: false,
       starts: 0,
       mustNotStart: null,
       deviceError: -1,
@@ -161,11 +195,11 @@ export class Operations {
       bytes: 0,
     };
     op.private = submission;
-    this.#ledger.note(
-      'submit',
-      name,
-      `op ${operation} at ${op.offset}+${lengthBytes} to pool ${target.index}${synchronous ? ', sync' : ''}`,
-    );
+    op.callback = synchronous ? null : () => this.#told(target, submission);
+    const what = timer === null ? `op ${operation} at ${op.offset}+${lengthBytes}` : `timer ${JSON.stringify(timer)}`;
+    const how = `${synchronous ? ', sync' : ''}${drain ? ', drains' : ''}${key === null ? '' : `, key ${target.keys.indexOf(key)}`}`;
+    const linked = chain === null ? '' : `, link ${op.link} behind ${chain.place.previous?.name ?? 'none'}`;
+    this.#ledger.note('submit', name, `${what} to pool ${target.index}${how}${linked}`);
     return submission;
   }
 
@@ -186,8 +220,9 @@ export class Operations {
   #told(target: SimulatedPool, submission: Submission): boolean {
     const { op, dice } = submission;
     const random = new SeededRandom(dice);
-    this.#ledger.completed(submission, op);
+    this.#ledger.completed(submission, op, target);
     target.bytes += submission.bytes;
+    if (submission.timer === null) target.completed += 1;
     if (submission.error !== 0) target.errors += 1;
     const what = random.below(24);
     if (what === 0) {
@@ -228,4 +263,11 @@ export class Operations {
       this.#depth -= 1;
     }
   }
+}
+
+/** Of some operations, the signal that ends them, which may have been aborted before. */
+export function drawController(random: SeededRandom): AbortController | null {
+  const controller = random.below(8) === 0 ? new AbortController() : null;
+  if (random.below(6) === 0) controller?.abort();
+  return controller;
 }

@@ -6,6 +6,8 @@ const WEIGHTS = {
   submit: 60,
   /** Several are, one right after the other. */
   burst: 8,
+  /** A batch is: chains, and operations by themselves. */
+  batch: 12,
   /** One is run by the calling thread, while others are under way. */
   submitSync: 6,
   /** The device completes a request. */

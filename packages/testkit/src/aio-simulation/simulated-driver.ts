@@ -113,7 +113,10 @@ export class SimulatedDriver implements BlockDriver {
 
   wait(timeoutMs: number): number | 'ETIME' {
     this.#waits += 1;
-    if (this.#waits > WAITS_MAX) throw new Error('a thread waits again and again, and nothing comes of it');
+    if (this.#waits > WAITS_MAX) {
+      this.#ledger.fault('a thread waits again and again, and nothing comes of it');
+      throw new Error('a thread waits again and again, and nothing comes of it');
+    }
     if (this.poll() > 0) return 1;
     const [next] = [...this.#due].sort(([, left], [, right]) => left.atMs - right.atMs);
     const nowMs = this.#time.now();

@@ -1,17 +1,29 @@
-import { type AioOp, AioServicePool, disciplineNames, OrderingKey, PoolCloseError } from '@biodone/aio';
+import {
+  type AioOp,
+  AioServiceClass,
+  AioServicePool,
+  type AioServicePoolOptions,
+  balanceNames,
+  type DisciplineName,
+  disciplineNames,
+  OrderingKey,
+  PoolCloseError,
+} from '@biodone/aio';
 import { type AbortVerdict, BLOCK_FLUSH, type BlockDevice } from '@biodone/blockdev';
 import type { SeededRandom } from '../random.js';
 import type { VirtualTime } from '../virtual-time.js';
 import type { Ledger } from './ledger.js';
 import type { Submission } from './submission.js';
 
-/** A pool, and what the simulation knows of it. */
+/** A pool, or a class of pools, and what the simulation knows of it. */
 export class SimulatedPool {
   readonly index: number;
-  readonly pool: AioServicePool;
+  readonly pool: AioServicePool | AioServiceClass;
+  /** Those of the class, or the one. */
+  readonly pools: readonly AioServicePool[];
   readonly keys: readonly OrderingKey[];
   /** Who waits for room, in order, and for how many bytes. */
-  readonly waiters: { readonly bytes: number }[] = [];
+  readonly waiters: { readonly bytes: number; readonly count: number }[] = [];
   /** What is done and not reaped, in order. */
   readonly unreaped: AioOp[] = [];
   /** What callbacks have kept. */
@@ -28,25 +40,33 @@ export class SimulatedPool {
   refused = 0;
   errors = 0;
   bytes = 0;
+  /** How many operations have been told to be done, timeouts not counted. */
+  completed = 0;
   readonly verdicts: Record<AbortVerdict, number> = { cancelled: 0, 'in-progress': 0, done: 0 };
   readonly #ledger: Ledger;
   readonly #time: VirtualTime;
+  readonly #steals: boolean;
 
   constructor(index: number, device: BlockDevice, random: SeededRandom, ledger: Ledger, timers: VirtualTime) {
     this.index = index;
     this.#ledger = ledger;
     this.#time = timers;
-    const depth = 1 + random.below(12);
-    const options = {
-      depth,
-      inFlightMax: 1 + random.below(depth),
-      bytesMax: random.below(3) === 0 ? 1 + random.below(40) : Number.POSITIVE_INFINITY,
-      discipline: random.pick(disciplineNames),
-    };
-    this.pool = new AioServicePool(device, { ...options, timers });
+    const count = random.pick([1, 1, 1, 2, 3]);
+    const options = Array.from({ length: count }, () => drawOptions(random));
+    const balance = random.pick(balanceNames);
+    this.#steals = random.below(3) > 0;
+    if (count === 1) {
+      this.pool = new AioServicePool(device, { ...options[0], timers });
+      this.pools = [this.pool];
+    } else {
+      const pools = options.map((each) => ({ device, ...each }));
+      const choose = (below: number): number => random.below(below);
+      this.pool = new AioServiceClass(pools, { balance, steal: this.#steals, random: choose, timers });
+      this.pools = this.pool.pools;
+    }
     this.keys = [new OrderingKey({ appendOffset: 0 }), new OrderingKey()];
     ledger.ends.set(this.keys[0] as OrderingKey, 0);
-    ledger.note('pool', index, JSON.stringify(options));
+    ledger.note('pool', index, JSON.stringify(count === 1 ? options[0] : { options, balance, steal: this.#steals }));
   }
 
   /** Its operations that are under way, but for the synchronous ones, which do not count. */
@@ -54,20 +74,26 @@ export class SimulatedPool {
     return [...this.#ledger.live].filter(({ pool, synchronous }) => pool === this.index && !synchronous);
   }
 
-  get liveBytes(): number {
-    return this.live.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
+  /** The deepest of its pools. */
+  get depth(): number {
+    return Math.max(...this.pools.map(({ depth }) => depth));
   }
 
-  /** @param leaving how many that are not reaped leave before */
-  hasRoom(bytes: number, leaving = 0): boolean {
-    const { inFlight, unreapedCount, depth, bytesMax } = this.pool;
-    return inFlight + unreapedCount - leaving < depth && (inFlight === 0 || this.liveBytes + bytes <= bytesMax);
+  /** Whether there is room in one of its pools. @param leaving what is not reaped, and leaves before */
+  hasRoom(bytes: number, count = 1, leaving: AioOp | null = null): boolean {
+    return this.pools.some((pool) => this.hasRoomIn(pool, bytes, count, leaving));
+  }
+
+  hasRoomIn(pool: AioServicePool, bytes: number, count = 1, leaving: AioOp | null = null): boolean {
+    const { inFlight, unreapedCount, depth, bytesMax } = pool;
+    const left = leaving?.owner === pool ? 1 : 0;
+    return inFlight + unreapedCount - left + count <= depth && (inFlight === 0 || this.#bytesOf(pool) + bytes <= bytesMax);
   }
 
   /** Whether somebody waits for room, and there is some. */
   get oweRoom(): boolean {
     const [first] = this.waiters;
-    return first !== undefined && (this.pool.closed || this.hasRoom(first.bytes));
+    return first !== undefined && (this.pool.closed || this.hasRoom(first.bytes, first.count));
   }
 
   allocate(): AioOp {
@@ -83,6 +109,10 @@ export class SimulatedPool {
     if (!this.made.has(op)) return;
     this.pool.release(op);
     this.out -= 1;
+  }
+
+  set discipline(name: DisciplineName) {
+    for (const pool of this.pools) pool.discipline = name;
   }
 
   /** Closes it, and sees that the promise says what is so. */
@@ -105,68 +135,115 @@ export class SimulatedPool {
 
   /** Holds at any time. */
   checkLimits(): void {
-    const { started, inFlight, inFlightMax, unreapedCount, depth, bytesMax } = this.pool;
-    const { live, index } = this;
-    const wrong = (what: string): void => this.#ledger.fault(`pool ${index}: ${what}`);
-    if (started > inFlightMax) wrong(`${started} with the device, at most ${inFlightMax}`);
-    if (inFlight + unreapedCount > depth) wrong(`${inFlight} submitted and ${unreapedCount} not reaped, at most ${depth}`);
-    if (live.length > 1 && this.liveBytes > bytesMax) wrong(`${this.liveBytes} bytes, at most ${bytesMax}`);
-    if (unreapedCount !== this.unreaped.length) wrong(`${unreapedCount} are not reaped instead of ${this.unreaped.length}`);
+    for (const pool of this.pools) this.#checkLimitsOf(pool);
+    const { unreapedCount } = this.pool;
+    if (unreapedCount !== this.unreaped.length) this.#wrong(`${unreapedCount} are not reaped instead of ${this.unreaped.length}`);
   }
 
   /** Holds when all that was scheduled has run: nothing waits but for something that is still to come. No wake-up is lost. */
   checkQuiescence(): void {
-    const { pool, index, live } = this;
-    const wrong = (what: string): void => this.#ledger.fault(`pool ${index}: ${what}`);
-    if (pool.inFlight !== live.length) wrong(`${pool.inFlight} in flight instead of ${live.length}`);
+    const { pool, live } = this;
+    if (pool.inFlight !== live.length) this.#wrong(`${pool.inFlight} in flight instead of ${live.length}`);
     const phases = new Map(pool.dump().map(({ id, phase }) => [id, phase]));
     for (const submission of live) {
       const phase = phases.get(submission.id) ?? 'missing';
-      if (!this.#mayWait(submission, phase)) wrong(`${submission.name} is ${phase}, and nothing holds it up`);
+      if (!this.#mayWait(submission, phase)) this.#wrong(`${submission.name} is ${phase}, and nothing holds it up`);
       if (phase === 'started') continue;
-      if (this.#time.now() >= submission.deadlineAtMs) wrong(`${submission.name} is ${phase} after its deadline`);
-      if (submission.cancelled) wrong(`${submission.name} is ${phase}, and was cancelled`);
+      if (this.#time.now() >= submission.deadlineAtMs) this.#wrong(`${submission.name} is ${phase} after its deadline`);
+      if (submission.cancelled || submission.broken) this.#wrong(`${submission.name} is ${phase}, and was ended`);
     }
-    if (this.oweRoom) wrong('somebody waits for room, and there is some');
+    if (this.#steals) this.#checkQueues(phases);
+    if (this.oweRoom) this.#wrong('somebody waits for room, and there is some');
   }
 
   /** Holds when all is over. */
   checkEnd(): void {
-    const { pool, index } = this;
-    const { submitted, completed, errors, bytes, queued, inFlight, unreaped, refused, cancels, inFlightMax } = pool.stats();
+    const { pool } = this;
+    const { submitted, completed, errors, bytes, queued, inFlight, unreaped, refused, cancels } = pool.stats();
     const expected = [this.accepted, this.accepted, this.errors, this.bytes, 0, 0, 0, this.refused];
     const found = [submitted, completed, errors, bytes, queued, inFlight, unreaped, refused];
-    const wrong = (what: string): void => this.#ledger.fault(`pool ${index}: ${what}`);
-    if (found.join() !== expected.join()) wrong(`the statistics are ${found.join()} instead of ${expected.join()}`);
-    if (inFlightMax > pool.inFlightMax) wrong(`at most ${inFlightMax} were with the device`);
+    if (found.join() !== expected.join()) this.#wrong(`the statistics are ${found.join()} instead of ${expected.join()}`);
+    for (const each of this.pools) {
+      const { inFlightMax } = each.stats();
+      if (inFlightMax > each.inFlightMax) this.#wrong(`at most ${inFlightMax} were with the device`);
+    }
     for (const verdict of ['cancelled', 'in-progress', 'done'] as const) {
       // Deadlines and signals ask too.
       if (cancels[verdict] < this.verdicts[verdict])
-        wrong(`${cancels[verdict]} verdicts '${verdict}', less than ${this.verdicts[verdict]}`);
+        this.#wrong(`${cancels[verdict]} verdicts '${verdict}', less than ${this.verdicts[verdict]}`);
     }
-    if (this.closing > 0) wrong('close was never answered');
-    if (pool.dump().length > 0) wrong('there are operations left');
-    if (this.out !== 0) wrong(`${this.out} objects were not given back`);
+    if (this.closing > 0) this.#wrong('close was never answered');
+    if (pool.dump().length > 0) this.#wrong('there are operations left');
+    if (this.out !== 0) this.#wrong(`${this.out} objects were not given back`);
     if (this.made.size > this.outMax)
-      wrong(`${this.made.size} objects were made, of which at most ${this.outMax} were used at a time`);
-    if (this.waiters.length > 0) wrong(`${this.waiters.length} who wait for room were never told`);
+      this.#wrong(`${this.made.size} objects were made, of which at most ${this.outMax} were used at a time`);
+    if (this.waiters.length > 0) this.#wrong(`${this.waiters.length} who wait for room were never told`);
   }
 
-  #mayWait({ name, key, drain }: Submission, phase: string): boolean {
-    const before = [...this.#ledger.live].filter((other) => other.name < name);
+  #checkLimitsOf(pool: AioServicePool): void {
+    const { started, inFlight, inFlightMax, unreapedCount, depth, bytesMax } = pool;
+    const bytes = this.#bytesOf(pool);
+    if (started > inFlightMax) this.#wrong(`${started} with the device, at most ${inFlightMax}`);
+    if (inFlight + unreapedCount > depth) this.#wrong(`${inFlight} submitted and ${unreapedCount} not reaped, at most ${depth}`);
+    // What comes into an empty pool may be larger, and so may a chain as a whole.
+    const [first, ...others] = this.live.filter(({ op }) => op.owner === pool);
+    if (bytes > bytesMax && !others.every(({ chain }) => chain?.members === first?.chain?.members && chain !== null))
+      this.#wrong(`${bytes} bytes, at most ${bytesMax}`);
+  }
+
+  /** A pool of a class that has nothing to do takes what waits in another one's queue, unless that is to stay where it is. */
+  #checkQueues(phases: ReadonlyMap<number, string>): void {
+    const idle = this.pools.find((pool) => pool.inFlight + pool.unreapedCount === 0 && !pool.closed);
+    if (idle === undefined) return;
+    for (const pool of this.pools) {
+      const queued = this.live.filter(({ op, id }) => op.owner === pool && phases.get(id) === 'queued');
+      const canGo = queued.every(({ key, chain, operation }) => key === null && chain === null && operation !== BLOCK_FLUSH);
+      if (queued.length > 0 && canGo) this.#wrong(`${queued.length} are queued beside a pool that has nothing to do`);
+    }
+  }
+
+  #mayWait({ name, key, drain, op, timer, dueAtMs, chain, completedBefore }: Submission, phase: string): boolean {
+    const before = [...this.#ledger.live].filter((other) => other.name < name && other.timer === null);
+    const owner = op.owner as AioServicePool;
     switch (phase) {
       case 'started':
         return true;
       case 'queued':
-        return this.pool.started >= this.pool.inFlightMax;
+        return owner.started >= owner.inFlightMax;
       case 'ordered':
         return before.some((other) => other.key === key);
       case 'barrier':
         return before.some(({ operation }) => operation !== BLOCK_FLUSH);
       case 'held':
         return before.some((other) => drain || other.drain);
+      case 'linked':
+        return chain?.members.some((other) => other.name < name && this.#ledger.live.has(other)) === true;
+      case 'timing': {
+        const count = timer?.count ?? 0;
+        const isCounted = count > 0 && this.pools.length === 1 && chain === null;
+        if (isCounted && this.completed - completedBefore >= count) return false;
+        return chain !== null || this.#time.now() < dueAtMs;
+      }
       default:
         return false;
     }
   }
+
+  #bytesOf(pool: AioServicePool): number {
+    return this.live.reduce((sum, { memoryBytes, op }) => (op.owner === pool && op.submitted ? sum + memoryBytes : sum), 0);
+  }
+
+  #wrong(what: string): void {
+    this.#ledger.fault(`pool ${this.index}: ${what}`);
+  }
+}
+
+function drawOptions(random: SeededRandom): AioServicePoolOptions {
+  const depth = 1 + random.below(12);
+  return {
+    depth,
+    inFlightMax: 1 + random.below(depth),
+    bytesMax: random.below(3) === 0 ? 1 + random.below(40) : Number.POSITIVE_INFINITY,
+    discipline: random.pick(disciplineNames),
+  };
 }

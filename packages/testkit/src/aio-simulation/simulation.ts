@@ -8,12 +8,26 @@ import type { AioSchedule, AioStep, AioStepKind } from './schedule.js';
 import { SIZE_BYTES, SimulatedDriver } from './simulated-driver.js';
 import { SimulatedPool } from './simulated-pool.js';
 
+/** How often the clock may be looked at in one step: whoever looks more often waits in a circle. */
+const LOOKS_MAX = 200_000;
+
+/** A clock that notices when somebody waits for ever without ever sleeping. */
+class WatchedTime extends VirtualTime {
+  looks = 0;
+
+  override now(): number {
+    this.looks += 1;
+    if (this.looks > LOOKS_MAX) throw new Error('somebody looks at the clock again and again, and nothing comes of it');
+    return super.now();
+  }
+}
+
 type StepTable = Readonly<Record<AioStepKind, (target: SimulatedPool, random: SeededRandom) => void | Promise<void>>>;
 
 /** One run of a schedule: pools on a device, and what happens to them. */
 export class Simulation {
   readonly ledger: Ledger;
-  readonly #time = new VirtualTime();
+  readonly #time = new WatchedTime();
   readonly #driver: SimulatedDriver;
   readonly #device: BlockDevice;
   readonly #pools: readonly SimulatedPool[];
@@ -44,6 +58,7 @@ export class Simulation {
     const random = new SeededRandom(dice);
     const target = random.pick(this.#pools);
     this.ledger.note(kind, -1);
+    this.#time.looks = 0;
     try {
       await this.#steps[kind](target, random);
     } catch (error) {
@@ -63,6 +78,8 @@ export class Simulation {
         });
       }
       for (const target of this.#pools) this.#clear(target);
+      // Some have no end, or one after completions that do not come any more.
+      for (const submission of this.ledger.live) if (submission.timer !== null && round > 2) this.#actions.endTimer(submission);
       await this.#advance(10);
     }
     await this.#settle();
@@ -72,6 +89,7 @@ export class Simulation {
     await this.#settle();
     for (const target of this.#pools) target.close(Number.POSITIVE_INFINITY, false);
     await this.#settle();
+    this.#time.looks = 0;
     for (const target of this.#pools) target.checkEnd();
     const { faults } = this.ledger;
     // What hangs is not to be waited for.
@@ -86,6 +104,7 @@ export class Simulation {
       burst: (target, random) => {
         for (let count = 2 + random.below(8); count > 0; count--) actions.operations.submit(target, random);
       },
+      batch: (target, random) => actions.batches.submit(target, random),
       submitSync: (target, random) => actions.operations.submitSync(target, random),
       complete: (_target, random) => {
         const { completable } = this.#driver;
@@ -155,7 +174,7 @@ export class Simulation {
   /** Takes what is not reaped, and gives back what is kept. */
   #clear(target: SimulatedPool): void {
     for (let op = target.pool.reap(); op !== null; op = target.pool.reap()) {
-      target.unreaped.shift();
+      target.unreaped.splice(target.unreaped.indexOf(op), 1);
       this.#actions.operations.giveBack(target, op);
     }
     for (const op of target.kept.splice(0)) this.#actions.operations.giveBack(target, op);

@@ -1,4 +1,4 @@
-import type { AioOp, AioOpHandle, OrderingKey } from '@biodone/aio';
+import { type AioLink, type AioOp, type AioOpHandle, type AioTimer, LINK_HARD, type OrderingKey } from '@biodone/aio';
 import { BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
 import { EIO, ENOSPC } from '@biodone/uring';
 import type { SeededRandom } from '../random.js';
@@ -17,17 +17,37 @@ export interface DevicePlan {
   again: number;
 }
 
+/** Where an operation is in a chain. */
+export interface ChainPlace {
+  /** All members, in order, link timeouts too. */
+  readonly members: Submission[];
+  /** The one whose end it waits for; of a link timeout, the one that it covers. Null for the first. */
+  readonly previous: Submission | null;
+  /** What ties it to the next one. */
+  readonly link: AioLink;
+  /** The link timeout that covers it. */
+  guard: Submission | null;
+}
+
 /** What the simulation knows of one use of an operation. */
 export interface Submission {
   /** The order of submission, in all pools. */
   readonly name: number;
   readonly op: AioOp;
   readonly id: number;
-  /** Which of the pools. */
+  /** Which of the pools and classes. */
   readonly pool: number;
+  /** What makes it a timeout, and when it ends at the earliest. */
+  readonly timer: AioTimer | null;
+  readonly dueAtMs: number;
+  /** How many operations of its pool or class had completed when it was submitted. */
+  readonly completedBefore: number;
+  /** If it is a member of a chain. */
+  readonly chain: ChainPlace | null;
   readonly operation: number;
   /** How many bytes of memory it moves. */
   readonly memoryBytes: number;
+  readonly lengthBytes: number;
   readonly endsAt: number;
   readonly key: OrderingKey | null;
   readonly drain: boolean;
@@ -47,6 +67,8 @@ export interface Submission {
   readonly mayBeOutside: boolean;
   /** The error of a flush that had failed before it was submitted. */
   readonly poison: number;
+  /** It was not taken: nothing came of it. */
+  refused: boolean;
   /** Somebody has asked for its end. */
   asked: boolean;
   /** And was told that it ends so. */
@@ -58,9 +80,26 @@ export interface Submission {
   /** What the device has ended it with; -1 as long as it has not. */
   deviceError: number;
   deviceBytes: number;
+  /** Its chain has ended before its turn: it must end so too. */
+  broken: boolean;
   /** What was told; -1 as long as nothing was. */
   error: number;
   bytes: number;
+}
+
+/** Whether this is a timeout that covers the one before it. */
+export function covers({ timer }: Submission): boolean {
+  return timer?.link === true;
+}
+
+/** What comes of an operation's end for those behind it in its chain, as far as it is known from outside. */
+export function breaks(one: Submission, error: number, bytes: number): 'yes' | 'no' | 'perhaps' {
+  const { chain, timer, operation, lengthBytes, cancelled, asked, broken } = one;
+  if (broken || cancelled) return 'yes';
+  const isShort = timer === null && operation < BLOCK_FLUSH && bytes < lengthBytes;
+  if (chain?.link !== LINK_HARD && (error > 0 || isShort)) return 'yes';
+  // Somebody has asked for its end, perhaps when it was over.
+  return asked ? 'perhaps' : 'no';
 }
 
 /** What operations do: reads and writes more often than the others. */
@@ -92,4 +131,14 @@ export function drawPlan(random: SeededRandom, operation: number, lengthBytes: n
     abort: manner === 'never' ? random.pick(['now', 'later']) : random.pick(['refused', 'refused', 'now', 'later']),
     again: random.below(12) === 0 ? 1 + random.below(3) : 0,
   };
+}
+
+/** Of some operations, what makes them timeouts. @param covers whether it is to cover the operation before it in its chain */
+export function drawTimer(random: SeededRandom, nowMs: number, covers: boolean): AioTimer | null {
+  if (!covers && random.below(12) > 0) return null;
+  const absolute = random.below(4) === 0;
+  const timeoutMs = random.below(30) + (absolute ? nowMs : 0);
+  if (covers) return { timeoutMs, absolute, link: true };
+  const count = random.below(3) === 0 ? 1 + random.below(6) : 0;
+  return random.below(12) === 0 ? { timeoutMs: Number.POSITIVE_INFINITY, count } : { timeoutMs, absolute, count };
 }
