@@ -49,7 +49,6 @@ export class SectorCipher {
       target.bytes.set(result, targetOffset + done);
       this.#results.add(result);
     }
-    this.#results.release();
   }
 
   /** Decrypts whole sectors where they are. @throws what node:crypto throws */
@@ -63,7 +62,6 @@ export class SectorCipher {
       place.set(result);
       this.#results.add(result);
     }
-    this.#results.release();
   }
 
   /** Lets go of the key, which node:crypto overwrites when it is collected. Nothing can be encrypted or decrypted any more. */

@@ -5,29 +5,37 @@ interface Transferable {
   transfer?(lengthBytes: number): ArrayBuffer;
 }
 
+/** How much is given back at a time where that takes a message, which costs as much as the encryption of a sector. */
+const BATCH_BYTES = 65536;
+
 /**
  * Gives the memory of byte arrays back that nobody needs any more, before the garbage collector finds them.
  *
- * What node:crypto returns is a new array each time. Left to the collector there are always some ten thousand of them, so each lies in memory that
- * no cache holds, and other threads are busy with their end. Given back at once, the next one gets the same memory again.
+ * What node:crypto returns is a new array each time. Left to the collector there are always some thousands of them, so each lies in memory that
+ * no cache holds, and other threads are busy with their end. Given back soon, the next one gets the same memory again.
  */
 export class ReleasedMemory {
   readonly #buffers: ArrayBuffer[] = [];
+  #bytes = 0;
 
-  /** Takes an array that is not used after the next {@link release}. One that shares its memory with others is left alone. */
+  /** Takes an array that nobody uses any more. One that shares its memory with others is left alone. */
   add({ buffer, byteLength }: Uint8Array): void {
     if (!(buffer instanceof ArrayBuffer) || buffer.byteLength !== byteLength) return;
     const { transfer } = buffer as Transferable;
-    if (transfer === undefined) this.#buffers.push(buffer);
-    else transfer.call(buffer, 0);
+    if (transfer !== undefined) {
+      transfer.call(buffer, 0);
+      return;
+    }
+    this.#buffers.push(buffer);
+    this.#bytes += byteLength;
+    if (this.#bytes >= BATCH_BYTES) this.#release();
   }
 
-  /** Gives back what has been added. */
-  release(): void {
-    if (this.#buffers.length === 0) return;
+  #release(): void {
     nowhere ??= closedPort();
     nowhere.postMessage(null, this.#buffers);
     this.#buffers.length = 0;
+    this.#bytes = 0;
   }
 }
 
