@@ -6,9 +6,9 @@
 // disturbs all of them. Each path warms up before it counts. Each figure is the median of the repeats; the table shows the lowest and the highest
 // too. Both sides of a ratio do the same work, in the same repeat, with the same clock: performance.now() once a read
 // (../../uring/bench/recorder.mjs); those on the null device look at the processor's time once in 4096 operations
-// (../../blockdev/bench/tally.mjs). Files are read from the page cache, but for the two disciplines, which are for a disk that is busy. Two threads that decrypt share
-// two CPUs with the pool's own thread and with Node's, which compile and collect garbage: so the ratio has less than 2 as its limit, and more so
-// the smaller the requests are, of which the pool's own thread handles each. Service threads are idle once, at the end (idle.mjs).
+// (../../blockdev/bench/tally.mjs). Files are read from the page cache, but for the two disciplines, which are for a disk that is busy. Two threads
+// that decrypt share two CPUs with the pool's own thread and with Node's, which compile and collect garbage: so the ratio has less than 2 as its
+// limit, and more so the smaller the requests are, of which the pool's own thread handles each. Service threads are idle once, at the end (idle.mjs).
 import {
   currentLoad,
   environmentOf,
