@@ -6,10 +6,11 @@
 // disturbs all of them. Each path warms up before it counts. Each figure is the median of the repeats; the table shows the lowest and the highest
 // too. Both sides of a ratio do the same work, in the same repeat, with the same clock: performance.now() once a read
 // (../../uring/bench/recorder.mjs); those on the null device look at the processor's time once in 4096 operations
-// (../../blockdev/bench/tally.mjs). Files are read from the page cache, but for the two disciplines, which are for a disk that is busy. One thread that decrypts takes more than one CPU, as Node collects its garbage
-// on others: so on two CPUs the ratio has less than 2 as its limit, and more so the smaller the requests are, of which the pool's own thread
-// handles each. The paths of a class are made for this and take their time by the clock: one of four is slow, few of 64 operations are long (class.mjs
-// has more of them). Service threads are idle once, at the end (idle.mjs).
+// (../../blockdev/bench/tally.mjs). Files are read from the page cache, but for the two disciplines, which are for a disk that is busy. Two threads
+// that decrypt share two CPUs with the pool's own thread and with Node's, which compile and collect garbage: so the ratio has less than 2 as its
+// limit, and more so the smaller the requests are, of which the pool's own thread handles each. The paths of a class are made for this and take
+// their time by the clock: one of four is slow, few of 64 operations are long (class.mjs has more of them). Service threads are idle once, at the
+// end (idle.mjs).
 import {
   currentLoad,
   environmentOf,
@@ -32,8 +33,9 @@ import { barePread, poolSync } from './synchronous.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
-/** Before each slice: threads start, and the optimizing compiler needs a while. */
+/** Before each slice: threads start, and the optimizing compiler needs a while, for each new thread anew. */
 const WARM_UP_SHARE = 0.5;
+const WARM_UP_MIN_MS = 500;
 
 const PATHS = [
   { id: 'null_pool', run: nullPool },
@@ -94,13 +96,14 @@ async function main({ json, repeats, slice, idle: idleSeconds }) {
     if (reason !== null) reasons.set(id, reason);
   }
   const possible = PATHS.filter(({ id }) => !reasons.has(id));
+  const warmUpMs = Math.max(slice * WARM_UP_SHARE, WARM_UP_MIN_MS);
   const samples = new Map(PATHS.map(({ id }) => [id, []]));
   const load = { path: file.path, fileBytes: FILE_BYTES, depth: DEPTH, blockBytes: BLOCK_BYTES, lengthMs: slice };
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const { id, run, depth = DEPTH } of repeat % 2 === 0 ? possible : possible.toReversed()) {
       tell(`repeat ${repeat + 1} of ${repeats}: ${id}`);
       file.readThrough();
-      samples.get(id).push(await run({ ...load, depth, warmUpMs: slice * WARM_UP_SHARE, seed: repeat }));
+      samples.get(id).push(await run({ ...load, depth, warmUpMs, seed: repeat }));
     }
   }
   file.close();

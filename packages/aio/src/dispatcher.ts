@@ -73,7 +73,8 @@ export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
  * The way of an operation through its pool: {@link submit}, what it waits for, the device or the service, and {@link finish}.
  *
  * An operation that need not wait goes straight to the device: `submit` and `finish` are written for it, and all others leave them at
- * the first line. `#directBelow` says in one number whether it must wait, and `#attention` whether somebody may wait for its end.
+ * the first lines. `#directBelow` says in one number whether it must wait, `#syncPasses` whether a synchronous one must, and `#attention` whether
+ * somebody may wait for its end.
  */
 export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget, ChainTaker, ChainPool {
   /** What the operations go to. */
@@ -116,6 +117,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   #bytes = 0;
   /** While fewer are with the device, an operation with nothing special about it goes there at once; 0 if none may. */
   #directBelow = 0;
+  /** Whether a synchronous operation with nothing special about it goes there at once. */
+  #syncPasses = false;
   /** Whether an operation that is done has to be looked at. */
   #attention = false;
   /** Of how many operations it is not known yet whether their completions are kept, and take the places that they had. */
@@ -188,6 +191,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     const { clock } = this;
     // Before anything is decided by what is looked at there.
     if (clock.left <= 0 || clock.readings !== this.#readings) this.#beginBatch();
+    if (op.callback === null) return this.#submitSync(op);
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
@@ -240,6 +244,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
+    this.#syncPasses = !this.shut && !file.gated && !this.#traced;
     this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
     const isWatched = this.#traced || this.peers?.attentive === true;
     this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special || isWatched;
@@ -470,8 +475,15 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Whether nothing holds an operation up that is its own. */
   #isPlain(op: AioOp): boolean {
-    if (op.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this || op.callback === null) return false;
+    if (op.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this) return false;
     return op.operation < BLOCK_FLUSH && op.state !== IO_STARTED && op.queue === null && !this.device.closed;
+  }
+
+  /** Almost all synchronous operations go straight to the device, and nobody here has to know of them. */
+  #submitSync(op: AioOp): SubmitResult {
+    if (!this.#syncPasses || !this.#isPlain(op)) return this.#submitRare(op);
+    this.device.strategySync(op);
+    return 0;
   }
 
   #submitRare(op: AioOp): SubmitResult {

@@ -86,7 +86,7 @@ export class ServiceThreads implements PoolService {
         this.#deliver.schedule();
       },
     });
-    this.#nudge = new Nudge(memory, this.#keeper, checked.timers);
+    this.#nudge = new Nudge(memory, this.#keeper, checked.timers, () => this.#deliver.schedule());
     this.#gate = new ServiceGate(this.#asGated());
     device.hold(this.#gate);
     watchExit(this.#keeper);
@@ -269,9 +269,10 @@ export class ServiceThreads implements PoolService {
     const outstanding = this.#table.outstanding > 0;
     this.#door.hold(outstanding || this.#closing);
     const { words } = this.#memory;
-    if (!outstanding || words[OWNER_SLEEPS] === 1) return;
-    // Pairs with the load in wakeOwner(): a thread sees this, or its completion is seen below.
-    Atomics.store(words, OWNER_SLEEPS, 1);
+    if (!outstanding) return;
+    // Pairs with the loads in CompletedList.push() and wakeOwner(): a thread sees this, or its completion is seen below.
+    if (words[OWNER_SLEEPS] === 0) Atomics.store(words, OWNER_SLEEPS, 1);
+    // Also where this thread has been about to sleep before: who is awake need not wait to be told.
     if (Atomics.load(words, COMPLETED) === 0) this.#door.arm();
     else this.#deliver.schedule();
   }

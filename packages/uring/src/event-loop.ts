@@ -69,9 +69,9 @@ export class EventLoopDoor {
 const root = new AsyncResource('BIODONE_RING');
 
 function socketOver(fd: number, onReady: () => void): Socket {
-  // The buffer is an eventfd's 8 bytes: with a larger one libuv would read on, and wake for nothing.
+  // Longer than an eventfd's 8 bytes: when libuv has filled a buffer it reads on, here in vain.
   const onread = {
-    buffer: Buffer.alloc(8),
+    buffer: Buffer.alloc(16),
     callback: (): boolean => {
       onReady();
       return true;

@@ -39,7 +39,7 @@ import { wakeHelper } from './wake-threads.js';
  */
 const IN_KERNEL_MS = 250;
 
-/** How many completions a thread keeps before it tells of them: so the pool's thread gets on with them while this one does the rest. */
+/** How many completions a thread keeps before it pushes them: so the pool's thread gets on with them while this one does the rest. */
 const COMPLETED_MAX = 16;
 
 /**
@@ -99,7 +99,7 @@ export class ThreadServer {
     while (this.#take()) {
       if (this.#takenCount > 0) this.#start();
       else if (this.#inFlight > 0) this.#device.wait(IN_KERNEL_MS);
-      this.#completed.push();
+      this.#completed.push(this.#batch.paceNs);
     }
     this.#ended = true;
     if (words[CLOSED] === EXITING) return;
@@ -120,12 +120,15 @@ export class ThreadServer {
     memory.takeWaker(this.#data.index);
     words[this.#at + THREAD_STATE] = THREAD_RUNNING;
     while (memory.submissions === 0 && this.#inFlight === 0 && words[CLOSED] === 0) {
+      this.#completed.tell();
       if (this.#sleep()) continue;
       words[this.#at + THREAD_STATE] = THREAD_LEAVING;
       memory.lock.exit();
       return false;
     }
     const waiting = memory.submissions;
+    // Another thread may have taken what this one has held completions back for.
+    if (waiting === 0) this.#completed.tell();
     // Whoever leaves something wakes the next.
     this.#takenCount = Math.min(this.#batch.size, Math.ceil(waiting / wakeHelper(memory, false)));
     for (let index = 0; index < this.#takenCount; index++) this.#taken[index] = memory.takeSubmission(this.#data.index);
@@ -163,7 +166,7 @@ export class ThreadServer {
     this.#batch.begin();
     for (let index = 0; index < count; index++) {
       this.#begin(this.#taken[index] as number);
-      if (this.#completed.count >= COMPLETED_MAX) this.#completed.push();
+      if (this.#completed.count >= COMPLETED_MAX) this.#completed.push(this.#batch.paceNs);
     }
     if (!this.#blocking) this.#device.poll();
     this.#batch.end(count);

@@ -6,5 +6,6 @@ export const THROW: number;
 export const OUT_OF_MEMORY: number;
 export const GATE: number;
 export const EXIT_WITH_LOCK: number;
+export const WORK: number;
 export function removeGate(): void;
 export function openGate(): { device: BlockDevice; words: Int32Array };

@@ -15,6 +15,8 @@ export const OUT_OF_MEMORY = 1536;
 export const GATE = 2048;
 /** process.exit() with the pool's lock owned. */
 export const EXIT_WITH_LOCK = 2560;
+/** Uses the processor for 0.1 ms. */
+export const WORK = 3072;
 
 const SIZE_BYTES = 4096;
 const acts = {
@@ -29,6 +31,10 @@ const acts = {
   [EXIT_WITH_LOCK]: () => {
     new KMutex(workerData.memory.shared, 0).enter();
     process.exit(4);
+  },
+  [WORK]: () => {
+    const endMs = performance.now() + 0.1;
+    while (performance.now() < endMs);
   },
 };
 

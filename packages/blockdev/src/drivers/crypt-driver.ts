@@ -154,6 +154,7 @@ export class CryptDriver implements BlockDriver {
   }
 
   close(): Promise<void> {
+    this.#cipher.forget();
     if (this.#owner) {
       // Before the key goes: pairs with the load in keyIsGone().
       Atomics.store(this.#key, XTS_KEY_BYTES, 0);

@@ -55,7 +55,8 @@ export interface CryptOptions extends BlockDeviceOptions, CryptSecret {
  * which sectors have changed.
  *
  * The cipher runs in the thread that starts a write, and in that which takes the completion of a read: 4 to 10 µs for 4 KiB, in which that
- * thread does nothing else. Channels in other threads share the work. node:crypto allocates for each sector, which nothing here can help.
+ * thread does nothing else. Channels in other threads share the work. node:crypto allocates for each sector; the most of it, the result, is
+ * given back at once.
  *
  * The volume key lies in memory that the channels share, hence in {@link BlockDevice.handle}, which stays within the process; it is
  * overwritten at `close()`. Copies that node:crypto makes are its own to forget. `config()` and `describe()` know no keys.
