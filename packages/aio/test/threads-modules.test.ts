@@ -1,0 +1,25 @@
+import type { BlockDevice } from '@biodone/blockdev';
+import { expect, it, vi } from 'vitest';
+import { NOTHING, openGate } from './support/gate-driver.mjs';
+import { opOf, run, watch } from './support/service.js';
+
+// Threads start: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 60_000 });
+
+it('service threads import the modules that register their device’s driver', async () => {
+  const device: BlockDevice = openGate().device;
+  const modules = [new URL('./support/gate-driver.mjs', import.meta.url).href];
+  const { service } = watch(device, { modules });
+  const op = await run(service, opOf({ offset: NOTHING }));
+  expect(op.error).toBe(0);
+  await service.close();
+  await device.close();
+});
+
+it('refuse what is no list of modules', async () => {
+  const device: BlockDevice = openGate().device;
+  expect(() => watch(device, { modules: 'driver.mjs' as unknown as string[] })).toThrow(
+    expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }),
+  );
+  await device.close();
+});
