@@ -16,6 +16,8 @@ export class DescriptorOp extends AioOp {
   isStream = false;
   /** Whether a write goes on until all of it is written, as write(2) on a blocking descriptor. */
   isWhole = false;
+  /** Whether the descriptor is one that does not block (O_NONBLOCK). */
+  isNonBlocking = false;
   /** Of a flush: whether it may leave out what fdatasync(2) does. */
   dataOnly = false;
   /** The kernel's I/O priority, as in `RingRequest.ioPriority`; 0 is the thread's own. */

@@ -1,5 +1,6 @@
 import { EBUSY, ENOSYS, probe, SystemError, threadRing } from '@biodone/uring';
 import type { DescriptorEngine } from './descriptor-engine.js';
+import { ThreadEngine } from './thread-engine.js';
 import { UringEngine } from './uring-engine.js';
 
 /** How requests on descriptors are done. */
@@ -8,31 +9,61 @@ export type EngineName = 'auto' | 'uring' | 'threads';
 let wanted: EngineName = 'auto';
 let uring: UringEngine | null = null;
 
-/** @throws SystemError EBUSY for another one than the one in use, ENOSYS */
+let threadsForFiles: ThreadEngine | null = null;
+let threadsForStreams: ThreadEngine | null = null;
+
+/** @throws SystemError EBUSY for another one than the one in use, ENOSYS for io_uring where there is none; RangeError ERR_OUT_OF_RANGE */
 export function chooseEngine(name: EngineName): void {
   if (name !== 'auto' && name !== 'uring' && name !== 'threads') {
     const message = `The value of "engine" is out of range. It must be 'auto', 'uring' or 'threads'. Received ${String(name)}`;
     throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
   }
-  if (name === 'uring' && !probe().available)
-    throw new SystemError(ENOSYS, 'io_uring_setup', undefined, probe().reason ?? undefined);
-  if (name === 'threads' && uring !== null)
-    throw new SystemError(EBUSY, 'configure', undefined, 'requests were made by io_uring already');
-  wanted = name;
+  const { available, reason } = probe();
+  if (name === 'uring' && !available) throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
+  const inUse = uring !== null ? 'uring' : threadsForFiles !== null || threadsForStreams !== null ? 'threads' : name;
+  if (name !== 'auto' && name !== inUse) {
+    throw new SystemError(EBUSY, 'configure', undefined, `requests were made by '${inUse}' already: choose before the first`);
+  }
+  if (name !== 'auto') wanted = name;
 }
 
 /** What does the requests on a file that is a stream, or is none. */
-export function engineOf(_isStream: boolean): DescriptorEngine {
-  if (uring === null || uring.ring.closing) uring = new UringEngine(threadRing());
-  return uring;
+export function engineOf(isStream: boolean): DescriptorEngine {
+  if (!usesThreads()) {
+    if (uring === null || uring.ring.closing) uring = new UringEngine(threadRing());
+    return uring;
+  }
+  if (isStream) {
+    threadsForStreams ??= new ThreadEngine(true);
+    return threadsForStreams;
+  }
+  threadsForFiles ??= new ThreadEngine(false);
+  return threadsForFiles;
 }
 
 /** From now on requests are gathered, until {@link releaseAll}. */
 export function gatherAll(): void {
-  engineOf(false).gather();
+  if (!usesThreads()) engineOf(false).gather();
+  threadsForStreams?.gather();
 }
 
 export function releaseAll(): void {
-  engineOf(false).release();
+  uring?.release();
+  threadsForFiles?.release();
+  threadsForStreams?.release();
 }
-void wanted;
+
+function usesThreads(): boolean {
+  if (wanted !== 'auto') return wanted === 'threads';
+  const { available, reason } = probe();
+  if (!available) warnOnce(`io_uring is not available, POSIX AIO uses service threads: ${reason}`);
+  return !available;
+}
+
+let warned = false;
+
+function warnOnce(message: string): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(message, { code: 'BIODONE_NO_IO_URING' });
+}

@@ -39,7 +39,8 @@ export function startOnDescriptor(op: DescriptorOp, fd: number, vnode: Vnode, fl
   op.begun = false;
   op.isStream = vnode.isStream;
   const isWrite = op.operation !== BLOCK_READ && op.operation !== BLOCK_FLUSH;
-  op.isWhole = vnode.isStream && isWrite && (flags & O_NONBLOCK) === 0;
+  op.isNonBlocking = (flags & O_NONBLOCK) !== 0;
+  op.isWhole = vnode.isStream && isWrite && !op.isNonBlocking;
   if (vnode.isStream) op.orderingKey = isWrite ? vnode.writes : vnode.reads;
   else op.orderingKey = isWrite && (flags & O_APPEND) !== 0 ? vnode.writes : null;
   // What goes on after its first part may find another file under the number by then.
