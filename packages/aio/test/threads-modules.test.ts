@@ -1,7 +1,8 @@
 import type { BlockDevice } from '@biodone/blockdev';
 import { expect, it, vi } from 'vitest';
+import { openAbortable } from './support/abort-driver.mjs';
 import { NOTHING, openGate } from './support/gate-driver.mjs';
-import { opOf, run, watch } from './support/service.js';
+import { abort, opOf, run, until, watch } from './support/service.js';
 
 // Threads start: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 60_000 });
@@ -21,5 +22,21 @@ it('refuse what is no list of modules', async () => {
   expect(() => watch(device, { modules: 'driver.mjs' as unknown as string[] })).toThrow(
     expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }),
   );
+  await device.close();
+});
+
+it('what a driver ends in an abort is told before its thread blocks again', async () => {
+  const { device, words } = openAbortable();
+  const modules = [new URL('./support/abort-driver.mjs', import.meta.url).href];
+  const { service } = watch(device, { modules });
+  const op = opOf();
+  const ended = run(service, op);
+  await until(() => Atomics.load(words, 1) === 1);
+  expect(abort(service, op)).toBe('in-progress');
+  // Once: it would block for ever the next time.
+  Atomics.store(words, 0, 1);
+  Atomics.notify(words, 0);
+  expect((await ended).error).toBe(125);
+  await service.close();
   await device.close();
 });
