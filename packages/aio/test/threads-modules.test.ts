@@ -31,12 +31,19 @@ it('what a driver ends in an abort is told before its thread blocks again', asyn
   const { service } = watch(device, { modules });
   const op = opOf();
   const ended = run(service, op);
-  await until(() => Atomics.load(words, 1) === 1);
+  // With another one under way the thread goes on waiting for that.
+  const other = opOf();
+  const otherEnded = run(service, other);
+  await until(() => Atomics.load(words, 1) === 2);
   expect(abort(service, op)).toBe('in-progress');
   // Once: it would block for ever the next time.
   Atomics.store(words, 0, 1);
   Atomics.notify(words, 0);
   expect((await ended).error).toBe(125);
+  abort(service, other);
+  Atomics.store(words, 0, 1);
+  Atomics.notify(words, 0);
+  expect((await otherEnded).error).toBe(125);
   await service.close();
   await device.close();
 });

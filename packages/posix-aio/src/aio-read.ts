@@ -8,7 +8,8 @@ import { submitOne } from './submit.js';
  * closing the descriptor does not matter to the request. As aio_read(3p).
  *
  * Reads of files run in parallel, in no promised order; what the page cache has may be read when the call returns. Reads of a stream follow one
- * another in the order of the calls, and are short as read(2) leaves them; `aio_offset` is not looked at there.
+ * another in the order of the calls, and are short as read(2) leaves them; `aio_offset` is not looked at there. They wait for something to come also
+ * where the descriptor does not block (O_NONBLOCK): nobody is blocked by that.
  *
  * A descriptor that is not open, or cannot be read, is told by `aio_error`, EBADF, not by this call; so is EOVERFLOW, where a regular
  * file goes on at an offset of 2^53 - 1, up to where numbers are exact.

@@ -14,7 +14,7 @@ export const ADDRESS = 2;
 /** In bytes; of a vector, its count of parts. */
 export const LENGTH = 3;
 export const OFFSET = 4;
-/** RWF_ flags of a write to a file; of a stream, {@link STREAM_WHOLE} and {@link STREAM_NONBLOCK}. */
+/** RWF_ flags of a write to a file; of a stream, 0 or {@link STREAM_WHOLE}. */
 export const FLAGS = 5;
 /** What came of it: the count of bytes, or a negative errno. */
 export const RESULT = 6;
@@ -30,8 +30,6 @@ export const COMMAND_FDATASYNC = 5;
 
 /** A write goes on until all of it is written. */
 export const STREAM_WHOLE = 1;
-/** The descriptor is one that does not block. */
-export const STREAM_NONBLOCK = 2;
 
 /** The drivers of service threads, by name: for files, which block, and for streams, which are polled. */
 export const FILE_COMMANDS = 'posix-aio-file';

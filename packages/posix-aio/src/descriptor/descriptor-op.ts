@@ -16,7 +16,7 @@ export class DescriptorOp extends AioOp {
   isStream = false;
   /** Whether a write goes on until all of it is written, as write(2) on a blocking descriptor. */
   isWhole = false;
-  /** Whether the descriptor is one that does not block (O_NONBLOCK). */
+  /** Whether it is a stream's that does not block (O_NONBLOCK). The operation waits all the same, and blocks nobody; a write may be short. */
   isNonBlocking = false;
   /** Of a flush: whether it may leave out what fdatasync(2) does. */
   dataOnly = false;

@@ -39,12 +39,12 @@ export function startOnDescriptor(op: DescriptorOp, fd: number, vnode: Vnode, fl
   op.begun = false;
   op.isStream = vnode.isStream;
   const isWrite = op.operation !== BLOCK_READ && op.operation !== BLOCK_FLUSH;
-  op.isNonBlocking = (flags & O_NONBLOCK) !== 0;
+  op.isNonBlocking = vnode.isStream && (flags & O_NONBLOCK) !== 0;
   op.isWhole = vnode.isStream && isWrite && !op.isNonBlocking;
   if (vnode.isStream) op.orderingKey = isWrite ? vnode.writes : vnode.reads;
   else op.orderingKey = isWrite && (flags & O_APPEND) !== 0 ? vnode.writes : null;
-  // What goes on after its first part may find another file under the number by then.
-  const holds = vnode.engine.holdsAll || op.isWhole || (op.orderingKey?.pending ?? 0) > 0;
+  // What goes on after its first part, or is polled first, may find another file under the number by then.
+  const holds = vnode.engine.holdsAll || op.isWhole || op.isNonBlocking || (op.orderingKey?.pending ?? 0) > 0;
   if (holds && !hold(op)) return 11;
   const refused = vnode.pool.submit(op);
   if (refused !== 0) letGo(op);

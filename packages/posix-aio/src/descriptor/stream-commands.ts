@@ -11,7 +11,6 @@ import {
   OPCODE,
   RESULT,
   STREAM_COMMANDS,
-  STREAM_NONBLOCK,
   STREAM_WHOLE,
 } from './command.js';
 import { CommandDriver } from './command-driver.js';
@@ -119,7 +118,7 @@ function attempt(io: BlockIo, ready: boolean): boolean {
     const moved = numbers[at + MOVED] as number;
     const result = move(numbers, at, opcode, moved, ready);
     if (result === -EINTR) continue;
-    if (result === -EAGAIN && (flags & STREAM_NONBLOCK) === 0) return false;
+    if (result === -EAGAIN) return moved > 0 && (flags & STREAM_WHOLE) === 0 ? end(io, moved) : false;
     if (result < 0 || isRead(opcode)) return end(io, result < 0 && moved > 0 ? moved : result);
     numbers[at + MOVED] = moved + result;
     if ((flags & STREAM_WHOLE) === 0 || moved + result >= (numbers[at + LENGTH] as number)) return end(io, moved + result);

@@ -26,7 +26,6 @@ import {
   OFFSET,
   OPCODE,
   RESULT,
-  STREAM_NONBLOCK,
   STREAM_WHOLE,
 } from './command.js';
 import { numbersOf } from './command-numbers.js';
@@ -145,7 +144,7 @@ class Command extends AioOp {
     numbers[at + ADDRESS] = vector !== null ? vector.address : (op.buffer?.address ?? 0) + op.bufferOffset;
     numbers[at + LENGTH] = vector !== null ? vector.count : op.lengthBytes;
     numbers[at + OFFSET] = op.offset;
-    numbers[at + FLAGS] = op.isStream ? streamFlags(op) : (op.flags & BLOCK_FUA) === 0 ? 0 : RWF_DSYNC;
+    numbers[at + FLAGS] = op.isStream ? (op.isWhole ? STREAM_WHOLE : 0) : (op.flags & BLOCK_FUA) === 0 ? 0 : RWF_DSYNC;
     numbers[at + RESULT] = 0;
     numbers[at + MOVED] = 0;
   }
@@ -155,8 +154,4 @@ function opcodeOf({ operation, vector, dataOnly }: DescriptorOp): number {
   if (operation === BLOCK_FLUSH) return dataOnly ? COMMAND_FDATASYNC : COMMAND_FSYNC;
   if (operation === BLOCK_READ) return vector === null ? COMMAND_READ : COMMAND_READV;
   return vector === null ? COMMAND_WRITE : COMMAND_WRITEV;
-}
-
-function streamFlags(op: DescriptorOp): number {
-  return (op.isWhole ? STREAM_WHOLE : 0) | (op.isNonBlocking ? STREAM_NONBLOCK : 0);
 }

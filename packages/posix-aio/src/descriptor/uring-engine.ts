@@ -1,6 +1,7 @@
 import { type AbortVerdict, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, biodone } from '@biodone/blockdev';
 import {
   cancelSync,
+  EAGAIN,
   EBADF,
   ECANCELED,
   EINTR,
@@ -8,8 +9,11 @@ import {
   ENOENT,
   type FileTarget,
   type IoBuffer,
+  POLLIN,
+  POLLOUT,
   prepareFdatasync,
   prepareFsync,
+  preparePollAdd,
   prepareRead,
   prepareReadv,
   prepareWrite,
@@ -107,6 +111,8 @@ class DescriptorRequest extends RingRequest {
   /** Whether somebody wants it to end: then it does not go on where the kernel has left off. */
   ending = false;
   readonly #op: DescriptorOp;
+  /** Whether it waits until a stream that does not block has something, or room: the kernel polls those of most kinds by itself. */
+  #polling = false;
   /** Which transfer of one part of memory the fields say already, on a bare descriptor; -1 for none. */
   #prepared = -1;
 
@@ -119,6 +125,7 @@ class DescriptorRequest extends RingRequest {
   begin(): void {
     const op = this.#op;
     this.ending = false;
+    this.#polling = false;
     if (op.operation === this.#prepared && op.held === null && op.vector === null && op.flags === 0) this.#prepareAgain(op);
     else this.#prepare(op);
     this.#start();
@@ -126,13 +133,32 @@ class DescriptorRequest extends RingRequest {
 
   override complete(result: number): void {
     const op = this.#op;
-    if (result >= 0) op.transferredBytes += result;
-    const isOver = result <= 0 || !op.isWhole || op.transferredBytes >= op.lengthBytes || op.operation !== BLOCK_WRITE;
-    if (isOver || this.ending) this.#finish(op, result);
-    else {
-      this.#prepare(op);
+    if (op.isStream && !this.ending && this.#goesOn(op, result)) {
       this.#start();
+      return;
     }
+    if (result > 0) op.transferredBytes += result;
+    this.#finish(op, result);
+  }
+
+  /** Whether there is more to do for a stream, which is prepared then. */
+  #goesOn(op: DescriptorOp, result: number): boolean {
+    if (this.#polling) {
+      this.#polling = false;
+      if (result < 0) return false;
+      this.#prepare(op);
+      return true;
+    }
+    if (result === -EAGAIN && op.isNonBlocking && op.held !== null) {
+      this.#polling = true;
+      this.#prepared = -1;
+      preparePollAdd(this, op.held, op.operation === BLOCK_READ ? POLLIN : POLLOUT);
+      return true;
+    }
+    if (result <= 0 || !op.isWhole || op.transferredBytes + result >= op.lengthBytes) return false;
+    op.transferredBytes += result;
+    this.#prepare(op);
+    return true;
   }
 
   /** Ends it without the kernel, later. */
