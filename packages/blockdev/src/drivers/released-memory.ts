@@ -7,6 +7,8 @@ interface Transferable {
 
 /** How much is given back at a time where that takes a message, which costs as much as the encryption of a sector. */
 const BATCH_BYTES = 65536;
+/** What is smaller is left to the collector there: its share of the message would cost more than it saves. */
+const WORTH_BYTES = 1024;
 
 /**
  * Gives the memory of byte arrays back that nobody needs any more, before the garbage collector finds them.
@@ -26,6 +28,7 @@ export class ReleasedMemory {
       transfer.call(buffer, 0);
       return;
     }
+    if (byteLength < WORTH_BYTES) return;
     this.#buffers.push(buffer);
     this.#bytes += byteLength;
     if (this.#bytes >= BATCH_BYTES) this.#release();
