@@ -1,10 +1,16 @@
 import { ECANCELED } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
-import type { BlockIo } from '../block-io.js';
+import type { AbortVerdict, BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import type { HalfState } from './mirror-assembly.js';
 import { labelOffset } from './mirror-label.js';
-import type { PlainReads } from './plain-reads.js';
+
+/** Reads that one half does alone: see PlainReads. */
+export interface HalfReads {
+  start(io: BlockIo): void;
+  abort(parent: BlockIo): AbortVerdict | undefined;
+  abandon(): void;
+}
 
 /** One of the devices that hold the same data. */
 export class MirrorHalf {
@@ -22,7 +28,7 @@ export class MirrorHalf {
   /** Where the last read ended, for halves where distance costs time. */
   readEnd = 0;
   /** The reads that it does alone; null before the first. */
-  plain: PlainReads | null = null;
+  plain: HalfReads | null = null;
   /** Stops listening to the device. */
   unwatch: () => void = () => {};
   /** The mirror's own requests to it: labels, copies, and what makes them stable. */

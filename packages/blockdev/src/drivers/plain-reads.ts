@@ -2,13 +2,13 @@ import { biodone } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import type { AbortVerdict, BlockIo } from '../block-io.js';
 import { type WholeOwner, WholeRequests } from '../whole-requests.js';
-import type { MirrorHalf } from './mirror-half.js';
+import type { HalfReads, MirrorHalf } from './mirror-half.js';
 
 /** Takes over a read of which a half could not read all. `aborted` says whether somebody wants it to end. */
 export type TakeOver = (parent: BlockIo, half: MirrorHalf, error: number, transferredBytes: number, aborted: boolean) => void;
 
 /** Reads of a mirror that one half does, as almost all. What fails goes to those who ask the others. */
-export class PlainReads implements WholeOwner {
+export class PlainReads implements HalfReads, WholeOwner {
   readonly #half: MirrorHalf;
   readonly #requests: WholeRequests;
   readonly #takeOver: TakeOver;
