@@ -240,7 +240,7 @@ export class AioServiceClass {
   }
 
   /**
-   * Blocks until an operation of any pool completes, and delivers what has. A thread can sleep for one pool only: while several have operations under
+   * Blocks until an operation of any pool completes, and delivers what has. A thread can sleep for one device only: while several have operations under
    * way, it sleeps for each in turn, a millisecond at a time.
    *
    * @param timeoutMs how long at most; `Infinity` for no limit

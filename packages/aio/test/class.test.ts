@@ -2,6 +2,7 @@ import {
   AioFile,
   AioOp,
   AioServiceClass,
+  type AioServicePool,
   EAGAIN,
   EBADF,
   OrderingKey,
@@ -846,4 +847,22 @@ describe('a class is used as a pool', () => {
 it('a class’s operations are those of a read until told otherwise', () => {
   const { target } = makeClass(1);
   expect(target.allocate().operation).toBe(BLOCK_READ);
+});
+
+it('a pool with room takes what has become the next operation of another one’s queue by a new discipline', () => {
+  const { target, manuals, log } = makeClass(2, { inFlightMax: 1, balance: 'round-robin' });
+  const orderingKey = new OrderingKey();
+  for (const name of ['a', 'b']) start(target, log, name);
+  start(target, log, 'key', { operation: BLOCK_WRITE, offset: 4096, orderingKey });
+  start(target, log, 'd');
+  const last = start(target, log, 'last', { offset: 0 });
+  manuals[1]?.complete();
+  manuals[1]?.complete();
+  // What has a key stays, and this one is behind it.
+  expect([starts(manuals), log]).toEqual([
+    [1, 0],
+    ['b', 'd'],
+  ]);
+  (target.pools[0] as AioServicePool).discipline = 'disksort';
+  expect([starts(manuals), last.owner]).toEqual([[1, 1], target.pools[1]]);
 });
