@@ -12,6 +12,8 @@ import { memoryBytesOf } from './usable.js';
 export class ClassRouter implements BatchTarget {
   /** How many operations no pool has had room for. */
   refused = 0;
+  /** Whether a completion was reaped by submitting its operation again, perhaps elsewhere: its pool has room then. */
+  #reaped = false;
   readonly #pools: readonly AioServicePool[];
   readonly #balance: Balance;
   readonly #peers: PoolPeers;
@@ -37,8 +39,16 @@ export class ClassRouter implements BatchTarget {
     return refused === 0 ? 0 : this.#submitElsewhere(op, pool, refused);
   }
 
+  /** Behind what was submitted, which comes first: room that it has left is for what waits in other pools. */
+  settle(): void {
+    if (!this.#reaped) return;
+    this.#reaped = false;
+    this.#peers.level();
+  }
+
   /** What is wrong with how the caller uses an operation: 0, EALREADY or EINVAL. What has not been reaped is reaped by this. */
   misuse(op: AioOp): number {
+    if (op.phase === AIO_UNREAPED) this.#reaped = true;
     return this.poolOf(op).misuse(op);
   }
 
@@ -68,7 +78,10 @@ export class ClassRouter implements BatchTarget {
     const owner = op.owner as AioServicePool | null;
     if (owner === null || owner.peers !== this.#peers) return;
     // What is reaped by submitting it again belongs to its pool until then.
-    if (op.phase === AIO_UNREAPED) owner.reapOne(op);
+    if (op.phase === AIO_UNREAPED) {
+      owner.reapOne(op);
+      this.#reaped = true;
+    }
     if (op.phase === AIO_IDLE) op.owner = pool;
   }
 

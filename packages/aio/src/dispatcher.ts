@@ -450,6 +450,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   protected set queueDiscipline(queue: QueueDiscipline) {
     moveQueue(this.#queue, queue);
     this.#queue = queue;
+    // Another operation may be the next, which another pool can have.
+    this.peers?.level();
   }
 
   /** Asks for the end of an operation. @param severs whether those behind it in its chain are to end too, whatever comes of it. @internal */

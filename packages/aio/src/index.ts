@@ -49,5 +49,7 @@ export type { ServiceWorker, SpawnServiceThread } from './service-worker.js';
 export { PoolCloseError } from './teardown.js';
 export type { ServiceThreadsOptions } from './threads/options.js';
 export type { ServiceThreadStatus, ServiceThreadsStatistics } from './threads/statistics.js';
+export { SteppedThread, steppedThreads } from './threads/stepped-threads.js';
 export type { ServiceMessage, ServiceThreadData, VectorHandle } from './threads/thread-data.js';
+export type { ThreadStep } from './threads/thread-server.js';
 export type { AioCancelMessage, AioCompleteMessage, AioMessage, AioStartMessage } from './tracing.js';

@@ -112,6 +112,7 @@ export class AioServiceClass {
    */
   submit(op: AioOp): SubmitResult {
     const answer = this.#router.submit(op);
+    this.#router.settle();
     if (answer === EINVAL) throw elsewhere();
     return answer as SubmitResult;
   }
@@ -126,7 +127,9 @@ export class AioServiceClass {
    * @returns and throws as there
    */
   submitAll(ops: readonly AioOp[], verdicts: Verdicts | null = null): number {
-    return submitBatch(ops, verdicts, this.#router);
+    const taken = submitBatch(ops, verdicts, this.#router);
+    this.#router.settle();
+    return taken;
   }
 
   /** As {@link AioServicePool.read}. */
@@ -240,7 +243,7 @@ export class AioServiceClass {
   }
 
   /**
-   * Blocks until an operation of any pool completes, and delivers what has. A thread can sleep for one pool only: while several have operations under
+   * Blocks until an operation of any pool completes, and delivers what has. A thread can sleep for one device only: while several have operations under
    * way, it sleeps for each in turn, a millisecond at a time.
    *
    * @param timeoutMs how long at most; `Infinity` for no limit

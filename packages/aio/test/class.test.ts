@@ -2,6 +2,7 @@ import {
   AioFile,
   AioOp,
   AioServiceClass,
+  type AioServicePool,
   EAGAIN,
   EBADF,
   OrderingKey,
@@ -847,3 +848,47 @@ it('a class’s operations are those of a read until told otherwise', () => {
   const { target } = makeClass(1);
   expect(target.allocate().operation).toBe(BLOCK_READ);
 });
+
+it('a pool with room takes what has become the next operation of another one’s queue by a new discipline', () => {
+  const { target, manuals, log } = makeClass(2, { inFlightMax: 1, balance: 'round-robin' });
+  const orderingKey = new OrderingKey();
+  for (const name of ['a', 'b']) start(target, log, name);
+  start(target, log, 'key', { operation: BLOCK_WRITE, offset: 4096, orderingKey });
+  start(target, log, 'd');
+  const last = start(target, log, 'last', { offset: 0 });
+  manuals[1]?.complete();
+  manuals[1]?.complete();
+  // What has a key stays, and this one is behind it.
+  expect([starts(manuals), log]).toEqual([
+    [1, 0],
+    ['b', 'd'],
+  ]);
+  (target.pools[0] as AioServicePool).discipline = 'disksort';
+  expect([starts(manuals), last.owner]).toEqual([[1, 1], target.pools[1]]);
+});
+
+it.each(['submit', 'submitAll'] as const)(
+  'a pool takes what waits elsewhere when its completion is reaped by %s to another pool',
+  (call) => {
+    // The second pool is full by what nobody has reaped.
+    const manuals = [openManual(), openManual()];
+    const pools = manuals.map(({ device }, index) => ({ device, depth: index === 0 ? 8 : 1, inFlightMax: 1 }));
+    const target = new AioServiceClass(pools, { sameData: true, balance: 'round-robin' });
+    const log: string[] = [];
+    start(target, log, 'a');
+    const op = start(target, log, 'b');
+    op.callback = queueCompletion;
+    for (const name of ['c', 'd']) start(target, log, name);
+    manuals[1]?.complete();
+    expect([starts(manuals), loads(target), target.unreapedCount]).toEqual([[1, 0], [3, 0], 1]);
+    // Its key belongs to the first pool.
+    op.orderingKey = new OrderingKey();
+    op.orderingKey.home = target.pools[0] as AioServicePool;
+    op.callback = () => {};
+    expect(call === 'submit' ? target.submit(op) : target.submitAll([op])).toBe(call === 'submit' ? 0 : 1);
+    expect([starts(manuals), loads(target)]).toEqual([
+      [1, 1],
+      [3, 1],
+    ]);
+  },
+);

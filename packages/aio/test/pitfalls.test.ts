@@ -1,10 +1,10 @@
 // One test for each pitfall that asynchronous I/O is known for, and for each defect read in NetBSD's implementation of 2025 (NB), that can happen
-// in this layer. Those of control blocks and lists of them (aiocb, lio_listio) are posix-aio's; those of split requests, blockdev's.
+// in this layer. Those of control blocks are posix-aio's: pitfall 8, NB-5, NB-8, NB-10, NB-11.
 
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { AioFile, AioOp, AioServicePool, EAGAIN, EBADF, OrderingKey, queueCompletion } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, IO_DONE, openFile, openMem, openNull } from '@biodone/blockdev';
-import { ECANCELED, EINVAL, IoBuffer, probe } from '@biodone/uring';
+import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, IO_DONE, openConcat, openFile, openMem, openNull } from '@biodone/blockdev';
+import { EALREADY, ECANCELED, EINVAL, EIO, ENOSPC, IoBuffer, probe } from '@biodone/uring';
 import { afterAll, describe, expect, it } from 'vitest';
 import { BLOCK_BYTES, makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
@@ -195,6 +195,26 @@ describe('pitfall 9, NB-14: timeouts', () => {
   });
 });
 
+describe('pitfall 10: lists of operations', () => {
+  it('may be empty, hold bad ones, and complete while they are submitted: each member ends once, later', async () => {
+    const device = openNull();
+    const pool = new AioServicePool(device, { inFlightMax: 1 });
+    let inside = false;
+    const ends: string[] = [];
+    const make = (name: string): AioOp =>
+      fill(new AioOp(), { callback: ({ error }) => void ends.push(`${name}:${error}${inside ? ' inside' : ''}`) });
+    const [a, b, c] = [make('a'), make('b'), make('c')];
+    const verdicts: number[] = [];
+    inside = true;
+    expect([pool.submitAll([]), pool.submitAll([a, null as unknown as AioOp, b, a, c], verdicts)]).toEqual([0, 3]);
+    inside = false;
+    expect(verdicts).toEqual([0, EINVAL, 0, EALREADY, 0]);
+    await settled();
+    expect(ends).toEqual(['a:0', 'b:0', 'c:0']);
+    expect(pool.inFlight).toBe(0);
+  });
+});
+
 describe('pitfall 11, NB-15: cancelling what runs', () => {
   it('asks the driver, says that it runs, and reports what was moved and not ECANCELED', () => {
     const manual = openManual();
@@ -318,6 +338,21 @@ describe('pitfall 16: the synchronous mode', () => {
     const op = fill(pool.allocate(), { ...write, orderingKey, lengthBytes: 50, callback: null });
     pool.submit(op);
     expect([log, op.offset, op.error, op.transferredBytes, pool.stats().submitted]).toEqual([['first'], 100, 0, 50, 1]);
+  });
+});
+
+describe('pitfall 17: layered errors', () => {
+  it('tell the lowest offset that has failed, and what was moved before it', async () => {
+    const [one, two] = [openManual({ polled: false }), openManual({ polled: false })];
+    const pool = new AioServicePool(openConcat([one.device, two.device]));
+    // From the last bytes of the one to the first of the other, which fails first.
+    const log: string[] = [];
+    const op = start(pool, log, 'both', { offset: 2 ** 40 - 512, lengthBytes: 1024 });
+    two.complete(undefined, ENOSPC, 0);
+    expect([log, op.submitted]).toEqual([[], true]);
+    one.complete(undefined, EIO, 100);
+    await settled();
+    expect([log, op.transferredBytes]).toEqual([[`both:${EIO}`], 100]);
   });
 });
 

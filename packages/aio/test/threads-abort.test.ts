@@ -104,3 +104,28 @@ describe('abort of an operation with service threads', () => {
     closeSync(fd);
   });
 });
+
+describe.skipIf(!available)('one service thread', () => {
+  it('has many operations under way, and is blocked by none of them', async () => {
+    const fifo = join(folder.path, 'many');
+    execFileSync('mkfifo', [fifo]);
+    const fd = openSync(fifo, 'r+');
+    const device: BlockDevice = wrapDescriptor(fd);
+    const { service, workers } = watch(device, { threads: 1 });
+    const ops = Array.from({ length: 8 }, () => opOf());
+    const done = ops.map((op) => run(service, op));
+    service.flush();
+    await until(() => service.statistics().threads[0]?.state === 'in kernel');
+    // The last one has been started too, since it is ended while all others go on.
+    const [last] = ops.slice(-1) as [(typeof ops)[0]];
+    expect(abort(service, last)).toBe('in-progress');
+    expect((await (done.at(-1) as (typeof done)[0])).error).toBe(ECANCELED);
+    expect(ops.slice(0, -1).map(({ completions }) => completions)).toEqual(new Array(7).fill(0));
+    for (const op of ops.slice(0, -1)) abort(service, op);
+    expect((await Promise.all(done)).map(({ error }) => error)).toEqual(new Array(8).fill(ECANCELED));
+    expect(workers.length).toBe(1);
+    await service.close();
+    await device.close();
+    closeSync(fd);
+  });
+});

@@ -9,7 +9,7 @@ const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 
 console.log(`aio simulation: BIODONE_SEED=${seed}`);
 
 it(`${SCHEDULES} random schedules of pools: each operation completes once, in order, as was said, and nothing waits for nothing`, {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   let operations = 0;
   const onSchedule = (_index: number, result: { readonly operations: number }): void => {

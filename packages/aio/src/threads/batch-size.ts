@@ -11,13 +11,19 @@ export class BatchSize {
   /** How long each operation of the last batch took, in nanoseconds. */
   paceNs = 0;
   #beganMs = 0;
+  readonly #now: () => number;
+
+  /** @param now the clock, in milliseconds */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   begin(): void {
-    this.#beganMs = performance.now();
+    this.#beganMs = this.#now();
   }
 
   end(count: number): void {
-    const eachMs = (performance.now() - this.#beganMs) / count;
+    const eachMs = (this.#now() - this.#beganMs) / count;
     const paceNs = Math.min(1e9, Math.round(eachMs * 1e6));
     this.paceNs = this.paceNs === 0 ? paceNs : Math.min(paceNs, Math.ceil(this.paceNs * 1.25));
     const fits = Math.max(1, Math.min(BatchSize.MAX, Math.floor(BATCH_MS / eachMs)));

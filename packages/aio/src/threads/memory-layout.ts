@@ -48,6 +48,9 @@ export const THREAD_PACE = 7;
 /** The errno of what it dies of; 0 if that has none. */
 export const THREAD_ERRNO = 8;
 
+/** How often somebody has signalled its condition. Under the lock. */
+export const THREAD_SIGNALS = 9;
+
 /** There is no such thread. */
 export const THREAD_ABSENT = 0;
 export const THREAD_STARTING = 1;

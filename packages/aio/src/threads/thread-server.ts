@@ -42,6 +42,29 @@ const IN_KERNEL_MS = 250;
 /** How many completions a thread keeps before it pushes them: so the pool's thread gets on with them while this one does the rest. */
 const COMPLETED_MAX = 16;
 
+/** Where a service thread can be stopped by whoever runs it by its {@link ThreadServer.steps}, or die. */
+export type ThreadStep =
+  /** It has operations, of which none is begun. */
+  | 'taken'
+  /** It is about to begin one. */
+  | 'begin'
+  /** It has completed some, and has not told of them. */
+  | 'completed'
+  /** It has nothing to do but to wait for its device. */
+  | 'device'
+  /** It sleeps until it is signalled, or for {@link ThreadServer.sleepMs}, and owns the lock, which the sleep lets go of. It is told whether it was signalled. */
+  | 'sleep';
+
+/** What is other in a thread that is none: see `steppedThreads`. */
+export interface ThreadSurroundings {
+  /** The clock by which it takes more or fewer operations at a time, in milliseconds. */
+  readonly now: () => number;
+  /** Whether it is a thread of its own, with a number, a CPU and a ring. */
+  readonly isThread: boolean;
+}
+
+const REAL: ThreadSurroundings = { now: () => performance.now(), isThread: true };
+
 /**
  * What a service thread does: it takes operations from the pool's submission queue, starts them on its own channel of the device, and pushes them
  * on the list of completed ones. It serves many at once, and nothing that it calls waits for one of them, but for the device itself, where that
@@ -57,7 +80,8 @@ export class ThreadServer {
   readonly #waker: RingWaker | null;
   /** Whether the device does what it is asked for in the call, so that nothing is ever under way here. */
   readonly #blocking: boolean;
-  readonly #batch = new BatchSize();
+  readonly #batch: BatchSize;
+  readonly #isStepped: boolean;
   /** Index of this thread's words. */
   readonly #at: number;
   readonly #taken: Int32Array;
@@ -68,21 +92,27 @@ export class ThreadServer {
   #inFlight = 0;
   readonly #completed: CompletedList;
   #ended = false;
+  /** How long it sleeps at most, when it does. */
+  sleepMs = 0;
 
   /** @throws what the channel of the device cannot be opened with: the thread ends by that */
-  constructor(data: ServiceThreadData, port: MessagePort) {
+  constructor(data: ServiceThreadData, port: MessagePort, { now, isThread }: ThreadSurroundings = REAL) {
     this.#data = data;
+    this.#batch = new BatchSize(now);
+    this.#isStepped = !isThread;
     this.#memory = new ServiceMemory(data.memory);
     const { words, size } = this.#memory;
     this.#at = this.#memory.threadAt(data.index);
     this.#completed = new CompletedList(this.#memory, data.ownerFd);
     this.#pending = this.#memory.pending[data.index] as KCondvar;
-    words[this.#at + THREAD_TASK] = taskNumber();
-    process.once('exit', () => this.#tellDeath());
-    words[this.#at + THREAD_CPU] = bind(data.cpu);
+    if (isThread) {
+      words[this.#at + THREAD_TASK] = taskNumber();
+      process.once('exit', () => this.#tellDeath());
+      words[this.#at + THREAD_CPU] = bind(data.cpu);
+    }
     this.#objects = new ThreadObjects(this.#memory, port, data.known, data.messages);
     // A thread that blocks in the kernel needs no event loop to hear of completions.
-    this.#ring = data.eventFd >= 0 && probe().available ? threadRing({ eventLoop: false }) : null;
+    this.#ring = isThread && data.eventFd >= 0 && probe().available ? threadRing({ eventLoop: false }) : null;
     this.#waker = this.#ring === null ? null : new RingWaker(this.#ring, data.eventFd);
     this.#device = attachDevice(data.device);
     this.#blocking = this.#device.capabilities.progress !== 'any';
@@ -92,18 +122,33 @@ export class ThreadServer {
 
   /** Serves until the pool is closed, or there has been nothing to do for a while. */
   async run(): Promise<void> {
+    const steps = this.steps();
+    for (let step = steps.next(); step.done !== true; ) {
+      if (step.value === 'device') this.#device.wait(IN_KERNEL_MS);
+      step = steps.next(step.value === 'sleep' && this.#pending.timedWait(this.#memory.lock, this.sleepMs));
+    }
+    if (this.#memory.words[CLOSED] === EXITING) return;
+    await this.close();
+  }
+
+  /** The same, step by step. Nobody but the next step may be run while it is stopped at `'sleep'`, until the lock has been let go of. */
+  *steps(): Generator<ThreadStep, void, boolean> {
     const { words } = this.#memory;
     // Pairs with the wait in ThreadKeeper.awaitStart().
     Atomics.add(words, STARTED, 1);
     Atomics.notify(words, STARTED);
-    while (this.#take()) {
-      if (this.#takenCount > 0) this.#start();
+    while (yield* this.#take()) {
+      if (this.#takenCount > 0) yield* this.#start();
       // What an abort has completed is told before this thread blocks.
-      else if (this.#inFlight > 0 && this.#completed.count === 0) this.#device.wait(IN_KERNEL_MS);
+      else if (this.#inFlight > 0 && this.#completed.count === 0) yield 'device';
+      if (this.#isStepped) yield 'completed';
       this.#completed.push(this.#batch.paceNs);
     }
     this.#ended = true;
-    if (words[CLOSED] === EXITING) return;
+  }
+
+  /** Closes its channel, when it has nothing any more. */
+  async close(): Promise<void> {
     await this.#device.close();
     this.#waker?.close();
     this.#ring?.closeSync();
@@ -113,7 +158,7 @@ export class ThreadServer {
    * Takes operations; sleeps if there are none and none are under way. With some under way and none to take, it says that this thread is about to
    * block in the kernel. Returns false when this thread is to end.
    */
-  #take(): boolean {
+  *#take(): Generator<ThreadStep, boolean, boolean> {
     const memory = this.#memory;
     const { words } = memory;
     if (this.#inFlight > 0) this.#waker?.arm();
@@ -122,7 +167,7 @@ export class ThreadServer {
     words[this.#at + THREAD_STATE] = THREAD_RUNNING;
     while (memory.submissions === 0 && this.#inFlight === 0 && words[CLOSED] === 0) {
       this.#completed.tell();
-      if (this.#sleep()) continue;
+      if (yield* this.#sleep()) continue;
       words[this.#at + THREAD_STATE] = THREAD_LEAVING;
       memory.lock.exit();
       return false;
@@ -147,25 +192,28 @@ export class ThreadServer {
   }
 
   /** Sleeps on `pending`. Returns false if nothing came for so long that this thread may end. Owns the lock before and after. */
-  #sleep(): boolean {
+  *#sleep(): Generator<ThreadStep, boolean, boolean> {
     const memory = this.#memory;
     const { words } = memory;
     const { idleMs, threadsMin } = this.#data;
     const mayEnd = memory.alive > threadsMin;
     words[this.#at + THREAD_STATE] = THREAD_IDLE;
-    const woken = this.#pending.timedWait(memory.lock, mayEnd ? idleMs : Number.POSITIVE_INFINITY);
+    this.sleepMs = mayEnd ? idleMs : Number.POSITIVE_INFINITY;
+    const woken = yield 'sleep';
     if (memory.lock.ownerDied()) memory.repair();
     words[this.#at + THREAD_STATE] = THREAD_RUNNING;
     words[this.#at + THREAD_WAKE_UPS] = (words[this.#at + THREAD_WAKE_UPS] as number) + 1;
     return woken || memory.submissions > 0 || words[CLOSED] !== 0 || memory.alive <= threadsMin;
   }
 
-  #start(): void {
+  *#start(): Generator<ThreadStep, void, boolean> {
     const count = this.#takenCount;
     this.#takenCount = 0;
+    if (this.#isStepped) yield 'taken';
     this.#objects.receive();
     this.#batch.begin();
     for (let index = 0; index < count; index++) {
+      if (this.#isStepped) yield 'begin';
       this.#begin(this.#taken[index] as number);
       if (this.#completed.count >= COMPLETED_MAX) this.#completed.push(this.#batch.paceNs);
     }

@@ -1,6 +1,6 @@
 import { wakeRing } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
-import { THREAD_IDLE, THREAD_PACE, THREAD_RUNNING } from './memory-layout.js';
+import { THREAD_IDLE, THREAD_PACE, THREAD_RUNNING, THREAD_SIGNALS } from './memory-layout.js';
 
 // All of these are for who owns the lock: without it the eventfd of a thread that ends could be closed, and its number be another file's.
 
@@ -33,6 +33,7 @@ export function wakeHelper(memory: ServiceMemory, isDue: boolean): number {
 function wakeOne(memory: ServiceMemory): boolean {
   for (let thread = 0; thread < memory.threads; thread++) {
     if (memory.stateOf(thread) !== THREAD_IDLE) continue;
+    noteSignal(memory, thread);
     memory.pending[thread]?.signal();
     return true;
   }
@@ -40,9 +41,15 @@ function wakeOne(memory: ServiceMemory): boolean {
   return false;
 }
 
+function noteSignal(memory: ServiceMemory, thread: number): void {
+  const index = memory.threadAt(thread) + THREAD_SIGNALS;
+  memory.words[index] = ((memory.words[index] as number) + 1) | 0;
+}
+
 /** Wakes all threads. The caller owns the lock. */
 export function wakeAll(memory: ServiceMemory): void {
   for (let thread = 0; thread < memory.threads; thread++) {
+    noteSignal(memory, thread);
     memory.pending[thread]?.broadcast();
     wakeFromKernel(memory, thread);
   }

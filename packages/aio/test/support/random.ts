@@ -2,6 +2,11 @@
 export function seededRandom(what: string): (below: number) => number {
   const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
   console.log(`${what}: BIODONE_SEED=${seed}`);
+  return randomFrom(seed);
+}
+
+/** The same from a seed that is known. */
+export function randomFrom(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {
     // The generator mulberry32.

@@ -44,6 +44,17 @@ export class VirtualTimers implements BlockTimers {
     await settled();
   }
 
+  /** The same at once, with nothing else in between. */
+  fire(delayMs: number): void {
+    const until = this.nowMs + delayMs;
+    for (let next = this.#first(); next !== null && next.atMs <= until; next = this.#first()) {
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      this.#timers.delete(next);
+      next.callback();
+    }
+    this.nowMs = until;
+  }
+
   #first(): Timer | null {
     return [...this.#timers].reduce<Timer | null>((best, one) => (best === null || one.atMs < best.atMs ? one : best), null);
   }

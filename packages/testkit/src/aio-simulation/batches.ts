@@ -34,7 +34,8 @@ export class Batches {
     this.#ledger.note('taken', taken, [...verdicts].join());
     if (taken !== [...verdicts].filter((verdict) => verdict === 0).length)
       this.#ledger.fault(`submitAll took ${taken}, and the verdicts are ${[...verdicts].join()}`);
-    const answers = groups.map((group) => this.#settle(target, group, verdicts, all.indexOf(group[0] as Submission)));
+    const answers = groups.map((group) => this.#check(target, group, verdicts, all.indexOf(group[0] as Submission)));
+    for (const [index, group] of groups.entries()) this.#settle(target, group, answers[index] as number);
     if (only !== null && !only.includes(answers[0] as number))
       this.#ledger.fault(`submitAll answered ${answers[0]} instead of ${only.join(' or ')}`);
   }
@@ -66,20 +67,26 @@ export class Batches {
     return members;
   }
 
+  #settle(target: SimulatedPool, group: readonly Submission[], answer: number): void {
+    if (answer === EAGAIN && group.length > 1) target.refused += 1;
+    for (const submission of group) this.#operations.accept(target, submission, answer);
+  }
+
   /** All of a chain is taken, or nothing. Returns the answer. */
-  #settle(target: SimulatedPool, group: readonly Submission[], verdicts: readonly number[], at: number): number {
+  #check(target: SimulatedPool, group: readonly Submission[], verdicts: readonly number[], at: number): number {
     const [answer = -1, ...others] = group.map((_, index) => verdicts[at + index] as number);
     if (others.some((other) => other !== answer)) this.#ledger.fault(`a chain was answered ${answer},${others.join()}`);
     if (![0, EAGAIN, EBADF, EINVAL].includes(answer)) this.#ledger.fault(`submitAll answered ${answer}`);
     if ((answer === EBADF) !== target.pool.closed) this.#ledger.fault(`submitAll answered ${answer}`);
-    if (answer === EAGAIN && group.length > 1) target.refused += 1;
-    for (const submission of group) this.#operations.accept(target, submission, answer);
-    // Since then there can only be less.
+    if (answer === EAGAIN && this.#mayHaveRoom(target, group)) this.#ledger.fault('submitAll answered EAGAIN, and there is room');
+    return answer;
+  }
+
+  /** Whether there is room after the call for what had none in it. Meanwhile there can only have come more, and nothing has been given back. */
+  #mayHaveRoom(target: SimulatedPool, group: readonly Submission[]): boolean {
     const bytes = group.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     const isFree = group.every(({ key }) => key === null) || target.pools.length === 1;
-    if (answer === EAGAIN && isFree && target.hasRoom(bytes, group.length))
-      this.#ledger.fault('submitAll answered EAGAIN, and there is room');
-    return answer;
+    return isFree && target.hasRoom(bytes, group.length);
   }
 
   /** What a batch of one chain, or one operation, may be answered with. */
