@@ -407,7 +407,7 @@ export function testTransfers(): void {
       }
     });
 
-    test('a descriptor’s number is another file’s after a close: each request is on the file that it was at the call', () => {
+    test('H1: a descriptor’s number is another file’s after a close: each request is on the file that it was at the call', () => {
       const [first, second] = ['first', 'second'].map((content) => {
         writeFileSync(join(folder.path, content), content.repeat(8));
         return join(folder.path, content);
