@@ -36,6 +36,14 @@ describe.each(available ? ['uring', 'threads'] : ['threads'])('the end of a proc
   });
 });
 
+test('B9: what must wait and has no descriptor left to hold its file by is EAGAIN', async () => {
+  const { stdout, stderr } = await run('sh', [
+    '-c',
+    `ulimit -n 100; exec '${process.execPath}' '${pathOf('out-of-descriptors.mjs')}'`,
+  ]);
+  expect({ stdout, stderr }).toEqual({ stdout: 'EMFILE\nEAGAIN aio_read\n0\n125 125\n', stderr: '' });
+});
+
 test('H2: a child process has neither the requests nor the descriptors that serve them', async () => {
   const pipe = new Pipe();
   const cb = pipe.readOf(1);

@@ -431,6 +431,24 @@ export function testTransfers(): void {
       expect([readFileSync(first, 'utf8'), readFileSync(second, 'utf8')]).toEqual(['first'.repeat(8), 'second'.repeat(8)]);
     });
 
+    test('H1: a stream’s requests that wait for their turn hold it too, whatever its number is by then', () => {
+      const pipe = new Pipe();
+      const reads = [pipe.readOf(1), pipe.readOf(1), pipe.readOf(1)];
+      for (const cb of reads) aio_read(cb);
+      pipe.closeReadEnd();
+      const path = join(folder.path, 'in-its-place');
+      writeFileSync(path, 'zzz');
+      const other = openSync(path, 'r+');
+      expect(other).toBe(pipe.readEnd);
+      // The requests are the only ones that hold the pipe's end now.
+      pipe.write('abc');
+      expect(finishAll(reads)).toEqual(reads.map(() => [0, 1]));
+      expect(reads.map((cb) => Buffer.from(cb.aio_buf as Uint8Array).toString()).join('')).toBe('abc');
+      expect(() => pipe.write('d')).toThrow(expect.objectContaining({ code: 'EPIPE' }));
+      closeSync(other);
+      pipe.close();
+    });
+
     test('a number that was a file’s and is a pipe’s now is a stream, and the other way round', () => {
       const path = join(folder.path, 'stream-or-file');
       writeFileSync(path, 'from the file');
