@@ -71,6 +71,26 @@ describe.skipIf(untraceable !== null)('seen by strace', () => {
     expect(seen).toContain('killed by SIGRT_8');
   });
 
+  test('C2: O_SYNC is fsync(2), and O_DSYNC fdatasync(2)', async () => {
+    const [file, calls] = [join(folder, 'synchronized'), join(folder, 'synchronizing')];
+    writeFileSync(file, 'content');
+    const ended = await run('strace', [
+      '-f',
+      '-qq',
+      '-e',
+      'trace=fsync,fdatasync',
+      '-o',
+      calls,
+      process.execPath,
+      pathOf('synchronize.mjs'),
+      file,
+    ]);
+    expect(ended).toMatchObject({ stdout: '0\n0\n', stderr: '' });
+    // Node synchronizes its standard streams when it ends.
+    const seen = [...readFileSync(calls, 'utf8').matchAll(/(fsync|fdatasync)\((\d+)/g)].filter(([, , fd]) => Number(fd) > 2);
+    expect(seen.map(([, call]) => call)).toEqual(['fsync', 'fdatasync']);
+  });
+
   test('without io_uring: service threads, also on a thread that never returns to its event loop, and one warning', async () => {
     const ended = await runScript('without-io-uring.mjs', pathOf('fallback.mjs'));
     const output = ['uring ENOSYS', '0 1', '0 0', '0 7', '0 7', 'by pipe', 'warning BIODONE_NO_IO_URING', ''];
