@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants as fileConstants, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { openMem } from '@biodone/blockdev';
@@ -192,6 +192,27 @@ export function testConsumers(): void {
       expect(finish(write)).toEqual([0, 6]);
       expect(aio_cancel(program, behind)).toBe(0);
       expect(finish(behind)).toEqual([ECANCELED, -1]);
+      closeSync(program);
+      closeSync(user);
+    });
+
+    test('a terminal that does not block: reads wait for a line all the same, and can be cancelled', (context) => {
+      let terminal: ReturnType<typeof openTerminal>;
+      try {
+        terminal = openTerminal(fileConstants.O_NONBLOCK);
+      } catch (error) {
+        return context.skip(`no pseudo terminal: ${(error as Error).message}`);
+      }
+      const { program, user } = terminal;
+      const list = Array.from({ length: 3 }, () => blockOf(program, Buffer.alloc(10)));
+      for (const cb of list) aio_read(cb);
+      expect(() => aio_suspend(list, 1)).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+      writeSync(user, 'one\n');
+      expect(finish(list[0] as aiocb)).toEqual([0, 4]);
+      expect(aio_cancel(program, list[1])).toBe(0);
+      expect(finish(list[1] as aiocb)).toEqual([ECANCELED, -1]);
+      writeSync(user, 'three\n');
+      expect(finish(list[2] as aiocb)).toEqual([0, 6]);
       closeSync(program);
       closeSync(user);
     });
