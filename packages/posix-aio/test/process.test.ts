@@ -36,13 +36,24 @@ describe.each(available ? ['uring', 'threads'] : ['threads'])('the end of a proc
   });
 });
 
-test('H2: a child process has neither the requests nor the descriptors that serve them', async () => {
+test('B9: what must wait and has no descriptor left to hold its file by is EAGAIN', async () => {
+  const { stdout, stderr } = await run('sh', [
+    '-c',
+    `ulimit -n 100; exec '${process.execPath}' '${pathOf('out-of-descriptors.mjs')}'`,
+  ]);
+  expect({ stdout, stderr }).toEqual({ stdout: 'EMFILE\nEAGAIN aio_read\n0\n125 125\n', stderr: '' });
+});
+
+test('H2: a child process has neither the requests nor the files that they hold', async () => {
   const pipe = new Pipe();
   const cb = pipe.readOf(1);
   aio_read(cb);
   expect(aio_error(cb)).toBe(EINPROGRESS);
+  // One that waits for its turn holds the file by a descriptor of its own.
+  const behind = pipe.readOf(1);
+  aio_read(behind);
   const name = readlinkSync(`/proc/self/fd/${pipe.readEnd}`);
-  const { stdout } = await runScript('print-inherited.mjs', name, 'anon_inode:[io_uring]');
+  const { stdout } = await runScript('print-inherited.mjs', name);
   expect(stdout).toBe('null false\n');
   expect(aio_error(cb)).toBe(EINPROGRESS);
   expect(aio_cancel(pipe.readEnd)).toBe(0);
@@ -61,6 +72,26 @@ describe.skipIf(untraceable !== null)('seen by strace', () => {
     expect(seen).toMatch(/--- SIGUSR2 \{si_signo=SIGUSR2, si_code=SI_ASYNCIO, .*si_int=4711/);
     expect(seen).toMatch(/SIGRT_8, \{si_signo=SIGRT_8, si_code=SI_ASYNCIO, .*si_ptr=0x10000000000/);
     expect(seen).toContain('killed by SIGRT_8');
+  });
+
+  test('C2: O_SYNC is fsync(2), and O_DSYNC fdatasync(2)', async () => {
+    const [file, calls] = [join(folder, 'synchronized'), join(folder, 'synchronizing')];
+    writeFileSync(file, 'content');
+    const ended = await run('strace', [
+      '-f',
+      '-qq',
+      '-e',
+      'trace=fsync,fdatasync',
+      '-o',
+      calls,
+      process.execPath,
+      pathOf('synchronize.mjs'),
+      file,
+    ]);
+    expect(ended).toMatchObject({ stdout: '0\n0\n', stderr: '' });
+    // Node synchronizes its standard streams when it ends.
+    const seen = [...readFileSync(calls, 'utf8').matchAll(/(fsync|fdatasync)\((\d+)/g)].filter(([, , fd]) => Number(fd) > 2);
+    expect(seen.map(([, call]) => call)).toEqual(['fsync', 'fdatasync']);
   });
 
   test('without io_uring: service threads, also on a thread that never returns to its event loop, and one warning', async () => {

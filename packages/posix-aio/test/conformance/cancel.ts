@@ -120,12 +120,12 @@ export function testCancel(): void {
       expect([aio_error(cb), aio_return(cb)]).toEqual([ECANCELED, -1]);
     });
 
-    test('short_write_cancel: a write that has written a part ends with that', () => {
+    test('F7, short_write_cancel: a write that has written a part ends with that', () => {
       const pipe = new Pipe();
       const cb = pipe.writeOf(Buffer.alloc(2 ** 20, 1));
       aio_write(cb);
-      // Until the pipe is full.
-      expect(() => aio_suspend([cb], 50)).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+      // A part of it is there: this would block otherwise.
+      pipe.read(1);
       const behind = pipe.writeOf('behind');
       aio_write(behind);
       expect(aio_cancel(pipe.writeEnd)).toBe(AIO_NOTCANCELED);
