@@ -1,0 +1,30 @@
+import { IoBuffer } from '@biodone/uring';
+
+/** Transfers that are longer than this are not copied: see `OpenFile.transfer`. */
+export const BOUNCE_MAX_BYTES: number = 2 ** 20;
+const BOUNCE_MIN_BYTES = 4096;
+/** How many free bytes of each size are kept. */
+const KEPT_BYTES_PER_SIZE = 2 ** 21;
+
+/** Free memory, by the logarithm of its size. */
+const kept: IoBuffer[][] = Array.from({ length: 21 }, () => []);
+
+/**
+ * Memory to copy through, at least so long, fit for O_DIRECT. What is in it is of an earlier transfer.
+ *
+ * @param lengthBytes at most {@link BOUNCE_MAX_BYTES}
+ */
+export function takeBounce(lengthBytes: number): IoBuffer {
+  const size = sizeOf(lengthBytes);
+  return (kept[size] as IoBuffer[]).pop() ?? IoBuffer.allocate(2 ** size);
+}
+
+export function giveBounce(buffer: IoBuffer): void {
+  const list = kept[sizeOf(buffer.lengthBytes)] as IoBuffer[];
+  if (list.length * buffer.lengthBytes < KEPT_BYTES_PER_SIZE) list.push(buffer);
+}
+
+/** The logarithm of the smallest power of two that is not smaller. */
+function sizeOf(lengthBytes: number): number {
+  return lengthBytes <= BOUNCE_MIN_BYTES ? 12 : 32 - Math.clz32(lengthBytes - 1);
+}

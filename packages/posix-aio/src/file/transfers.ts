@@ -1,0 +1,112 @@
+import { IoBuffer } from '@biodone/uring';
+import { BOUNCE_MAX_BYTES } from './bounce.js';
+import type { OpenFile } from './open-file.js';
+import { bytesOf, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
+import type { TransferResult } from './transfer-work.js';
+
+/** How many parts the kernel takes at once (UIO_MAXIOV). */
+const PARTS_MAX = 1024;
+
+const asked = new TransferArguments();
+
+/** FileHandle's read. What is wrong with the arguments, or of a meaning of FileHandle's own, is for that. */
+export function read(
+  open: OpenFile,
+  buffer: unknown,
+  offset: unknown,
+  length: unknown,
+  position: unknown,
+): Promise<TransferResult> {
+  try {
+    const taken = asked.take(true, open.trusted, buffer, offset, length, position);
+    const started = taken ? open.transfer(true, asked) : null;
+    return started ?? byHandle(open, true, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** FileHandle's write; what is not plain is for that, as with {@link read}. */
+export function write(
+  open: OpenFile,
+  buffer: unknown,
+  offset: unknown,
+  length: unknown,
+  position: unknown,
+): Promise<TransferResult> {
+  try {
+    if (typeof buffer === 'string') return writeString(open, buffer, offset, length);
+    const taken = asked.take(false, open.trusted, buffer, offset, length, position);
+    const started = taken ? open.transfer(false, asked) : null;
+    return started ?? byHandle(open, false, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** FileHandle's readv. */
+export function readv(open: OpenFile, buffers: unknown, position: unknown): Promise<TransferResult> {
+  const plan = partsOf(buffers, position);
+  if (plan !== null) return open.transferParts(true, buffers, plan.parts, plan.position, plan.lengthBytes);
+  return open.call(true, OWN_POSITION, () => open.handle.readv(buffers as Uint8Array[], position as number));
+}
+
+/** FileHandle's writev. */
+export function writev(open: OpenFile, buffers: unknown, position: unknown): Promise<TransferResult> {
+  const plan = partsOf(buffers, position);
+  if (plan !== null) return open.transferParts(false, buffers, plan.parts, plan.position, plan.lengthBytes);
+  return open.call(false, OWN_POSITION, () => open.handle.writev(buffers as Uint8Array[], position as number));
+}
+
+async function writeString(open: OpenFile, text: string, position: unknown, encoding: unknown): Promise<TransferResult> {
+  const isPlain = text.length > 0 && (encoding === undefined || encoding === 'utf8');
+  const taken = isPlain && asked.take(false, false, Buffer.from(text), 0, undefined, position);
+  if (taken) asked.given = text;
+  const started = taken ? open.transfer(false, asked) : null;
+  if (started !== null) return started;
+  const { handle } = open;
+  return open.call(false, OWN_POSITION, () => handle.write(text, position as number, encoding as BufferEncoding));
+}
+
+/** What FileHandle does, or says, for these arguments. */
+async function byHandle(
+  open: OpenFile,
+  isRead: boolean,
+  position: number,
+  buffer: unknown,
+  ...others: unknown[]
+): Promise<TransferResult> {
+  const handle = open.handle as unknown as AnyHandle;
+  // It does not know an IoBuffer, but what that is made of.
+  const isOurs = buffer instanceof IoBuffer;
+  const memory = isOurs ? buffer.bytes : buffer;
+  const result = await open.call(isRead, position, () => handle[isRead ? 'read' : 'write'](memory, ...others));
+  if (isOurs) result.buffer = buffer;
+  return result;
+}
+
+/** FileHandle, for arguments of which it is not known what they are. */
+type AnyHandle = Record<'read' | 'write', (...all: unknown[]) => Promise<TransferResult>>;
+
+interface Parts {
+  readonly parts: readonly Uint8Array[];
+  readonly position: number;
+  readonly lengthBytes: number;
+}
+
+/** The parts of a vector; null for what is left to FileHandle. */
+function partsOf(buffers: unknown, position: unknown): Parts | null {
+  if (!Array.isArray(buffers) || buffers.length > PARTS_MAX) return null;
+  // Any position but a number means the file's own.
+  const at = typeof position === 'number' ? position : OWN_POSITION;
+  if (typeof position === 'number' && !(Number.isSafeInteger(at) && at >= 0)) return null;
+  let lengthBytes = 0;
+  const parts: Uint8Array[] = [];
+  for (const buffer of buffers) {
+    if (!ArrayBuffer.isView(buffer) && !(buffer instanceof IoBuffer)) return null;
+    const part = bytesOf(buffer);
+    parts.push(part);
+    lengthBytes += part.length;
+  }
+  return lengthBytes > 0 && lengthBytes <= BOUNCE_MAX_BYTES ? { parts, position: at, lengthBytes } : null;
+}
