@@ -4,8 +4,9 @@
 //
 // As in the other benchmarks, all paths are run once, then all again in the other order, and each ratio is of one repeat. The path `_iobuffer` reads
 // into memory that need not be copied, which FileHandle does not know.
-import { pathToFileURL } from 'node:url';
+
 import { open as openHandle } from 'node:fs/promises';
+import { pathToFileURL } from 'node:url';
 import { open } from '@biodone/posix-aio';
 import { IoBuffer, probe } from '@biodone/uring';
 import {

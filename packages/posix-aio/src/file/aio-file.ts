@@ -162,8 +162,7 @@ export class AioFile extends EventEmitter {
    */
   writeFile(data: FileContent, options?: FileContentOptions): Promise<void> {
     const { handle } = this.#open;
-    if (!isCustomIterable(data))
-      return this.#call('writeFile', false, () => handle.writeFile(data as never, options as null));
+    if (!isCustomIterable(data)) return this.#call('writeFile', false, () => handle.writeFile(data as never, options as null));
     if (this.#open.closing) return Promise.reject(closedError('writeFile'));
     return this.#open.manage(() => writeChunks(this.#open, data, options as null));
   }

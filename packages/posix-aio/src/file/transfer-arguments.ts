@@ -19,7 +19,7 @@ export interface TransferOptions {
 }
 
 /** The options form of a read's or a write's arguments. */
-interface PartOptions extends TransferOptions {
+export interface PartOptions extends TransferOptions {
   buffer?: unknown;
   offset?: unknown;
   length?: unknown;
@@ -79,7 +79,7 @@ export class TransferArguments {
   }
 
   #takeOther(isRead: boolean, buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
-    if (!isMemory(buffer)) return isRead && this.#takeOptions(buffer as PartOptions | null | undefined, true);
+    if (!isMemory(buffer)) return isRead && !Array.isArray(buffer) && this.#takeOptions(buffer as PartOptions | null, true);
     this.given = buffer;
     this.view = bytesOf(buffer);
     if (typeof offset === 'object' && offset !== null) return this.#takeOptions(offset, false);
@@ -111,7 +111,8 @@ const NOTHING = new Uint8Array(0);
 /** What FileHandle allocates where it is given no memory. */
 const DEFAULT_BYTES = 16384;
 
-function isMemory(value: unknown): value is ArrayBufferView | IoBuffer {
+/** What a read or a write takes as its memory. */
+export function isMemory(value: unknown): value is ArrayBufferView | IoBuffer {
   return ArrayBuffer.isView(value) || value instanceof IoBuffer;
 }
 

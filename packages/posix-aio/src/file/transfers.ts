@@ -1,7 +1,8 @@
 import { IoBuffer } from '@biodone/uring';
 import { BOUNCE_MAX_BYTES } from './bounce.js';
+import { invalidType, outOfRange } from './file-errors.js';
 import type { OpenFile } from './open-file.js';
-import { bytesOf, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
+import { bytesOf, isMemory, OWN_POSITION, type PartOptions, TransferArguments } from './transfer-arguments.js';
 import type { TransferResult } from './transfer-work.js';
 
 /** How many parts the kernel takes at once (UIO_MAXIOV). */
@@ -20,7 +21,9 @@ export function read(
   try {
     const taken = asked.take(true, open.trusted, buffer, offset, length, position);
     const started = taken ? open.transfer(true, asked) : null;
-    return started ?? byHandle(open, true, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
+    if (started !== null) return started;
+    refuseFatalLength(buffer, offset, length);
+    return byHandle(open, true, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -38,7 +41,9 @@ export function write(
     if (typeof buffer === 'string') return writeString(open, buffer, offset, length);
     const taken = asked.take(false, open.trusted, buffer, offset, length, position);
     const started = taken ? open.transfer(false, asked) : null;
-    return started ?? byHandle(open, false, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
+    if (started !== null) return started;
+    refuseFatalZero(offset, length);
+    return byHandle(open, false, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -66,6 +71,39 @@ async function writeString(open: OpenFile, text: string, position: unknown, enco
   if (started !== null) return started;
   const { handle } = open;
   return open.call(false, OWN_POSITION, () => handle.write(text, position as number, encoding as BufferEncoding));
+}
+
+/** FileHandle's binding takes a length of 32 bits. */
+const LENGTH_MAX = 0x7fff_ffff;
+
+/**
+ * A length for which FileHandle's read would abort the process: one that is no integer of 32 bits, where nothing before it is wrong.
+ *
+ * @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE
+ */
+function refuseFatalLength(buffer: unknown, offset: unknown, length: unknown): void {
+  const isFirst = isMemory(buffer);
+  const inOptions = isFirst ? offset : buffer;
+  const options = (typeof inOptions === 'object' ? inOptions : null) as (PartOptions & { buffer?: unknown }) | null;
+  const lengthBytes = options === null ? length : options.length;
+  if (lengthBytes === undefined || lengthBytes === null) return;
+  const from = (options === null ? offset : options.offset) ?? 0;
+  const memory = isFirst ? buffer : (options?.buffer ?? Buffer);
+  // FileHandle looks at these first, and refuses them.
+  if (!Number.isSafeInteger(from) || (from as number) < 0 || (memory as Uint8Array).byteLength === 0) return;
+  if (typeof lengthBytes !== 'number') throw invalidType('length', 'of type number', lengthBytes);
+  const isTooLong = lengthBytes > LENGTH_MAX && lengthBytes <= (memory as Uint8Array).byteLength - (from as number);
+  if (!Number.isInteger(lengthBytes) || isTooLong) throw outOfRange('length', `an integer <= ${LENGTH_MAX}`, lengthBytes);
+}
+
+/**
+ * A length of -0, for which FileHandle's write would abort the process.
+ *
+ * @throws RangeError ERR_OUT_OF_RANGE
+ */
+function refuseFatalZero(offset: unknown, length: unknown): void {
+  const lengthBytes = typeof offset === 'object' ? (offset as PartOptions | null)?.length : length;
+  if (Object.is(lengthBytes, -0)) throw outOfRange('length', 'an integer, and not -0', lengthBytes);
 }
 
 /** What FileHandle does, or says, for these arguments. */
@@ -103,7 +141,7 @@ function partsOf(buffers: unknown, position: unknown): Parts | null {
   let lengthBytes = 0;
   const parts: Uint8Array[] = [];
   for (const buffer of buffers) {
-    if (!ArrayBuffer.isView(buffer) && !(buffer instanceof IoBuffer)) return null;
+    if (!isMemory(buffer)) return null;
     const part = bytesOf(buffer);
     parts.push(part);
     lengthBytes += part.length;
