@@ -49,8 +49,10 @@ export class OpenFile {
   readonly #pool: AioServicePool;
   /** What has come when the pool was full, in order. */
   readonly #line = new Set<FileWork>();
-  #readTurns: OrderingKey | null = null;
-  #writeTurns: OrderingKey | null = null;
+  /** Whether it is a regular file or a block device, which has positions. */
+  readonly #hasPositions: boolean;
+  readonly #readTurns = new OrderingKey();
+  readonly #writeTurns: OrderingKey;
   /** Calls that are not over, and streams. */
   #references = 0;
   #closed: Promise<void> | null = null;
@@ -61,6 +63,9 @@ export class OpenFile {
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
+    const stat = fstatSync(handle.fd);
+    this.#hasPositions = stat.isFile() || stat.isBlockDevice();
+    this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
     this.#device = new BlockDevice(new FileDriver(engineFor(handle.fd, path, engine), path));
     this.#pool = new AioServicePool(this.#device, { depth: SUBMITTED_MAX, inFlightMax: depth, discipline: 'priocscan' });
   }
@@ -86,13 +91,12 @@ export class OpenFile {
   }
 
   /**
-   * Reads or writes. Null where FileHandle is to do it: a transfer so long that copying would take longer than the threads that copy straight
-   * into the caller's memory.
+   * Reads or writes. Null where FileHandle is to do it: see {@link takes}.
    */
   transfer(isRead: boolean, asked: TransferArguments): Promise<TransferResult> | null {
     const { view, lengthBytes } = asked;
     const memory = memoryOf(view, asked.trusted);
-    if (lengthBytes > (memory === null ? BOUNCE_MAX_BYTES : TRANSFER_MAX_BYTES)) return null;
+    if (!this.takes(asked.position, lengthBytes, memory === null)) return null;
     return new Promise((resolve, reject) => {
       const work = new TransferWork(isRead, asked.given, resolve, reject);
       if (memory === null) {
@@ -107,6 +111,15 @@ export class OpenFile {
       work.priority = asked.priority;
       this.#start(work);
     });
+  }
+
+  /**
+   * Whether a transfer is one for the engine. It is not if it is so long that copying it would take longer than it takes the threads that copy straight
+   * into the caller's memory; and not at a position in what has none, which io_uring overlooks where pread(2) refuses it.
+   */
+  takes(position: number, lengthBytes: number, isCopied: boolean): boolean {
+    if (position !== OWN_POSITION && !this.#hasPositions) return false;
+    return lengthBytes <= (isCopied ? BOUNCE_MAX_BYTES : TRANSFER_MAX_BYTES);
   }
 
   /** Reads or writes memory in several parts, at most {@link BOUNCE_MAX_BYTES} altogether. */
@@ -167,16 +180,11 @@ export class OpenFile {
     work.lengthBytes = lengthBytes;
     if (position === OWN_POSITION) work.atOwnPosition = true;
     else work.offset = position;
-    if (position === OWN_POSITION || (this.#appends && !isRead)) work.turns = this.#turnsFor(isRead, position);
+    work.turns = this.#turnsFor(isRead, position);
   }
 
   #turnsFor(isRead: boolean, position: number): OrderingKey | null {
     if (position !== OWN_POSITION && (isRead || !this.#appends)) return null;
-    if (this.#readTurns === null) {
-      const stat = fstatSync(this.handle.fd);
-      this.#readTurns = new OrderingKey();
-      this.#writeTurns = stat.isFile() || stat.isBlockDevice() ? this.#readTurns : new OrderingKey();
-    }
     return isRead ? this.#readTurns : this.#writeTurns;
   }
 

@@ -1,5 +1,4 @@
 import { IoBuffer } from '@biodone/uring';
-import { BOUNCE_MAX_BYTES } from './bounce.js';
 import { invalidType, outOfRange } from './file-errors.js';
 import type { OpenFile } from './open-file.js';
 import { bytesOf, isMemory, OWN_POSITION, type PartOptions, TransferArguments } from './transfer-arguments.js';
@@ -51,16 +50,22 @@ export function write(
 
 /** FileHandle's readv. */
 export function readv(open: OpenFile, buffers: unknown, position: unknown): Promise<TransferResult> {
-  const plan = partsOf(buffers, position);
-  if (plan !== null) return open.transferParts(true, buffers, plan.parts, plan.position, plan.lengthBytes);
-  return open.call(true, OWN_POSITION, () => open.handle.readv(buffers as Uint8Array[], position as number));
+  return moveParts(open, true, buffers, position);
 }
 
 /** FileHandle's writev. */
 export function writev(open: OpenFile, buffers: unknown, position: unknown): Promise<TransferResult> {
+  return moveParts(open, false, buffers, position);
+}
+
+function moveParts(open: OpenFile, isRead: boolean, buffers: unknown, position: unknown): Promise<TransferResult> {
   const plan = partsOf(buffers, position);
-  if (plan !== null) return open.transferParts(false, buffers, plan.parts, plan.position, plan.lengthBytes);
-  return open.call(false, OWN_POSITION, () => open.handle.writev(buffers as Uint8Array[], position as number));
+  if (plan !== null && plan.lengthBytes > 0 && open.takes(plan.position, plan.lengthBytes, true)) {
+    return open.transferParts(isRead, buffers, plan.parts, plan.position, plan.lengthBytes);
+  }
+  const handle = open.handle as unknown as AnyHandle;
+  const call = (): Promise<TransferResult> => handle[isRead ? 'readv' : 'writev'](buffers, position);
+  return open.call(isRead, plan?.position ?? OWN_POSITION, call);
 }
 
 async function writeString(open: OpenFile, text: string, position: unknown, encoding: unknown): Promise<TransferResult> {
@@ -69,8 +74,7 @@ async function writeString(open: OpenFile, text: string, position: unknown, enco
   if (taken) asked.given = text;
   const started = taken ? open.transfer(false, asked) : null;
   if (started !== null) return started;
-  const { handle } = open;
-  return open.call(false, OWN_POSITION, () => handle.write(text, position as number, encoding as BufferEncoding));
+  return byHandle(open, false, taken ? asked.position : OWN_POSITION, text, position, encoding);
 }
 
 /** FileHandle's binding takes a length of 32 bits. */
@@ -124,7 +128,7 @@ async function byHandle(
 }
 
 /** FileHandle, for arguments of which it is not known what they are. */
-type AnyHandle = Record<'read' | 'write', (...all: unknown[]) => Promise<TransferResult>>;
+type AnyHandle = Record<'read' | 'write' | 'readv' | 'writev', (...all: unknown[]) => Promise<TransferResult>>;
 
 interface Parts {
   readonly parts: readonly Uint8Array[];
@@ -146,5 +150,5 @@ function partsOf(buffers: unknown, position: unknown): Parts | null {
     parts.push(part);
     lengthBytes += part.length;
   }
-  return lengthBytes > 0 && lengthBytes <= BOUNCE_MAX_BYTES ? { parts, position: at, lengthBytes } : null;
+  return { parts, position: at, lengthBytes };
 }
