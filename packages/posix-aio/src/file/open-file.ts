@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { type AioOp, AioServicePool, EAGAIN, OrderingKey } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
-import { probe } from '@biodone/uring';
+import { ENOSYS, probe, SystemError } from '@biodone/uring';
 import { BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { FileDriver, TRANSFER_MAX_BYTES } from './file-driver.js';
@@ -247,7 +247,8 @@ export class OpenFile {
 function engineFor(fd: number, path: string, engine: OpenFileOptions['engine']): FileEngine {
   if (engine === 'fs') return new FsEngine(fd);
   const { available, reason } = probe();
-  if (available || engine === 'uring') return new UringEngine(fd, path);
+  if (available) return new UringEngine(fd, path);
+  if (engine === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
   warnOnce(`io_uring is not available, AioFile uses Node's own thread pool: ${reason}`);
   return new FsEngine(fd);
 }

@@ -29,7 +29,7 @@ export interface AioFileOptions {
  *
  * @param flags @default 'r'
  * @param mode @default 0o666
- * @throws (rejects) what `fs.promises.open` rejects with; SystemError with `engine: 'uring'` where there is no io_uring; TypeError
+ * @throws (rejects) what `fs.promises.open` rejects with; SystemError ENOSYS with `engine: 'uring'` where there is no io_uring; TypeError
  * ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, RangeError ERR_OUT_OF_RANGE for wrong options
  *
  * @example
