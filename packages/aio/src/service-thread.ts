@@ -6,6 +6,7 @@ import { ThreadServer } from './threads/thread-server.js';
 // A service thread: see threads/thread-server.ts.
 const data = workerData as ServiceThreadData;
 try {
+  for (const url of data.modules) await import(url);
   await new ThreadServer(data, parentPort as MessagePort).run();
 } catch (error) {
   noteError(data, error);

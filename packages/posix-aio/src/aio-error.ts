@@ -1,6 +1,7 @@
-import { SystemError } from '@biodone/uring';
+import { EINVAL, SystemError } from '@biodone/uring';
+import { REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
-import { EINPROGRESS, EINVAL } from './constants.js';
+import { EINPROGRESS } from './constants.js';
 
 /**
  * The status of a request: EINPROGRESS, 0 when it has succeeded, otherwise its positive errno. As aio_error(3p). It never blocks, and a
@@ -9,8 +10,19 @@ import { EINPROGRESS, EINVAL } from './constants.js';
  * @throws SystemError EINVAL for a block that was never submitted, or whose result `aio_return` has taken
  */
 export function aio_error(cb: aiocb): number {
-  const { status, error } = cb.request;
-  if (status === 'in progress') return EINPROGRESS;
-  if (status !== 'done') throw new SystemError(EINVAL, 'aio_error', undefined, `the request is ${status}`);
-  return error;
+  const { status, errorNumber } = cb.request;
+  if (status === REQUEST_IN_PROGRESS) return EINPROGRESS;
+  if (status !== REQUEST_DONE) refuse(status, 'aio_error');
+  return errorNumber;
+}
+
+/** @throws SystemError EINVAL, which says why there is nothing to ask for */
+export function refuse(status: number, syscall: string): never {
+  const what =
+    status === REQUEST_IN_PROGRESS
+      ? 'the request is in progress: aio_suspend waits for it'
+      : status === REQUEST_IDLE
+        ? 'the control block was never submitted'
+        : 'the result has been taken: the block can be submitted again';
+  throw new SystemError(EINVAL, syscall, undefined, what);
 }

@@ -1,6 +1,7 @@
-import { SystemError } from '@biodone/uring';
+import { refuse } from './aio-error.js';
+import { REQUEST_DONE } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
-import { EINVAL } from './constants.js';
+import { reap } from './requests.js';
 
 /**
  * The result of a request that is done, once: the count of bytes, or -1 if it failed (`aio_error` says why). As aio_return(3p).
@@ -9,8 +10,7 @@ import { EINVAL } from './constants.js';
  * submitted, and at the second call
  */
 export function aio_return(cb: aiocb): number {
-  const { status, result } = cb.request;
-  if (status !== 'done') throw new SystemError(EINVAL, 'aio_return', undefined, `the request is ${status}`);
-  cb.request.status = 'reaped';
-  return result;
+  const { request } = cb;
+  if (request.status !== REQUEST_DONE) refuse(request.status, 'aio_return');
+  return reap(request);
 }

@@ -1,27 +1,29 @@
-import { EINTR, SystemError } from '@biodone/uring';
+import { EAGAIN, EINVAL, SystemError } from '@biodone/uring';
+import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
-import { EAGAIN, EINVAL } from './constants.js';
-import { poolOf } from './submit.js';
+import { blockUntil } from './blocking-wait.js';
+
+/** What `aio_suspend` takes. */
+export type AioList = readonly (aiocb | null)[];
 
 /**
- * Blocks the thread until at least one of the requests is done. As aio_suspend(3p); null entries are ignored. It works on a thread that
- * never returns to its event loop, and callbacks of other requests may run inside it.
+ * Blocks the thread until at least one of the requests is done. As aio_suspend(3p); null entries are ignored. What is done already ends it at once,
+ * before the clock is looked at. It works on a thread that never returns to its event loop; callbacks and notifications may run inside it. A list
+ * with nothing in progress and nothing done has nothing to wait for, and the call returns.
  *
  * @param timeoutMs how long to wait at most, by the monotonic clock; null waits without a limit
- * @throws SystemError EAGAIN after the timeout, EINTR after a signal, EINVAL for a block that was never submitted
+ * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent; EINVAL for a block that was never
+ * submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
  */
-export function aio_suspend(list: readonly (aiocb | null)[], timeoutMs: number | null = null): void {
-  const deadline = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
-  // What is done is done, also with no time left; so the clock is looked at last.
-  while (!isAnyDone(list)) {
-    const waiting = list.find((cb) => cb?.request.status === 'in progress') ?? null;
-    if (waiting === null) return;
-    // All descriptors of a thread share its ring: waiting for one is waiting for all.
-    const ended = poolOf(waiting.aio_fildes).wait(Math.max(0, deadline - performance.now()));
-    if (isAnyDone(list)) return;
-    if (ended === 'EINTR') throw new SystemError(EINTR, 'aio_suspend');
-    if (performance.now() >= deadline) throw new SystemError(EAGAIN, 'aio_suspend');
-  }
+export function aio_suspend(list: AioList, timeoutMs: number | null = null): void {
+  if (isAnyDone(list)) return;
+  checkTimeout(timeoutMs, 'aio_suspend');
+  blockUntil(
+    () => isAnyDone(list),
+    () => inProgressOf(list),
+    timeoutMs,
+    'aio_suspend',
+  );
 }
 
 /**
@@ -29,32 +31,67 @@ export function aio_suspend(list: readonly (aiocb | null)[], timeoutMs: number |
  *
  * @throws (rejects) SystemError EAGAIN after the timeout, EINVAL for a block that was never submitted
  */
-export async function aio_suspendAsync(list: readonly (aiocb | null)[], timeoutMs: number | null = null): Promise<void> {
-  if (isAnyDone(list) || !list.some((cb) => cb?.request.status === 'in progress')) return;
+export async function aio_suspendAsync(list: AioList, timeoutMs: number | null = null): Promise<void> {
+  if (isAnyDone(list)) return;
+  checkTimeout(timeoutMs, 'aio_suspend');
+  const requests = inProgressOf(list);
+  if (requests.length === 0) return;
   await new Promise<void>((resolve, reject) => {
-    let timer: NodeJS.Timeout | undefined;
     const finish = (settle: () => void): void => {
       clearTimeout(timer);
-      for (const cb of list) {
-        if (cb !== null) cb.request.waiters = cb.request.waiters.filter((waiter) => waiter !== onDone);
-      }
+      // Whoever waits again and again for one that never ends must not fill its list.
+      for (const request of requests) forget(request, onDone);
       settle();
     };
     const onDone = (): void => finish(resolve);
-    for (const cb of list) {
-      if (cb?.request.status === 'in progress') cb.request.waiters.push(onDone);
+    const timer =
+      timeoutMs === null ? undefined : setTimeout(() => finish(() => reject(late(timeoutMs))), Math.min(timeoutMs, TIMER_MAX_MS));
+    for (const request of requests) {
+      request.waiters ??= [];
+      request.waiters.push(onDone);
     }
-    if (timeoutMs !== null) timer = setTimeout(() => finish(() => reject(new SystemError(EAGAIN, 'aio_suspend'))), timeoutMs);
   });
 }
 
+/** The longest time that a timer of Node takes. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/** Waits for a time that is no number, or less than 0, are mistakes. @throws SystemError EINVAL */
+export function checkTimeout(timeoutMs: number | null, syscall: string): void {
+  if (timeoutMs === null || timeoutMs >= 0) return;
+  throw new SystemError(
+    EINVAL,
+    syscall,
+    undefined,
+    `the timeout is ${timeoutMs}, neither null nor a time of at least 0 milliseconds`,
+  );
+}
+
 /** Whether one of them is done. Blocks that are done and reaped count: their request is over. */
-function isAnyDone(list: readonly (aiocb | null)[]): boolean {
-  for (const cb of list) {
-    if (cb === null) continue;
+function isAnyDone(list: AioList): boolean {
+  let idle = false;
+  for (let index = 0; index < list.length; index++) {
+    const cb = list[index];
+    if (cb === null || cb === undefined) continue;
     const { status } = cb.request;
-    if (status === 'done' || status === 'reaped') return true;
-    if (status === 'idle') throw new SystemError(EINVAL, 'aio_suspend', undefined, 'a control block was never submitted');
+    if (status >= REQUEST_DONE) return true;
+    if (status === REQUEST_IDLE) idle = true;
   }
+  if (idle) throw new SystemError(EINVAL, 'aio_suspend', undefined, 'a control block was never submitted');
   return false;
+}
+
+function inProgressOf(list: AioList): AioRequest[] {
+  const requests: AioRequest[] = [];
+  for (const cb of list) if (cb?.request.status === REQUEST_IN_PROGRESS) requests.push(cb.request);
+  return requests;
+}
+
+function forget(request: AioRequest, waiter: () => void): void {
+  const left = request.waiters?.filter((one) => one !== waiter) ?? [];
+  request.waiters = left.length === 0 ? null : left;
+}
+
+function late(timeoutMs: number): SystemError {
+  return new SystemError(EAGAIN, 'aio_suspend', undefined, `nothing was done within ${timeoutMs} ms`);
 }

@@ -1,103 +1,179 @@
-import { type AioOp, AioServicePool } from '@biodone/aio';
-import { BLOCK_READ, type BlockOperation, wrapDescriptor } from '@biodone/blockdev';
-import { type IoBuffer, SystemError } from '@biodone/uring';
-import type { aiocb, RequestState } from './aiocb.js';
-import { AIO_MAX, AIO_PRIO_DELTA_MAX, EAGAIN, EFAULT, EINVAL, ENOTSUP, SIGEV_NONE } from './constants.js';
-import { giveBounce, shareable, takeBounce } from './memory.js';
+import { type AioOp, type AioServicePool, PRIORITY_NONCRITICAL, PRIORITY_TIMELIMITED } from '@biodone/aio';
+import { BLOCK_FLUSH, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
+import { EAGAIN, EBADF, EFBIG, EINVAL, EOVERFLOW, IOPRIO_CLASS_BE, SystemError } from '@biodone/uring';
+import type { AioRequest } from './aio-request.js';
+import type { aiocb } from './aiocb.js';
+import { faultIn, requestOf } from './check-block.js';
+import { letGo } from './descriptor/descriptor-op.js';
+import { flagsOf, O_NONBLOCK, S_IFREG, status } from './descriptor/file-status.js';
+import { lookUp, startOnDescriptor } from './descriptor/start-on-descriptor.js';
+import type { Vnode } from './descriptor/vnode.js';
+import { limits } from './limits.js';
+import { giveMemory, setMemory, setParts } from './memory.js';
+import { notificationOf } from './notification.js';
+import { begin, finish, inProgress } from './requests.js';
+import { poolFor } from './target.js';
 
-/** The pools of this thread, by descriptor. A pool knows nothing of the file, so a descriptor that is used again finds a right one. */
-const pools = new Map<number, AioServicePool>();
-let inProgress = 0;
+/** The offset maximum of every file: beyond it numbers are not exact. */
+const OFFSET_MAX = Number.MAX_SAFE_INTEGER;
 
-/** Starts a control block's request. The kernel has it when this returns. */
-export function submit(cb: aiocb, operation: BlockOperation, syscall: string): void {
-  check(cb, syscall);
-  const pool = poolOf(cb.aio_fildes);
-  const op = pool.allocate();
-  op.operation = operation;
-  op.offset = cb.aio_offset;
-  op.lengthBytes = cb.aio_nbytes;
-  op.private = cb;
-  op.callback = done;
-  setMemory(op, cb);
-  const { request } = cb;
-  request.status = 'in progress';
-  inProgress += 1;
-  pool.submit(op);
+/** What is known of the descriptor of the last request, while nothing can have happened to it: within one call. */
+export interface Known {
+  fd: number;
+  flags: number;
+  vnode: Vnode | null;
 }
 
-/** The pool in which a control block's request is. */
-export function poolOf(fd: number): AioServicePool {
-  let pool = pools.get(fd);
-  if (pool === undefined) {
-    pool = new AioServicePool(wrapDescriptor(fd), { depth: AIO_MAX });
-    pools.set(fd, pool);
+/** Starts one request. @throws SystemError EINVAL, ENOTSUP for what is wrong with the block, EAGAIN */
+export function submitOne(cb: aiocb, operation: BlockOperation, vectored: boolean, syscall: string): void {
+  const request = requestOf(cb, syscall);
+  const fault = faultIn(cb, vectored);
+  if (fault !== null) throw new SystemError(EINVAL, syscall, undefined, fault);
+  const notification = notificationOf(cb.aio_sigevent, syscall);
+  checkRoom(1, syscall);
+  request.notification = notification;
+  const refused = startTransfer(cb, request, operation, vectored, look(cb.aio_fildes), syscall);
+  if (refused === EAGAIN)
+    throw new SystemError(EAGAIN, syscall, undefined, 'no descriptor is left to hold the file by, or no room in its pool');
+}
+
+/** @throws SystemError EAGAIN if so many more requests would be too many */
+export function checkRoom(count: number, syscall: string): void {
+  if (inProgress.length + count <= limits.AIO_MAX) return;
+  const advice = `${inProgress.length} requests are in progress, and AIO_MAX is ${limits.AIO_MAX}: wait for some, or configure({ AIO_MAX })`;
+  throw new SystemError(EAGAIN, syscall, undefined, advice);
+}
+
+/** Looks what is behind a descriptor: one look serves all requests of a call. */
+export function look(target: aiocb['aio_fildes'], known: Known | null = null): Known | null {
+  if (typeof target !== 'number') return null;
+  if (known !== null && known.fd === target) return known;
+  const flags = flagsOf(target);
+  return { fd: target, flags, vnode: flags < 0 ? null : lookUp(target) };
+}
+
+/**
+ * Starts a read or write whose block was checked. What is wrong with the descriptor becomes the request's error.
+ *
+ * @returns 0, or EAGAIN with nothing done
+ */
+export function startTransfer(
+  cb: aiocb,
+  request: AioRequest,
+  operation: BlockOperation,
+  vectored: boolean,
+  known: Known | null,
+  syscall: string,
+): number {
+  let lengthBytes = vectored ? lengthOf(cb) : cb.aio_nbytes;
+  const pool = known === null ? poolFor(cb.aio_fildes, syscall) : null;
+  const vnode = known === null ? null : known.vnode;
+  if (known !== null && vnode === null) return fail(request, EBADF);
+  const isPositional = vnode === null || !vnode.isStream;
+  if (isPositional && cb.aio_offset > OFFSET_MAX - lengthBytes && lengthBytes > 0) {
+    const error = beyondMaximum(cb, operation, vnode);
+    if (error >= 0) return fail(request, error);
+    lengthBytes = OFFSET_MAX - cb.aio_offset;
   }
-  return pool;
+  request.operation = operation;
+  request.offset = isPositional ? cb.aio_offset : 0;
+  request.lengthBytes = lengthBytes;
+  request.flags = 0;
+  request.callback = completed;
+  setPriority(request, cb.aio_reqprio);
+  request.isWhole = vnode?.isStream === true && operation === BLOCK_WRITE && ((known?.flags ?? 0) & O_NONBLOCK) === 0;
+  if (vectored) setParts(request, cb.aio_iov as readonly Uint8Array[], lengthBytes);
+  else setMemory(request, cb.aio_buf, lengthBytes);
+  return start(request, pool, vnode, known);
 }
 
-function check(cb: aiocb, syscall: string): void {
-  const { aio_buf, aio_nbytes, aio_offset, aio_reqprio, aio_sigevent, request } = cb;
-  if (request.status === 'in progress')
-    throw new SystemError(EINVAL, syscall, undefined, 'this control block has a request in progress');
-  if (!Number.isSafeInteger(aio_offset) || aio_offset < 0) throw invalid(syscall, 'aio_offset', aio_offset);
-  if (!Number.isSafeInteger(aio_nbytes) || aio_nbytes < 0) throw invalid(syscall, 'aio_nbytes', aio_nbytes);
-  if (aio_buf === null || aio_buf.byteLength < aio_nbytes) throw invalid(syscall, 'aio_buf', `shorter than ${aio_nbytes} bytes`);
-  if (!Number.isInteger(aio_reqprio) || aio_reqprio < 0 || aio_reqprio > AIO_PRIO_DELTA_MAX) {
-    throw invalid(syscall, 'aio_reqprio', aio_reqprio);
+/** Starts a flush of a file. @returns 0, or EAGAIN with nothing done */
+export function startFlush(request: AioRequest, dataOnly: boolean, pool: AioServicePool | null, known: Known | null): number {
+  request.operation = BLOCK_FLUSH;
+  request.offset = 0;
+  request.lengthBytes = 0;
+  request.flags = 0;
+  request.buffer = null;
+  request.vector = null;
+  request.dataOnly = dataOnly;
+  request.callback = completed;
+  setPriority(request, 0);
+  return start(request, pool, known?.vnode ?? null, known);
+}
+
+function start(request: AioRequest, pool: AioServicePool | null, vnode: Vnode | null, known: Known | null): number {
+  request.vnode = vnode;
+  request.source = pool ?? (vnode as Vnode).pool;
+  begin(request);
+  let refused: number;
+  if (pool !== null) {
+    request.orderingKey = null;
+    refused = pool.submit(request);
+  } else {
+    const { fd, flags } = known as Known;
+    refused = startOnDescriptor(request, fd, vnode as Vnode, flags);
   }
-  if (aio_sigevent.sigev_notify !== SIGEV_NONE)
-    throw new SystemError(ENOTSUP, syscall, undefined, 'only SIGEV_NONE is supported yet');
-  if (inProgress >= AIO_MAX) throw new SystemError(EAGAIN, syscall, undefined, `${AIO_MAX} requests are in progress`);
-}
-
-function setMemory(op: AioOp, cb: aiocb): void {
-  const view = cb.aio_buf as Uint8Array;
-  const whole = shareable(view);
-  if (whole !== null) {
-    op.buffer = whole;
-    op.bufferOffset = view.byteOffset;
-    return;
+  if (refused === 0) return 0;
+  if (refused === EAGAIN) {
+    inProgress.remove(request.entry);
+    request.status = 0;
+    drop(request);
+    return EAGAIN;
   }
-  const bounce = takeBounce(cb.aio_nbytes);
-  if (op.operation !== BLOCK_READ) bounce.bytes.set(view.subarray(0, cb.aio_nbytes));
-  cb.request.bounce = bounce;
-  op.buffer = bounce;
-  op.bufferOffset = 0;
+  drop(request);
+  finish(request, refused, 0);
+  return 0;
 }
 
-function done(op: AioOp): void {
-  const cb = op.private as aiocb;
-  const { request } = cb;
-  let { error } = op;
-  if (request.bounce !== null) {
-    if (error === 0 && op.operation === BLOCK_READ && !copyBack(cb, request.bounce, op.transferredBytes)) error = EFAULT;
-    giveBounce(request.bounce);
-    request.bounce = null;
+/** A request that never gets to its file: the error is told as that of any other. */
+export function fail(request: AioRequest, error: number): number {
+  begin(request);
+  finish(request, error, 0);
+  return 0;
+}
+
+function drop(request: AioRequest): void {
+  if (request.bounce !== null) giveMemory(request, request.bounce, 0);
+  request.parts = null;
+}
+
+/** The errno for a transfer that begins at the offset maximum or ends beyond it; -1 for one that is cut there (B8, B11, B12). */
+function beyondMaximum({ aio_offset }: aiocb, operation: BlockOperation, vnode: Vnode | null): number {
+  if (aio_offset < OFFSET_MAX) return vnode === null ? EINVAL : -1;
+  if (vnode?.kind !== S_IFREG) return EINVAL;
+  if (operation === BLOCK_WRITE) return EFBIG;
+  // The size is that of the look at the file which this call has begun with.
+  return aio_offset < status.sizeBytes ? EOVERFLOW : 0;
+}
+
+/**
+ * Lowers the priority. The kernel's schedulers know three levels below the usual one; what waits in a pool of ours goes behind what was not lowered.
+ */
+function setPriority(request: AioRequest, reqprio: number): void {
+  if (reqprio === 0) {
+    request.ioPriority = 0;
+    request.priority = PRIORITY_TIMELIMITED;
+  } else {
+    request.ioPriority = IOPRIO_CLASS_BE + 4 + Math.ceil((reqprio * 3) / 20);
+    request.priority = PRIORITY_NONCRITICAL;
   }
-  inProgress -= 1;
-  request.error = error;
-  request.result = error === 0 ? op.transferredBytes : -1;
-  // The state is final before anybody is told (rule 5).
-  request.status = 'done';
-  tell(request);
 }
 
-/** False if the memory has been taken away meanwhile. */
-function copyBack(cb: aiocb, bounce: IoBuffer, lengthBytes: number): boolean {
-  const view = cb.aio_buf;
-  if (view === null || view.byteLength < lengthBytes) return false;
-  view.set(bounce.bytes.subarray(0, lengthBytes));
-  return true;
+function lengthOf({ aio_iov }: aiocb): number {
+  let lengthBytes = 0;
+  for (const part of aio_iov as readonly Uint8Array[]) lengthBytes += part.byteLength;
+  return lengthBytes;
 }
 
-function tell(request: RequestState): void {
-  if (request.waiters.length === 0) return;
-  const { waiters } = request;
-  request.waiters = [];
-  for (const waiter of waiters) waiter();
-}
-
-function invalid(syscall: string, member: string, value: unknown): SystemError {
-  return new SystemError(EINVAL, syscall, undefined, `${member} is ${value}`);
+/** The callback of all operations. */
+function completed(op: AioOp): void {
+  const request = op as AioRequest;
+  let { error } = request;
+  if (request.held !== null) letGo(request);
+  if (request.bounce !== null) error ||= giveMemory(request, request.bounce, request.transferredBytes);
+  if (request.parts !== null) {
+    request.parts = null;
+    request.vector = null;
+  }
+  finish(request, error, request.transferredBytes);
 }

@@ -7,6 +7,8 @@
 export const SYS_io_uring_setup: number = 425;
 export const SYS_io_uring_enter: number = 426;
 export const SYS_io_uring_register: number = 427;
+/** By architecture, as Node names them: asm/unistd_64.h of x86, asm-generic/unistd.h. */
+export const SYS_rt_sigqueueinfo: Readonly<Record<string, number>> = { x64: 129, arm64: 138, riscv64: 138, loong64: 138 };
 
 export const IORING_SETUP_SQPOLL: number = 1 << 1;
 export const IORING_SETUP_SQ_AFF: number = 1 << 2;

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { SYS_rt_sigqueueinfo } from './abi.js';
 import { ENOSYS } from './errno.js';
 import { SystemError } from './errors.js';
 
@@ -29,6 +30,7 @@ export interface Libc {
   /** The address is that of an array of `struct pollfd`. */
   poll(address: number, count: number, timeoutMs: number): number;
   read(fd: number, address: number, lengthBytes: number): number;
+  write(fd: number, address: number, lengthBytes: number): number;
   pipe2(descriptors: Int32Array, flags: number): number;
   dup3(from: number, to: number, flags: number): number;
   sysconf(name: number): number;
@@ -39,6 +41,8 @@ export interface Libc {
   pwritev(fd: number, vector: number, count: number, offset: number): number;
   /** With RWF_ flags. Null where the C library does not have it. */
   readonly pwritev2: ((fd: number, vector: number, count: number, offset: number, flags: number) => number) | null;
+  /** With RWF_ flags. Null where the C library does not have it. */
+  readonly preadv2: ((fd: number, vector: number, count: number, offset: number, flags: number) => number) | null;
   /** SEEK_END tells how large a file is, SEEK_DATA and SEEK_HOLE where its holes are. */
   lseek(fd: number, offset: number, whence: number): number;
   /** Null where the C library does not have it. */
@@ -54,6 +58,8 @@ export interface Libc {
   /** Of a thread, 0 for the calling one. Null where the C library does not have them. */
   readonly sched_getaffinity: ((thread: number, bytes: number, mask: Uint32Array) => number) | null;
   readonly sched_setaffinity: ((thread: number, bytes: number, mask: Uint32Array) => number) | null;
+  /** Queues a signal for the process, with a `siginfo_t` at the address: rt_sigqueueinfo(2). Null where its number is not known. */
+  readonly rt_sigqueueinfo: ((process: number, signal: number, information: number) => number) | null;
   fsync(fd: number): number;
   fdatasync(fd: number): number;
   /** A stream of the C library over a descriptor, which it then owns. */
@@ -130,6 +136,7 @@ function load(): Libc {
     eventfd_write: declare<'eventfd_write'>('int eventfd_write(int fd, uint64_t value)'),
     poll: declare<'poll'>('int poll(uintptr_t address, ulong count, int timeout)'),
     read: declare<'read'>('intptr_t read(int fd, uintptr_t address, size_t length)'),
+    write: declare<'write'>('intptr_t write(int fd, uintptr_t address, size_t length)'),
     pipe2: declare<'pipe2'>('int pipe2(void *descriptors, int flags)'),
     dup3: declare<'dup3'>('int dup3(int from, int to, int flags)'),
     sysconf: declare<'sysconf'>('long sysconf(int name)'),
@@ -140,6 +147,9 @@ function load(): Libc {
     pwritev: declare<'pwritev'>('intptr_t pwritev(int fd, uintptr_t vector, int count, int64_t offset)'),
     pwritev2: optional(() =>
       declare<'pwritev2'>('intptr_t pwritev2(int fd, uintptr_t vector, int count, int64_t offset, int flags)'),
+    ),
+    preadv2: optional(() =>
+      declare<'preadv2'>('intptr_t preadv2(int fd, uintptr_t vector, int count, int64_t offset, int flags)'),
     ),
     lseek: declare<'lseek'>('int64_t lseek(int fd, int64_t offset, int whence)'),
     fallocate,
@@ -154,6 +164,7 @@ function load(): Libc {
     sched_setaffinity: optional(() =>
       declare<'sched_setaffinity'>('int sched_setaffinity(int thread, size_t bytes, void *mask)'),
     ),
+    rt_sigqueueinfo: sigqueueinfoOf(library),
     fsync: declare<'fsync'>('int fsync(int fd)'),
     fdatasync: declare<'fdatasync'>('int fdatasync(int fd)'),
     fdopen: declare<'fdopen'>('uintptr_t fdopen(int fd, const char *mode)'),
@@ -179,6 +190,14 @@ function optional<Func>(declare: () => Func): Func | null {
 /** What koffi adds to each function: the same call in a thread of Node's pool. */
 function asyncOf<Func>(declared: unknown): Func {
   return (declared as { async: Func }).async;
+}
+
+/** The C library has no function for it, and its number differs from one architecture to the other. */
+function sigqueueinfoOf(library: ReturnType<Koffi['load']>): Libc['rt_sigqueueinfo'] {
+  const number = process.platform === 'linux' ? SYS_rt_sigqueueinfo[process.arch] : undefined;
+  if (number === undefined) return null;
+  const call = library.func('syscall', 'int', ['long', 'int', 'int', 'uintptr_t']) as unknown as (...values: number[]) => number;
+  return (process, signal, information) => call(number, process, signal, information);
 }
 
 /** By the names that the C++ compiler gives to functions of node.h and v8-isolate.h on Linux. */

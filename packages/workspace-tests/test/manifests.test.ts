@@ -9,7 +9,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '@biodone/uring': ['@biodone/sync', 'koffi'],
   '@biodone/blockdev': ['@biodone/sync', '@biodone/uring'],
   '@biodone/aio': ['@biodone/blockdev', '@biodone/sync', '@biodone/uring'],
-  '@biodone/posix-aio': ['@biodone/aio', '@biodone/blockdev', '@biodone/uring'],
+  '@biodone/posix-aio': ['@biodone/aio', '@biodone/blockdev', '@biodone/sync', '@biodone/uring'],
   '@biodone/testkit': ['@biodone/aio', '@biodone/blockdev', '@biodone/sync', '@biodone/uring'],
   '@biodone/bench': ['@biodone/aio', '@biodone/blockdev', '@biodone/posix-aio', '@biodone/sync', '@biodone/uring'],
 };

@@ -23,6 +23,12 @@ export interface ServiceThreadsOptions {
   bind?: boolean;
   /** By whose right the threads use the device. @default that of the device's own channel */
   claim?: BlockClaim | null;
+  /**
+   * Modules, by their URLs, that each thread imports before it opens its channel: what registers the device's driver there, for drivers that are not
+   * @biodone/blockdev's own.
+   * @default none
+   */
+  modules?: readonly string[];
   /** Takes the place of `new Worker`, for tests. @default a worker of this package */
   spawn?: SpawnServiceThread;
   /** The clock of restarts. @default this thread's */
@@ -35,6 +41,7 @@ export interface CheckedOptions {
   readonly threadsMin: number;
   readonly cpus: readonly number[];
   readonly claim: BlockClaim | null;
+  readonly modules: readonly string[];
   readonly spawn: SpawnServiceThread;
   readonly timers: BlockTimers;
 }
@@ -42,11 +49,14 @@ export interface CheckedOptions {
 /** @throws RangeError ERR_OUT_OF_RANGE */
 export function checkOptions(depth: number, threads: number, options: ServiceThreadsOptions): CheckedOptions {
   const { idleMs = 10_000, threadsMin = 0, bind = true, claim = null, spawn = spawnWorker, timers = threadTimers } = options;
+  const { modules = [] } = options;
   checkInteger('depth', depth, 1, 65536);
   checkInteger('threads', threads, 1, 1024);
   checkInteger('threadsMin', threadsMin, 0, threads);
   if (!(idleMs > 0)) throw outOfRange('idleMs', '> 0, or Infinity', idleMs);
-  return { idleMs, threadsMin, cpus: bind ? cpusFor(threads) : [], claim, spawn, timers };
+  if (!Array.isArray(modules) || modules.some((module) => typeof module !== 'string'))
+    throw outOfRange('modules', 'an array of URLs as strings', modules);
+  return { idleMs, threadsMin, cpus: bind ? cpusFor(threads) : [], claim, modules, spawn, timers };
 }
 
 /** One per CPU that this process may use. */

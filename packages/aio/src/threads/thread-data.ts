@@ -20,6 +20,8 @@ export interface ServiceThreadData {
   readonly memory: ServiceMemoryHandle;
   readonly index: number;
   readonly device: DeviceHandle;
+  /** What the thread imports first, by URL. */
+  readonly modules: readonly string[];
   /** What the thread is woken by while it blocks in the kernel; -1 where there is no io_uring. */
   readonly eventFd: number;
   /** What wakes the pool's thread; -1 where that is done by Atomics.notify. */

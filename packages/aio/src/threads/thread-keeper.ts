@@ -33,6 +33,8 @@ export interface ThreadHost {
   readonly threadsMin: number;
   /** The CPUs that threads are bound to, in turn; none to leave them free. */
   readonly cpus: readonly number[];
+  /** What a thread imports first, by URL. */
+  readonly modules: readonly string[];
   readonly timers: BlockTimers;
   readonly spawn: SpawnServiceThread;
   /** What a new thread has to be told about memory. */
@@ -141,7 +143,7 @@ export class ThreadKeeper {
   }
 
   #spawn(index: number): void {
-    const { memory, cpus, spawn, handle, idleMs, threadsMin, ownerFd } = this.#host;
+    const { memory, cpus, modules, spawn, handle, idleMs, threadsMin, ownerFd } = this.#host;
     const at = memory.threadAt(index);
     const { words } = memory;
     let eventFd = -1;
@@ -156,7 +158,19 @@ export class ThreadKeeper {
       const cpu = cpus.length === 0 ? -1 : (cpus[index % cpus.length] as number);
       const messages = Atomics.load(words, MESSAGES);
       const known = this.#host.known();
-      const data = { memory: memory.handle(), device: handle, index, eventFd, ownerFd, cpu, idleMs, threadsMin, known, messages };
+      const data = {
+        memory: memory.handle(),
+        device: handle,
+        modules,
+        index,
+        eventFd,
+        ownerFd,
+        cpu,
+        idleMs,
+        threadsMin,
+        known,
+        messages,
+      };
       worker = spawn(data, `aiod${index}`);
     } catch (error) {
       words[at + THREAD_STATE] = THREAD_ABSENT;

@@ -98,7 +98,8 @@ export class ThreadServer {
     Atomics.notify(words, STARTED);
     while (this.#take()) {
       if (this.#takenCount > 0) this.#start();
-      else if (this.#inFlight > 0) this.#device.wait(IN_KERNEL_MS);
+      // What an abort has completed is told before this thread blocks.
+      else if (this.#inFlight > 0 && this.#completed.count === 0) this.#device.wait(IN_KERNEL_MS);
       this.#completed.push();
     }
     this.#ended = true;

@@ -14,41 +14,15 @@ import type {
 import type { CreateReadStreamOptions, CreateWriteStreamOptions } from 'node:fs/promises';
 import { createInterface, type Interface } from 'node:readline';
 import type { ReadableStream } from 'node:stream/web';
-import type { IoBuffer } from '@biodone/uring';
 import { closeIfCollected, forgetCollection } from './collected-file.js';
 import { closedError } from './file-errors.js';
+import type { AioReadResult, AioWriteResult, FileMemory } from './file-memory.js';
 import { createReadStream, createWriteStream } from './file-streams.js';
 import type { OpenFile } from './open-file.js';
-import { OWN_POSITION, type TransferOptions } from './transfer-arguments.js';
+import { OWN_POSITION, type PartOptions } from './transfer-arguments.js';
 import { read, readv, write, writev } from './transfers.js';
 import { checkStreamable, type WebStreamOptions, webStreamOf } from './web-stream.js';
 import { isCustomIterable, writeChunks } from './write-chunks.js';
-
-/** Memory of a read or a write. That of an IoBuffer, and any on a SharedArrayBuffer, is used as it is; other memory is copied. */
-export type FileMemory = NodeJS.ArrayBufferView | IoBuffer;
-
-/** The part of the memory, and of the file, that a read or a write is about. */
-export interface PartOptions extends TransferOptions {
-  /** In the memory, in bytes. @default 0 */
-  offset?: number | null | undefined;
-  /** In bytes. @default the rest of the memory */
-  length?: number | null | undefined;
-  /** In the file, in bytes; null for the file's own position, which the transfer moves. @default null */
-  position?: number | null | undefined;
-}
-
-/** What a read comes to. */
-export interface AioReadResult<T> {
-  /** 0 at the end of the file. */
-  bytesRead: number;
-  buffer: T;
-}
-
-/** What a write comes to. */
-export interface AioWriteResult<T> {
-  bytesWritten: number;
-  buffer: T;
-}
 
 /** Options of {@link AioFile.writeFile}. */
 type FileContentOptions = (ObjectEncodingOptions & { signal?: AbortSignal | undefined; flush?: boolean }) | BufferEncoding | null;

@@ -1,27 +1,27 @@
 import { IoBuffer } from '@biodone/uring';
 
-/** Transfers that are longer than this are not copied: see `OpenFile.transfer`. */
+/** Transfers of an AioFile that are longer than this are not copied: see `OpenFile.takes`. */
 export const BOUNCE_MAX_BYTES: number = 2 ** 20;
 const BOUNCE_MIN_BYTES = 4096;
 /** How many free bytes of each size are kept. */
 const KEPT_BYTES_PER_SIZE = 2 ** 21;
 
-/** Free memory, by the logarithm of its size. */
+/** Free memory, by the logarithm of its size; larger sizes are not kept. */
 const kept: IoBuffer[][] = Array.from({ length: 21 }, () => []);
 
 /**
  * Memory to copy through, at least so long, fit for O_DIRECT. What is in it is of an earlier transfer.
  *
- * @param lengthBytes at most {@link BOUNCE_MAX_BYTES}
+ * @param lengthBytes at most 2^30
  */
 export function takeBounce(lengthBytes: number): IoBuffer {
   const size = sizeOf(lengthBytes);
-  return (kept[size] as IoBuffer[]).pop() ?? IoBuffer.allocate(2 ** size);
+  return kept[size]?.pop() ?? IoBuffer.allocate(2 ** size);
 }
 
 export function giveBounce(buffer: IoBuffer): void {
-  const list = kept[sizeOf(buffer.lengthBytes)] as IoBuffer[];
-  if (list.length * buffer.lengthBytes < KEPT_BYTES_PER_SIZE) list.push(buffer);
+  const list = kept[sizeOf(buffer.lengthBytes)];
+  if (list !== undefined && list.length * buffer.lengthBytes < KEPT_BYTES_PER_SIZE) list.push(buffer);
 }
 
 /** The logarithm of the smallest power of two that is not smaller. */

@@ -18,12 +18,25 @@ export interface TransferOptions {
   trusted?: boolean | undefined;
 }
 
-/** The options form of a read's or a write's arguments. */
+/** The part of the memory, and of the file, that a read or a write is about. */
 export interface PartOptions extends TransferOptions {
+  /** In the memory, in bytes. @default 0 */
+  offset?: number | null | undefined;
+  /** In bytes. @default the rest of the memory */
+  length?: number | null | undefined;
+  /** In the file, in bytes; null for the file's own position, which the transfer moves. @default null */
+  position?: number | null | undefined;
+}
+
+/** The same, of which it is not known what it holds. */
+export interface AnyPart {
   buffer?: unknown;
   offset?: unknown;
   length?: unknown;
   position?: unknown;
+  signal?: unknown;
+  priority?: unknown;
+  trusted?: unknown;
 }
 
 /**
@@ -79,7 +92,7 @@ export class TransferArguments {
   }
 
   #takeOther(isRead: boolean, buffer: unknown, offset: unknown, length: unknown, position: unknown): boolean {
-    if (!isMemory(buffer)) return isRead && !Array.isArray(buffer) && this.#takeOptions(buffer as PartOptions | null, true);
+    if (!isMemory(buffer)) return isRead && !Array.isArray(buffer) && this.#takeOptions(buffer as AnyPart | null, true);
     this.given = buffer;
     this.view = bytesOf(buffer);
     if (typeof offset === 'object' && offset !== null) return this.#takeOptions(offset, false);
@@ -90,7 +103,7 @@ export class TransferArguments {
   }
 
   /** @param withMemory whether the memory is among them */
-  #takeOptions(options: PartOptions | null | undefined, withMemory: boolean): boolean {
+  #takeOptions(options: AnyPart | null | undefined, withMemory: boolean): boolean {
     if (options !== null && options !== undefined && typeof options !== 'object') return false;
     const { buffer, offset = 0, length, position, signal = null, priority = 1, trusted = this.trusted } = options ?? {};
     if (withMemory) {
@@ -100,9 +113,9 @@ export class TransferArguments {
       this.view = bytesOf(memory);
     }
     checkOptions(signal, priority, trusted);
-    this.signal = signal;
-    this.priority = priority;
-    this.trusted = trusted;
+    this.signal = signal as AbortSignal | null;
+    this.priority = priority as AioPriority;
+    this.trusted = trusted as boolean;
     return typeof (offset ?? 0) === 'number' && this.#takePart((offset ?? 0) as number, length, position);
   }
 }
@@ -123,7 +136,8 @@ export function bytesOf(memory: ArrayBufferView | IoBuffer): Uint8Array {
   return new Uint8Array(memory.buffer, memory.byteOffset, memory.byteLength);
 }
 
-function checkOptions(signal: unknown, priority: unknown, trusted: unknown): void {
+/** @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE */
+export function checkOptions(signal: unknown, priority: unknown, trusted: unknown): void {
   if (signal !== null && !(signal instanceof AbortSignal)) throw invalidType('options.signal', 'an AbortSignal', signal);
   if (priority !== 0 && priority !== 1 && priority !== 2) throw outOfRange('options.priority', '0, 1 or 2', priority);
   if (typeof trusted !== 'boolean') throw invalidType('options.trusted', 'of type boolean', trusted);

@@ -1,7 +1,7 @@
 import { IoBuffer } from '@biodone/uring';
 import { invalidType, outOfRange } from './file-errors.js';
 import type { OpenFile } from './open-file.js';
-import { bytesOf, isMemory, OWN_POSITION, type PartOptions, TransferArguments } from './transfer-arguments.js';
+import { type AnyPart, bytesOf, isMemory, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
 import type { TransferResult } from './transfer-work.js';
 
 /** How many parts the kernel takes at once (UIO_MAXIOV). */
@@ -88,7 +88,7 @@ const LENGTH_MAX = 0x7fff_ffff;
 function refuseFatalLength(buffer: unknown, offset: unknown, length: unknown): void {
   const isFirst = isMemory(buffer);
   const inOptions = isFirst ? offset : buffer;
-  const options = (typeof inOptions === 'object' ? inOptions : null) as (PartOptions & { buffer?: unknown }) | null;
+  const options = (typeof inOptions === 'object' ? inOptions : null) as AnyPart | null;
   const lengthBytes = options === null ? length : options.length;
   if (lengthBytes === undefined || lengthBytes === null) return;
   const from = (options === null ? offset : options.offset) ?? 0;
@@ -106,7 +106,7 @@ function refuseFatalLength(buffer: unknown, offset: unknown, length: unknown): v
  * @throws RangeError ERR_OUT_OF_RANGE
  */
 function refuseFatalZero(offset: unknown, length: unknown): void {
-  const lengthBytes = typeof offset === 'object' ? (offset as PartOptions | null)?.length : length;
+  const lengthBytes = typeof offset === 'object' ? (offset as AnyPart | null)?.length : length;
   if (Object.is(lengthBytes, -0)) throw outOfRange('length', 'an integer, and not -0', lengthBytes);
 }
 

@@ -1,34 +1,59 @@
-import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { closeSync, readSync, writeSync } from 'node:fs';
 import { aiocb } from '@biodone/posix-aio';
+import { libc } from '@biodone/uring';
 
-/** A FIFO that this process has open for both directions: a read of it stays in progress until something is written. */
+const O_CLOEXEC = 0o2000000;
+
+/** A pipe: a read of it stays in progress until something is written, and a write to a full one until something is read. */
 export class Pipe {
-  readonly fd: number;
+  readonly readEnd: number;
+  readonly writeEnd: number;
+  #open: number[];
 
   constructor() {
-    const folder = mkdtempSync(join(tmpdir(), 'biodone-fifo-'));
-    try {
-      const path = join(folder, 'fifo');
-      execFileSync('mkfifo', [path]);
-      this.fd = openSync(path, 'r+');
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    const ends = new Int32Array(2);
+    if (libc().pipe2(ends, O_CLOEXEC) !== 0) throw new Error(`pipe2: errno ${libc().errno()}`);
+    [this.readEnd, this.writeEnd] = ends as unknown as [number, number];
+    this.#open = [this.readEnd, this.writeEnd];
   }
 
-  readOf(lengthBytes: number): aiocb {
-    const memory = new Uint8Array(new SharedArrayBuffer(lengthBytes));
-    return Object.assign(new aiocb(), { aio_fildes: this.fd, aio_buf: memory, aio_nbytes: lengthBytes });
+  /** A control block for a read. */
+  readOf(lengthBytes: number, members: Partial<aiocb> = {}): aiocb {
+    return blockOf(this.readEnd, new Uint8Array(new SharedArrayBuffer(lengthBytes)), members);
   }
 
-  write(text: string): void {
-    writeSync(this.fd, text);
+  writeOf(bytes: Uint8Array | string, members: Partial<aiocb> = {}): aiocb {
+    return blockOf(this.writeEnd, typeof bytes === 'string' ? Buffer.from(bytes) : bytes, members);
+  }
+
+  write(text: string | Uint8Array): void {
+    writeSync(this.writeEnd, text as string);
+  }
+
+  read(lengthBytes: number): Buffer {
+    const buffer = Buffer.alloc(lengthBytes);
+    return buffer.subarray(0, readSync(this.readEnd, buffer));
+  }
+
+  closeWriteEnd(): void {
+    this.#close(this.writeEnd);
+  }
+
+  closeReadEnd(): void {
+    this.#close(this.readEnd);
   }
 
   close(): void {
-    closeSync(this.fd);
+    for (const fd of [...this.#open]) this.#close(fd);
   }
+
+  #close(fd: number): void {
+    this.#open = this.#open.filter((one) => one !== fd);
+    closeSync(fd);
+  }
+}
+
+/** A control block for all of some memory, from the beginning of the file unless told otherwise. */
+export function blockOf(fildes: aiocb['aio_fildes'], memory: Uint8Array, members: Partial<aiocb> = {}): aiocb {
+  return Object.assign(new aiocb(), { aio_fildes: fildes, aio_buf: memory, aio_nbytes: memory.byteLength }, members);
 }

@@ -1,0 +1,3 @@
+import type { BlockDevice } from '@biodone/blockdev';
+
+export function openAbortable(): { device: BlockDevice; words: Int32Array };

@@ -1,0 +1,63 @@
+import type { AioServicePool } from '@biodone/aio';
+import { EAGAIN, EINTR, SystemError } from '@biodone/uring';
+import type { AioRequest } from './aio-request.js';
+import type { DescriptorEngine } from './descriptor/descriptor-engine.js';
+import { giveNotices } from './notification.js';
+import { signalsSent } from './queued-signal.js';
+
+/** A thread can sleep for one thing at a time: where requests are with several, each is looked at in turn, so often. */
+const SLICE_MS = 1;
+
+/**
+ * Blocks the thread until something is over, which is looked at before the clock (NB-14); callbacks and notifications run in here. The wait is a
+ * system call, so a signal ends it, also one that a completion has sent in here.
+ *
+ * @param requests those whose ends are waited for; they are asked for anew after each wait
+ * @param timeoutMs by the monotonic clock, from now on
+ * @throws SystemError EAGAIN after that time, EINTR after a signal
+ */
+export function blockUntil(
+  isOver: () => boolean,
+  requests: () => readonly (AioRequest | null)[],
+  timeoutMs: number | null,
+  syscall: string,
+): void {
+  const deadlineMs = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
+  const signalsBefore = signalsSent;
+  let turn = 0;
+  while (!isOver()) {
+    const sources = sourcesOf(requests());
+    if (sources.length === 0) return;
+    let moved = 0;
+    for (const source of sources) moved += source.poll();
+    giveNotices();
+    if (isOver()) return;
+    if (signalsSent !== signalsBefore)
+      throw new SystemError(EINTR, syscall, undefined, 'the completion of a request has sent a signal');
+    if (moved > 0) continue;
+    const leftMs = deadlineMs - performance.now();
+    if (leftMs <= 0) throw new SystemError(EAGAIN, syscall, undefined, `nothing was done within ${timeoutMs} ms`);
+    const source = sources[turn % sources.length] as AioServicePool;
+    turn += 1;
+    const ended = source.wait(sources.length === 1 ? leftMs : Math.min(leftMs, SLICE_MS));
+    giveNotices();
+    if (ended === 'EINTR' && !isOver()) throw new SystemError(EINTR, syscall, undefined, 'a signal has come; the requests go on');
+  }
+}
+
+/** What has to be waited for: of the files that one engine serves, one stands for all. */
+function sourcesOf(requests: readonly (AioRequest | null)[]): AioServicePool[] {
+  const sources: AioServicePool[] = [];
+  const engines: DescriptorEngine[] = [];
+  for (const request of requests) {
+    if (request === null || request.source === null) continue;
+    const { vnode, source } = request;
+    if (vnode === null) {
+      if (!sources.includes(source)) sources.push(source);
+    } else if (!engines.includes(vnode.engine)) {
+      engines.push(vnode.engine);
+      sources.push(source);
+    }
+  }
+  return sources;
+}

@@ -1,0 +1,63 @@
+import { AioServicePool, OrderingKey } from '@biodone/aio';
+import { BlockDevice } from '@biodone/blockdev';
+import { DescriptorDriver } from './descriptor-driver.js';
+import type { DescriptorEngine } from './descriptor-engine.js';
+import { S_IFBLK, S_IFDIR, S_IFREG } from './file-status.js';
+
+/** More than any limit of ours lets be in progress. */
+const DEPTH = 65536;
+
+/**
+ * A file that descriptors of this thread's requests are of: BSD's vnode. All descriptors of the same file share one, so an fsync
+ * covers the writes through all of them (NB-9), and streams and appends keep one order.
+ *
+ * Positional files have a pool and a device each, since a failed flush poisons a file (rule 8) and not its neighbours; streams share a
+ * pool of their own, whose operations may take for ever and hold up none of a disk's.
+ */
+export interface Vnode {
+  /** One of S_IFREG and its like. */
+  readonly kind: number;
+  /** Names the file, as `status.words`. */
+  readonly words: Uint32Array;
+  /** What cannot seek: pipes, sockets, terminals and other character devices. */
+  readonly isStream: boolean;
+  readonly engine: DescriptorEngine;
+  readonly pool: AioServicePool;
+  /** Reads and writes of a stream run one after the other, each direction for itself. */
+  readonly reads: OrderingKey;
+  readonly writes: OrderingKey;
+  /** How many descriptors' numbers are known to be of it. */
+  uses: number;
+}
+
+/** The pool that all streams of the thread share, by engine. */
+const streamPools = new WeakMap<DescriptorEngine, AioServicePool>();
+
+export function makeVnode(kind: number, words: Uint32Array, engineOf: (isStream: boolean) => DescriptorEngine): Vnode {
+  const isStream = kind !== S_IFREG && kind !== S_IFBLK && kind !== S_IFDIR;
+  const engine = engineOf(isStream);
+  const pool = isStream ? streamPoolOf(engine) : makePool(engine, isStream);
+  return { kind, words, isStream, engine, pool, reads: new OrderingKey(), writes: new OrderingKey(), uses: 0 };
+}
+
+/** Gives a file's pool back, which nothing uses any more. */
+export function dropVnode({ pool, isStream }: Vnode): void {
+  if (!isStream) void pool.close().then(() => pool.device.close());
+}
+
+function streamPoolOf(engine: DescriptorEngine): AioServicePool {
+  let pool = streamPools.get(engine);
+  if (pool === undefined) {
+    pool = makePool(engine, true);
+    streamPools.set(engine, pool);
+  }
+  return pool;
+}
+
+function makePool(engine: DescriptorEngine, isStream: boolean): AioServicePool {
+  const { inFlightMax } = engine;
+  // What the kernel has it orders by itself; what waits here is ordered by priority, but streams are in order anyway.
+  const discipline = inFlightMax < DEPTH && !isStream ? 'priocscan' : 'fcfs';
+  const device = new BlockDevice(new DescriptorDriver(engine, isStream));
+  return new AioServicePool(device, { depth: DEPTH, inFlightMax: isStream ? DEPTH : inFlightMax, discipline });
+}

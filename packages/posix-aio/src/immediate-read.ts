@@ -1,0 +1,92 @@
+import { IoBuffer, libc, RWF_NOWAIT } from '@biodone/uring';
+import { type AioRequest, REQUEST_IN_PROGRESS } from './aio-request.js';
+import { aiocb } from './aiocb.js';
+import { SIGEV_NONE } from './constants.js';
+import { O_DIRECT } from './descriptor/file-status.js';
+import { learn } from './memory.js';
+import { settle, unreaped } from './requests.js';
+
+// From linux/fcntl.h.
+const F_GETFL = 3;
+
+/** How many reads of a descriptor go the long way after one that the page cache could not answer. */
+const SKIPPED = 16;
+/** Descriptors with higher numbers share their counts with lower ones: they only say what is worth a try. */
+const DESCRIPTORS = 1024;
+
+/** By descriptor, how many reads are not worth a try. */
+const skips = new Uint8Array(DESCRIPTORS);
+
+/** A `struct iovec`, as four words, and what preadv2(2) is called by; null before the first use and where it is not to be had. */
+let vector: Uint32Array | null = null;
+let vectorAddress = 0;
+let calls: { fcntl: Fcntl; preadv2: Preadv2 } | null | undefined;
+
+type Fcntl = (fd: number, command: number, argument: number) => number;
+type Preadv2 = (fd: number, vector: number, count: number, offset: number, flags: number) => number;
+
+/**
+ * Reads at once what the page cache has, all of it, without blocking: preadv2(2) with RWF_NOWAIT. The kernel has done the request when the call
+ * returns, in one call and not in two, so nothing has to be known of the file that the descriptor is of, and nothing is held.
+ *
+ * What is not there, not whole, or not plain goes the long way, as do files that are read past the cache (O_DIRECT), where the call would block.
+ * Whether one of these is behind the number now is asked each time.
+ *
+ * @returns whether the request is done
+ */
+export function readNow(cb: aiocb): boolean {
+  if (!(cb instanceof aiocb)) return false;
+  const { request, aio_fildes: fd, aio_buf: view, aio_nbytes: lengthBytes, aio_offset: offset } = cb;
+  if (typeof fd !== 'number' || (fd | 0) !== fd || fd < 0 || view === null) return false;
+  const skip = fd & (DESCRIPTORS - 1);
+  if ((skips[skip] as number) > 0) {
+    skips[skip] = (skips[skip] as number) - 1;
+    return false;
+  }
+  if (!isPlain(cb, request, view, lengthBytes, offset)) return false;
+  if (calls == null && !prepare()) return false;
+  const { fcntl, preadv2 } = calls as NonNullable<typeof calls>;
+  const flags = fcntl(fd, F_GETFL, 0);
+  if (flags < 0 || (flags & O_DIRECT) !== 0) return false;
+  if (request.view !== view) learn(request, view);
+  describe(request.address, lengthBytes);
+  if (preadv2(fd, vectorAddress, 1, offset, RWF_NOWAIT) !== lengthBytes) {
+    skips[skip] = SKIPPED;
+    return false;
+  }
+  if (request.entry.queue !== null) unreaped.remove(request.entry);
+  settle(request, 0, lengthBytes);
+  return true;
+}
+
+function isPlain(cb: aiocb, request: AioRequest, view: Uint8Array, lengthBytes: number, offset: number): boolean {
+  if (request.status === REQUEST_IN_PROGRESS || cb.aio_reqprio !== 0 || cb.aio_sigevent?.sigev_notify !== SIGEV_NONE)
+    return false;
+  // What is no integer of 32 bits is not the same as one that is made of it.
+  if (lengthBytes >>> 0 !== lengthBytes || lengthBytes === 0 || !(lengthBytes <= view.byteLength)) return false;
+  return Number.isSafeInteger(offset) && offset >= 0 && offset <= Number.MAX_SAFE_INTEGER - lengthBytes;
+}
+
+function describe(address: number, lengthBytes: number): void {
+  const words = vector as Uint32Array;
+  words[0] = address;
+  words[1] = address / 2 ** 32;
+  words[2] = lengthBytes;
+}
+
+/** False where the C library does not have the call, or there is no foreign function interface. */
+function prepare(): boolean {
+  if (calls === null) return false;
+  calls = null;
+  try {
+    const { fcntl, preadv2 } = libc();
+    if (preadv2 === null || process.platform !== 'linux') return false;
+    const memory = IoBuffer.allocate(16, 8);
+    vector = new Uint32Array(memory.bytes.buffer, memory.bytes.byteOffset, 4);
+    vectorAddress = memory.address;
+    calls = { fcntl, preadv2 };
+    return true;
+  } catch {
+    return false;
+  }
+}
