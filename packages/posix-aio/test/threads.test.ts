@@ -7,5 +7,5 @@ vi.setConfig({ testTimeout: 60_000 });
 configure({ engine: 'threads' });
 
 describe('by service threads', () => {
-  testAll();
+  testAll(false);
 });

@@ -9,5 +9,5 @@ vi.setConfig({ testTimeout: 60_000 });
 
 describe.skipIf(!available)('by io_uring', () => {
   if (available) configure({ engine: 'uring' });
-  testAll();
+  testAll(true);
 });

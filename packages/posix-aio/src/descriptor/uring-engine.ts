@@ -1,4 +1,4 @@
-import { type AbortVerdict, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, biodone } from '@biodone/blockdev';
+import { type AbortVerdict, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, biodone } from '@biodone/blockdev';
 import {
   cancelSync,
   EAGAIN,
