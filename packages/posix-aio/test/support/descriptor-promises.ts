@@ -3,28 +3,13 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { aio } from '@biodone/posix-aio';
 import { IoBuffer } from '@biodone/uring';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { BLOCK_BYTES, type Folder, makeFolder } from './support/files.js';
-
-// A disk that is busy with others makes them wait.
-vi.setConfig({ testTimeout: 120_000 });
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { BLOCK_BYTES, type Folder, makeFolder } from './files.js';
 
 let folder: Folder;
 let numbered: string;
 const opened = new Set<number>();
 let names = 0;
-
-beforeAll(() => {
-  folder = makeFolder();
-  numbered = folder.numbered('numbered', 64);
-});
-
-afterEach(() => {
-  for (const fd of opened) closeSync(fd);
-  opened.clear();
-});
-
-afterAll(() => folder.remove());
 
 function openFd(path: string, flags = 'r'): number {
   const fd = openSync(path, flags);
@@ -57,7 +42,20 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
     (error) => error,
   );
 
-describe('aio, on descriptors', () => {
+/** The promise functions on descriptors, by the engine that has been configured. */
+export function testDescriptorPromises(): void {
+  beforeAll(() => {
+    folder = makeFolder();
+    numbered = folder.numbered('numbered', 64);
+  });
+
+  afterEach(() => {
+    for (const fd of opened) closeSync(fd);
+    opened.clear();
+  });
+
+  afterAll(() => folder.remove());
+
   it('reads into memory of any kind', async () => {
     const fd = openFd(numbered);
     const io = IoBuffer.allocate(BLOCK_BYTES);
@@ -154,4 +152,4 @@ describe('aio, on descriptors', () => {
     structuredClone(buffer.buffer, { transfer: [buffer.buffer] });
     expect(await taken).toMatchObject({ code: 'EFAULT' });
   });
-});
+}
