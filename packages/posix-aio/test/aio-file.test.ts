@@ -273,6 +273,9 @@ describe.each(engines)('an AioFile on %s', (engine) => {
       const memory = new Uint8Array(new ArrayBuffer(BLOCK_BYTES + 1), 1);
       expect((await file.read(memory, 0, BLOCK_BYTES, 9 * BLOCK_BYTES)).bytesRead).toBe(BLOCK_BYTES);
       expect(memory[0]).toBe(9);
+      const whole = new Uint8Array(new ArrayBuffer(64 * BLOCK_BYTES + 1), 1);
+      expect((await file.read(whole, 0, 64 * BLOCK_BYTES, 0)).bytesRead).toBe(64 * BLOCK_BYTES);
+      expect(whole[63 * BLOCK_BYTES]).toBe(63);
       expect(await failure(file.read(memory, 0, BLOCK_BYTES, 1))).toMatchObject({ code: 'EINVAL' });
     });
   });

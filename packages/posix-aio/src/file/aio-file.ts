@@ -41,16 +41,16 @@ type FileContent =
  *
  * - Whatever goes by the file's own position (no position, or null), and each append, takes its turn in the order of the calls. Reads and writes at
  *   positions run in parallel, as with FileHandle.
- * - `sync` and `datasync` cover what was called before them, also where nobody has awaited it, and are rejected with its error if it fails. Once one
- *   has failed, all later ones fail with the same error: what it was to make stable is lost (rule 8).
+ * - `sync` and `datasync` cover what was called before them, also where nobody has awaited it, and are rejected with its error if it fails. Once
+ *   fsync(2) itself has failed, all later ones fail with the same error: what it was to make stable is lost (rule 8).
  * - `close` lets nothing more in, and waits for what is under way: what is called after it is rejected with EBADF, where FileHandle would still
  *   take it until the last operation is over.
  * - A read and a write take a `signal`, a `priority` and `trusted`, and memory of an `IoBuffer`.
- * - An O_DIRECT file takes any memory, which is copied where it is not aligned; `position` and `length` have to be aligned all the same.
+ * - An O_DIRECT file takes any memory for up to 1 MiB, which is copied; `position` and `length` have to be aligned all the same.
  * - It cannot be transferred to another thread. {@link readableWebStream} is always a stream of bytes, as since Node 24.
  *
- * FileHandle itself does what is rare (stat, truncate, chmod, chown, utimes), whole files, transfers of more than 1 MiB of memory that has to be
- * copied, and every call whose arguments are wrong or unusual.
+ * FileHandle itself does what is rare (stat, truncate, chmod, chown, utimes), whole files, transfers of more than 32 KiB of memory that would have
+ * to be copied, and every call whose arguments are wrong or unusual.
  *
  * It belongs to the thread that opened it. If it is collected while open, it is closed, with a warning `BIODONE_FILE_COLLECTED`.
  */

@@ -1,13 +1,18 @@
 import { IoBuffer } from '@biodone/uring';
 
-/** Transfers of an AioFile that are longer than this are not copied: see `OpenFile.takes`. */
-export const BOUNCE_MAX_BYTES: number = 2 ** 20;
+/**
+ * Transfers of an AioFile that are longer than this are not copied, but done by FileHandle: from about here on its threads, which copy into the
+ * caller's memory in parallel, take less time (bench/from-fs.mjs).
+ */
+export const BOUNCE_MAX_BYTES: number = 2 ** 15;
+/** The same of a file past the page cache (O_DIRECT), where FileHandle refuses memory that is not aligned. */
+export const DIRECT_BOUNCE_MAX_BYTES: number = 2 ** 20;
 const BOUNCE_MIN_BYTES = 4096;
 /** How many free bytes of each size are kept. */
-const KEPT_BYTES_PER_SIZE = 2 ** 21;
+const KEPT_BYTES_PER_SIZE = 2 ** 22;
 
 /** Free memory, by the logarithm of its size; larger sizes are not kept. */
-const kept: IoBuffer[][] = Array.from({ length: 21 }, () => []);
+const kept: IoBuffer[][] = Array.from({ length: 16 }, () => []);
 
 /**
  * Memory to copy through, at least so long, fit for O_DIRECT. What is in it is of an earlier transfer.

@@ -4,7 +4,7 @@ import type { CreateReadStreamOptions, CreateWriteStreamOptions } from 'node:fs/
 import type { Readable, Writable } from 'node:stream';
 import type { OpenFile } from './open-file.js';
 import type { TransferResult } from './transfer-work.js';
-import { read, write, writev } from './transfers.js';
+import { readUnseen, write, writev } from './transfers.js';
 
 /** What a stream needs of the AioFile that it is made of. */
 export interface StreamedFile {
@@ -50,8 +50,9 @@ function tie<T extends ReadStream | WriteStream>(file: StreamedFile, open: OpenF
 /** The calls that a stream makes, without the check of whether the file is being closed: the stream holds it. */
 function callsOf(open: OpenFile): object {
   return {
-    read: (_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: Done) =>
-      settle(read(open, buffer, offset, length, position ?? null), buffer, done),
+    // A ReadStream makes the memory for each read, and reads into all of it.
+    read: (_fd: number, buffer: Uint8Array, _offset: number, _length: number, position: number | undefined, done: Done) =>
+      settle(readUnseen(open, buffer, position ?? null), buffer, done),
     write: (_fd: number, buffer: Uint8Array, offset: number, length: number, position: number | undefined, done: Done) =>
       settle(write(open, buffer, offset, length, position ?? null), buffer, done),
     writev: (_fd: number, buffers: Uint8Array[], position: number | undefined, done: Done) =>

@@ -5,6 +5,11 @@ const shared = new WeakMap<SharedArrayBuffer, IoBuffer>();
 /** The same of memory that somebody has promised not to transfer away. */
 const trusted = new WeakMap<ArrayBuffer, IoBuffer>();
 
+/** The memory under a view that nobody but its maker and we have seen yet: used as it is, and not marked. */
+export function unseenMemoryOf({ buffer }: Uint8Array): IoBuffer {
+  return IoBuffer.over(new Uint8Array(buffer), { unseen: true });
+}
+
 /**
  * The memory under a view, for the kernel to work on as it is: its first byte is at the view's `byteOffset` there. Null for memory that has to be
  * copied, because its owner could transfer it away, or let it shrink, while the kernel works on it.

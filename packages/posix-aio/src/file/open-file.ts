@@ -4,13 +4,13 @@ import { type AioOp, AioServicePool, EAGAIN, OrderingKey } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
-import { BOUNCE_MAX_BYTES } from './bounce.js';
+import { BOUNCE_MAX_BYTES, DIRECT_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { FileDriver, TRANSFER_MAX_BYTES } from './file-driver.js';
 import { closedError } from './file-errors.js';
 import type { FileEngine, FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
-import { memoryOf } from './memory-of.js';
+import { memoryOf, unseenMemoryOf } from './memory-of.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
 import { type TransferResult, TransferWork } from './transfer-work.js';
@@ -21,6 +21,8 @@ export interface OpenFileOptions {
   readonly path: string;
   /** Whether it was opened with O_APPEND. */
   readonly appends: boolean;
+  /** Whether it was opened with O_DIRECT. */
+  readonly direct: boolean;
   readonly engine: 'auto' | 'uring' | 'fs';
   /** How many operations may be with the kernel. */
   readonly depth: number;
@@ -45,6 +47,8 @@ export class OpenFile {
   readonly path: string;
   readonly trusted: boolean;
   readonly #appends: boolean;
+  /** The longest transfer whose memory is copied. */
+  readonly #copiedMaxBytes: number;
   readonly #device: BlockDevice;
   readonly #pool: AioServicePool;
   /** What has come when the pool was full, in order. */
@@ -58,11 +62,12 @@ export class OpenFile {
   #closed: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
-  constructor(handle: FileHandle, { path, appends, engine, depth, trusted }: OpenFileOptions) {
+  constructor(handle: FileHandle, { path, appends, direct, engine, depth, trusted }: OpenFileOptions) {
     this.handle = handle;
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
+    this.#copiedMaxBytes = direct ? DIRECT_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     const stat = fstatSync(handle.fd);
     this.#hasPositions = stat.isFile() || stat.isBlockDevice();
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
@@ -95,7 +100,7 @@ export class OpenFile {
    */
   transfer(isRead: boolean, asked: TransferArguments): Promise<TransferResult> | null {
     const { view, lengthBytes } = asked;
-    const memory = memoryOf(view, asked.trusted);
+    const memory = asked.unseen ? unseenMemoryOf(view) : memoryOf(view, asked.trusted);
     if (!this.takes(asked.position, lengthBytes, memory === null)) return null;
     return new Promise((resolve, reject) => {
       const work = new TransferWork(isRead, asked.given, resolve, reject);
@@ -119,10 +124,10 @@ export class OpenFile {
    */
   takes(position: number, lengthBytes: number, isCopied: boolean): boolean {
     if (position !== OWN_POSITION && !this.#hasPositions) return false;
-    return lengthBytes <= (isCopied ? BOUNCE_MAX_BYTES : TRANSFER_MAX_BYTES);
+    return lengthBytes <= (isCopied ? this.#copiedMaxBytes : TRANSFER_MAX_BYTES);
   }
 
-  /** Reads or writes memory in several parts, at most {@link BOUNCE_MAX_BYTES} altogether. */
+  /** Reads or writes memory in several parts, as much as {@link takes} says. */
   transferParts(
     isRead: boolean,
     given: unknown,

@@ -52,7 +52,9 @@ export async function open(
   const handle = await openHandle(path, flags ?? 'r', mode);
   try {
     const name = typeof path === 'string' ? path : String(path);
-    return new AioFile(new OpenFile(handle, { path: name, appends: isAppending(flags), engine, depth, trusted }));
+    const direct = typeof flags === 'number' && (flags & (constants.O_DIRECT ?? 0)) !== 0;
+    const appends = isAppending(flags);
+    return new AioFile(new OpenFile(handle, { path: name, appends, direct, engine, depth, trusted }));
   } catch (error) {
     await handle.close();
     throw error;

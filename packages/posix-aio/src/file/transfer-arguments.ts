@@ -58,6 +58,8 @@ export class TransferArguments {
   signal: AbortSignal | null = null;
   priority: AioPriority = 1;
   trusted = false;
+  /** Whether the memory has been made for this transfer, and nobody else knows of it yet. */
+  unseen = false;
 
   /**
    * @returns whether they have been taken
@@ -67,6 +69,7 @@ export class TransferArguments {
     this.signal = null;
     this.priority = 1;
     this.trusted = trusted;
+    this.unseen = false;
     if (buffer instanceof Uint8Array && typeof offset === 'number') {
       this.given = buffer;
       this.view = buffer;

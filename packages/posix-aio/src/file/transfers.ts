@@ -28,6 +28,13 @@ export function read(
   }
 }
 
+/** Reads into memory that was made for it, all of an ArrayBuffer that nobody else knows of yet: it need not be copied. */
+export function readUnseen(open: OpenFile, memory: Uint8Array, position: number | null): Promise<TransferResult> {
+  if (!asked.take(true, false, memory, 0, memory.length, position)) return read(open, memory, 0, memory.length, position);
+  asked.unseen = true;
+  return open.transfer(true, asked) ?? byHandle(open, true, asked.position, memory, 0, memory.length, position);
+}
+
 /** FileHandle's write; what is not plain is for that, as with {@link read}. */
 export function write(
   open: OpenFile,
