@@ -30,15 +30,21 @@ const WARM_UP_SHARE = 0.5;
 const newBuffer = () => new Uint8Array(BLOCK_BYTES);
 const newIoBuffer = () => IoBuffer.allocate(BLOCK_BYTES);
 
-/** What can be measured: by which id, at which depth, and how. */
-export const AIO_FILE_PATHS = [
-  ...[1, 32].flatMap((depth) => [
-    { id: `aiofile_d${depth}`, depth, run: readsOf(({ path }) => open(path), newBuffer) },
-    { id: `aiofile_iobuffer_d${depth}`, depth, run: readsOf(({ path }) => open(path), newIoBuffer) },
-    { id: `aiofile_fs_d${depth}`, depth, run: readsOf(({ path }) => open(path, 'r', 0, { engine: 'fs' }), newBuffer) },
-    { id: `filehandle_d${depth}`, depth, run: readsOf(({ path }) => openHandle(path), newBuffer) },
-  ]),
-];
+const withoutRings = () => (probe().available ? null : probe().reason);
+const always = () => null;
+
+/** What can be measured: by which id, at which depth, how, and why not. */
+export const AIO_FILE_PATHS = [1, 32].flatMap((depth) => [
+  { id: `aiofile_d${depth}`, depth, run: readsOf(({ path }) => open(path), newBuffer), needs: withoutRings },
+  { id: `aiofile_iobuffer_d${depth}`, depth, run: readsOf(({ path }) => open(path), newIoBuffer), needs: withoutRings },
+  {
+    id: `aiofile_fs_d${depth}`,
+    depth,
+    run: readsOf(({ path }) => open(path, 'r', 0, { engine: 'fs' }), newBuffer),
+    needs: always,
+  },
+  { id: `filehandle_d${depth}`, depth, run: readsOf(({ path }) => openHandle(path), newBuffer), needs: always },
+]);
 
 const over = (ours, theirs) => ({ from: [ours, theirs], of: (our, their) => our / their });
 
@@ -57,8 +63,9 @@ export const AIO_FILE_FIGURES = [1, 32].flatMap((depth) => [
  */
 export async function benchAioFile({ repeats, slice }, file) {
   const samples = new Map(AIO_FILE_PATHS.map(({ id }) => [id, []]));
+  const possible = AIO_FILE_PATHS.filter(({ needs }) => needs() === null);
   for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const { id, depth, run } of repeat % 2 === 0 ? AIO_FILE_PATHS : AIO_FILE_PATHS.toReversed()) {
+    for (const { id, depth, run } of repeat % 2 === 0 ? possible : possible.toReversed()) {
       tell(`repeat ${repeat + 1} of ${repeats}: ${id}`);
       file.readThrough();
       const load = { path: file.path, fileBytes: FILE_BYTES, blockBytes: BLOCK_BYTES, lengthMs: slice };
@@ -99,7 +106,7 @@ async function main({ json, repeats, slice }) {
   printTable([['reads a second', 'median', 'lowest', 'highest'], ...[...samples].map(([id, all]) => [id, ...spread(all)])]);
   console.log();
   printFigures(figures);
-  if (!probe().available) console.log(`\nwithout io_uring: ${probe().reason}`);
+  if (withoutRings() !== null) console.log(`\nnot available: ${withoutRings()}`);
   printEnvironment(environment);
   writeFigures(json, figures, environment);
 }

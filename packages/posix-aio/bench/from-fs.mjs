@@ -3,7 +3,8 @@
 //
 //   node bench/from-fs.mjs [--repeats N] [--slice MS]
 //
-// All rows are run once, then all again in the other order; each cell is the median of the repeats, in operations a second.
+// All rows are run once, then all again in the other order; each cell is the median of the repeats, in operations a second, of streams in chunks a
+// second.
 import { constants, openSync, readSync } from 'node:fs';
 import { open as openHandle } from 'node:fs/promises';
 import { open } from '@biodone/posix-aio';
@@ -48,7 +49,7 @@ const TABLES = [
   },
   {
     title: 'reads from the page cache, depth 8, by length',
-    columns: [4, 64, 512, 1024, 4096].map((kib) => ({ name: `${kib} KiB`, depth: 8, blockBytes: kib * KIB })),
+    columns: [4, 16, 32, 64, 1024].map((kib) => ({ name: `${kib} KiB`, depth: 8, blockBytes: kib * KIB })),
     rows: [
       { name: 'FileHandle', run: reads(handle) },
       { name: 'AioFile, Buffer', run: reads(aioFile) },
@@ -62,6 +63,14 @@ const TABLES = [
     rows: [
       { name: 'AioFile, IoBuffer', run: reads(aioDirect), direct: true },
       { name: 'AioFile, Buffer', run: reads(aioDirectCopied), direct: true },
+    ],
+  },
+  {
+    title: 'createReadStream from the page cache, by highWaterMark',
+    columns: [64, 1024].map((kib) => ({ name: `${kib} KiB`, depth: 1, blockBytes: kib * KIB })),
+    rows: [
+      { name: 'FileHandle', run: streamed(handle) },
+      { name: 'AioFile', run: streamed(aioFile) },
     ],
   },
   {
@@ -99,6 +108,24 @@ async function measure(side, load, operation) {
     await file.close();
   };
   return (await measured(path, load)).iops;
+}
+
+/** Reads the file from its beginning to its end, again and again. */
+function streamed(side) {
+  return async (load) => {
+    const path = async (_, recorder) => {
+      let more = true;
+      recorder.begin();
+      while (more) {
+        const file = await side.open(load);
+        for await (const chunk of file.createReadStream({ highWaterMark: load.blockBytes })) {
+          more = recorder.complete(0, chunk.length);
+          if (!more) break;
+        }
+      }
+    };
+    return (await measured(path, load)).iops;
+  };
 }
 
 async function readsSync(load) {

@@ -5,7 +5,7 @@ import { open } from '@biodone/posix-aio';
 import { probe } from '@biodone/uring';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AnyFile, calls, outcomeOf } from './support/file-calls.js';
+import { type AnyFile, calls, ordered, outcomeOf } from './support/file-calls.js';
 import { type Folder, makeFolder } from './support/files.js';
 
 const { available, reason } = probe();
@@ -80,4 +80,26 @@ describe.each(engines)('AioFile on %s, beside FileHandle', (engine) => {
     },
     120_000,
   );
+
+  it('comes to the same without waiting, where the order is promised', async () => {
+    await fc.assert(
+      fc.asyncProperty(flags, fc.array(ordered, { minLength: 2, maxLength: 20 }), async (flag, all) => {
+        const [handlePath, aioPath] = twoFiles();
+        const [theirs, ours] = await Promise.allSettled([
+          openHandle(handlePath, flag),
+          open(aioPath, flag, undefined, { engine }),
+        ]);
+        if (ours.status === 'rejected' || theirs.status === 'rejected') return;
+        const together = Promise.all(all.map((call) => outcomeOf(call, ours.value)));
+        const closing = ours.value.close();
+        const oneByOne: object[] = [];
+        for (const call of all) oneByOne.push(await outcomeOf(call, theirs.value));
+        await theirs.value.close();
+        expect(await together).toEqual(oneByOne);
+        await closing;
+        expect(readFileSync(aioPath).equals(readFileSync(handlePath))).toBe(true);
+      }),
+      { seed, numRuns: RUNS },
+    );
+  }, 120_000);
 });

@@ -209,8 +209,9 @@ export class AioFile extends EventEmitter {
    */
   readableWebStream(options?: WebStreamOptions): ReadableStream {
     checkStreamable(this.#open, this.#isLocked);
+    const stream = webStreamOf(this, this.#open, options);
     this.#isLocked = true;
-    return webStreamOf(this, this.#open, options);
+    return stream;
   }
 
   /** The lines of the file, to be iterated over. @param options as those of {@link createReadStream} */

@@ -114,6 +114,7 @@ export class OpenFile {
       this.#aim(work, isRead, asked.position, lengthBytes);
       work.signal = asked.signal;
       work.priority = asked.priority;
+      asked.forget();
       this.#start(work);
     });
   }

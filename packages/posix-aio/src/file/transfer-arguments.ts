@@ -78,6 +78,13 @@ export class TransferArguments {
     return this.#takeOther(isRead, buffer, offset, length, position);
   }
 
+  /** Keeps nothing alive that the caller lets go of. */
+  forget(): void {
+    this.given = null;
+    this.view = NOTHING;
+    this.signal = null;
+  }
+
   #takePart(offset: number, length: unknown, position: unknown): boolean {
     const { length: size } = this.view;
     const lengthBytes = length ?? size - offset;

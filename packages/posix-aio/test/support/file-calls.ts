@@ -169,3 +169,15 @@ export const calls: fc.Arbitrary<FileCall> = fc.oneof(
   { weight: 1, arbitrary: chowns },
   { weight: 1, arbitrary: utimes },
 );
+
+/** Calls that go by the file's own position, and change what the next one finds: of those the order is promised. */
+export const ordered: fc.Arbitrary<FileCall> = fc.oneof(
+  memories.map((memory) => callOf('read', [memory], () => [make(memory)])),
+  memories.map((memory) => callOf('write', [memory], () => [make(memory)])),
+  texts.map((text) => callOf('write', [text], () => [text])),
+  fc
+    .tuple(fc.constantFrom('readv', 'writev'), fc.array(memories, { maxLength: 3 }))
+    .map(([name, parts]) => callOf(name, [parts], () => [parts.map(make)])),
+  fc.tuple(fc.constantFrom('writeFile', 'appendFile'), texts).map(([name, text]) => callOf(name, [text], () => [text])),
+  fc.constantFrom(undefined, 'latin1').map((encoding) => callOf('readFile', [encoding], () => [encoding])),
+);
