@@ -1,5 +1,6 @@
 import type { AioServicePool } from '@biodone/aio';
 import { EBADF, ECANCELED, EINVAL, SystemError } from '@biodone/uring';
+import { requestIn } from './aio-error.js';
 import { type AioRequest, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { AIO_ALLDONE, AIO_CANCELED, AIO_NOTCANCELED } from './constants.js';
@@ -44,7 +45,7 @@ export function aio_cancel(fildes: aiocb['aio_fildes'], cb: aiocb | null = null)
 }
 
 function one(cb: aiocb, fildes: aiocb['aio_fildes']): AioRequest[] {
-  const { request } = cb;
+  const request = requestIn(cb, 'aio_cancel');
   if (request.status === REQUEST_IDLE)
     throw new SystemError(EINVAL, 'aio_cancel', undefined, 'the control block was never submitted');
   if (request.status !== REQUEST_IN_PROGRESS) return [];

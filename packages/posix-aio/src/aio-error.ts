@@ -1,5 +1,5 @@
 import { EINVAL, SystemError } from '@biodone/uring';
-import { REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
+import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { EINPROGRESS } from './constants.js';
 
@@ -10,10 +10,18 @@ import { EINPROGRESS } from './constants.js';
  * @throws SystemError EINVAL for a block that was never submitted, or whose result `aio_return` has taken
  */
 export function aio_error(cb: aiocb): number {
-  const { status, errorNumber } = cb.request;
+  const { status, errorNumber } = requestIn(cb, 'aio_error');
   if (status === REQUEST_IN_PROGRESS) return EINPROGRESS;
   if (status !== REQUEST_DONE) refuse(status, 'aio_error');
   return errorNumber;
+}
+
+/** A block's request. @throws SystemError EINVAL for what is no block */
+export function requestIn(cb: aiocb, syscall: string): AioRequest {
+  const request = cb?.request;
+  if (request === undefined)
+    throw new SystemError(EINVAL, syscall, undefined, 'the control block is no aiocb: make one with new aiocb()');
+  return request;
 }
 
 /** @throws SystemError EINVAL, which says why there is nothing to ask for */

@@ -1,4 +1,4 @@
-import { refuse } from './aio-error.js';
+import { refuse, requestIn } from './aio-error.js';
 import { REQUEST_DONE } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { reap } from './requests.js';
@@ -10,7 +10,7 @@ import { reap } from './requests.js';
  * submitted, and at the second call
  */
 export function aio_return(cb: aiocb): number {
-  const { request } = cb;
+  const request = requestIn(cb, 'aio_return');
   if (request.status !== REQUEST_DONE) refuse(request.status, 'aio_return');
   return reap(request);
 }

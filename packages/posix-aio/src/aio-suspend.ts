@@ -1,4 +1,5 @@
 import { EAGAIN, EINVAL, SystemError } from '@biodone/uring';
+import { requestIn } from './aio-error.js';
 import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { blockUntil } from './blocking-wait.js';
@@ -69,11 +70,12 @@ export function checkTimeout(timeoutMs: number | null, syscall: string): void {
 
 /** Whether one of them is done. Blocks that are done and reaped count: their request is over. */
 function isAnyDone(list: AioList): boolean {
+  if (!Array.isArray(list)) throw new SystemError(EINVAL, 'aio_suspend', undefined, 'the list is no array of aiocb');
   let idle = false;
   for (let index = 0; index < list.length; index++) {
     const cb = list[index];
     if (cb === null || cb === undefined) continue;
-    const { status } = cb.request;
+    const { status } = requestIn(cb, 'aio_suspend');
     if (status >= REQUEST_DONE) return true;
     if (status === REQUEST_IDLE) idle = true;
   }

@@ -1,12 +1,18 @@
+import { isMainThread } from 'node:worker_threads';
 import type { AioServicePool } from '@biodone/aio';
 import { EAGAIN, EINTR, SystemError } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
 import type { DescriptorEngine } from './descriptor/descriptor-engine.js';
 import { giveNotices } from './notification.js';
 import { signalsSent } from './queued-signal.js';
+import { inProgress } from './requests.js';
 
 /** A thread can sleep for one thing at a time: where requests are with several, each is looked at in turn, so often. */
 const SLICE_MS = 1;
+/** How often others are looked at that nobody waits for here, but that may have something to tell. */
+const OTHERS_MS = 10;
+/** Node cannot terminate a worker that is in a system call, so none of these is longer. */
+const WORKER_SLICE_MS: number = isMainThread ? Number.POSITIVE_INFINITY : 250;
 
 /**
  * Blocks the thread until something is over, which is looked at before the clock (NB-14); callbacks and notifications run in here. The wait is a
@@ -26,8 +32,12 @@ export function blockUntil(
   const signalsBefore = signalsSent;
   let turn = 0;
   while (!isOver()) {
-    const sources = sourcesOf(requests());
-    if (sources.length === 0) return;
+    const sources: AioServicePool[] = [];
+    const engines: DescriptorEngine[] = [];
+    for (const request of requests()) if (request !== null) addSource(request, sources, engines);
+    const count = sources.length;
+    if (count === 0) return;
+    for (const { request } of inProgress) addSource(request, sources, engines);
     let moved = 0;
     for (const source of sources) moved += source.poll();
     giveNotices();
@@ -37,27 +47,22 @@ export function blockUntil(
     if (moved > 0) continue;
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) throw new SystemError(EAGAIN, syscall, undefined, `nothing was done within ${timeoutMs} ms`);
-    const source = sources[turn % sources.length] as AioServicePool;
+    const source = sources[turn % count] as AioServicePool;
     turn += 1;
-    const ended = source.wait(sources.length === 1 ? leftMs : Math.min(leftMs, SLICE_MS));
+    const sliceMs = count > 1 ? SLICE_MS : sources.length > 1 ? OTHERS_MS : WORKER_SLICE_MS;
+    const ended = source.wait(Math.min(leftMs, sliceMs));
     giveNotices();
     if (ended === 'EINTR' && !isOver()) throw new SystemError(EINTR, syscall, undefined, 'a signal has come; the requests go on');
   }
 }
 
-/** What has to be waited for: of the files that one engine serves, one stands for all. */
-function sourcesOf(requests: readonly (AioRequest | null)[]): AioServicePool[] {
-  const sources: AioServicePool[] = [];
-  const engines: DescriptorEngine[] = [];
-  for (const request of requests) {
-    if (request === null || request.source === null) continue;
-    const { vnode, source } = request;
-    if (vnode === null) {
-      if (!sources.includes(source)) sources.push(source);
-    } else if (!engines.includes(vnode.engine)) {
-      engines.push(vnode.engine);
-      sources.push(source);
-    }
+/** Adds what a request is with, if it is not there: of the files that one engine serves, one stands for all. */
+function addSource({ vnode, source }: AioRequest, sources: AioServicePool[], engines: DescriptorEngine[]): void {
+  if (source === null) return;
+  if (vnode === null) {
+    if (!sources.includes(source)) sources.push(source);
+  } else if (!engines.includes(vnode.engine)) {
+    engines.push(vnode.engine);
+    sources.push(source);
   }
-  return sources;
 }

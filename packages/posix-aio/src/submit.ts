@@ -33,8 +33,9 @@ export function submitOne(cb: aiocb, operation: BlockOperation, vectored: boolea
   checkRoom(1, syscall);
   request.notification = notification;
   const refused = startTransfer(cb, request, operation, vectored, look(cb.aio_fildes), syscall);
-  if (refused === EAGAIN)
-    throw new SystemError(EAGAIN, syscall, undefined, 'no descriptor is left to hold the file by, or no room in its pool');
+  if (refused !== EAGAIN) return;
+  request.notification = null;
+  throw new SystemError(EAGAIN, syscall, undefined, 'no descriptor is left to hold the file by, or no room in its pool');
 }
 
 /** @throws SystemError EAGAIN if so many more requests would be too many */

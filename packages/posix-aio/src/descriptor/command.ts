@@ -3,8 +3,7 @@
  * one device serves all descriptors, and no memory has to be made known to the threads: addresses are the same in all of them.
  */
 
-export const COMMAND_NUMBERS = 8;
-export const COMMAND_BYTES: number = COMMAND_NUMBERS * 8;
+export const COMMAND_BYTES = 64;
 
 /** Which number is what. */
 export const OPCODE = 0;

@@ -7,16 +7,13 @@ const AT_EMPTY_PATH = 0x1000;
 /** STATX_TYPE, STATX_MODE, STATX_INO, STATX_SIZE and STATX_BTIME, from linux/stat.h. */
 const MASK = 0x1 | 0x2 | 0x100 | 0x200 | 0x800;
 
-/** Access modes and flags of an open file, from asm-generic/fcntl.h; O_DIRECT is another bit on some architectures. */
-export const O_ACCMODE = 3;
-export const O_WRONLY = 1;
-export const O_RDONLY = 0;
+/** Flags of an open file, from asm-generic/fcntl.h; O_DIRECT is another bit on some architectures. */
 export const O_APPEND = 0x400;
 export const O_NONBLOCK = 0x800;
 export const O_DIRECT: number = process.arch === 'arm64' || process.arch === 'arm' ? 0x10000 : 0x4000;
 
 /** The kinds of files, as stat(2) has them in `st_mode`; 0 is that of eventfd(2) and its like. */
-export const S_IFMT = 0o170000;
+const S_IFMT = 0o170000;
 export const S_IFREG = 0o100000;
 export const S_IFBLK = 0o060000;
 export const S_IFDIR = 0o040000;

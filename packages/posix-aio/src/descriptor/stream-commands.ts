@@ -81,8 +81,9 @@ export class StreamCommands extends CommandDriver {
     const count = libc().poll(this.#polls.address, waiting.length + 1, timeoutMs);
     if (count < 0) return libc().errno() === EINTR ? 'EINTR' : null;
     if (count === 0) return null;
-    // Half-words of a pollfd: the descriptor's two, events, and those that are there.
-    if (events[3] !== 0) libc().read(this.#eventFd, this.#counter.address, 8);
+    // Half-words of a pollfd: the descriptor's two, events, and those that are there. A look leaves the signal to the wait that may follow it, which
+    // would miss what came in between.
+    if (timeoutMs > 0 && events[3] !== 0) libc().read(this.#eventFd, this.#counter.address, 8);
     this.#waiting = waiting.filter((io, index) => {
       if (events[(index + 1) * 4 + 3] === 0 || !attempt(io, true)) return true;
       this.#tried += 1;

@@ -26,7 +26,7 @@ import type { DescriptorEngine } from './descriptor-engine.js';
 import { type DescriptorOp, letGo } from './descriptor-op.js';
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT). */
-export const TRANSFER_MAX_BYTES = 0x7ffff000;
+const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** Requests on descriptors through the thread's io_uring: the kernel has each before {@link start} returns, or {@link release}. */
 export class UringEngine implements DescriptorEngine {

@@ -20,11 +20,6 @@ export function vnodeOf(fd: number, engineOf: (isStream: boolean) => DescriptorE
   return known !== null && isSame(known.words, status.words) ? known : meet(fd, known, engineOf);
 }
 
-/** The files that are known, for those who wait for all. */
-export function vnodes(): Iterable<Vnode> {
-  return byName.values();
-}
-
 function meet(fd: number, former: Vnode | null, engineOf: (isStream: boolean) => DescriptorEngine): Vnode {
   if (former !== null) forget(fd, former);
   // eventfd(2) and its like all have the same inode: there each descriptor is taken for a file of its own.

@@ -16,7 +16,7 @@ import { testTransfers } from './transfers.js';
  */
 export function testAll(isRing: boolean): void {
   testHeader();
-  testTransfers();
+  testTransfers(isRing);
   testFsync();
   testStatus();
   testSuspend();

@@ -120,7 +120,7 @@ export function testCancel(): void {
       expect([aio_error(cb), aio_return(cb)]).toEqual([ECANCELED, -1]);
     });
 
-    test('short_write_cancel: a write that has written a part ends with that', () => {
+    test('F7, short_write_cancel: a write that has written a part ends with that', () => {
       const pipe = new Pipe();
       const cb = pipe.writeOf(Buffer.alloc(2 ** 20, 1));
       aio_write(cb);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -198,6 +199,20 @@ export function testLists(isRing: boolean): void {
       configure({ AIO_MAX: before });
       expect(started).toEqual([]);
       for (const cb of writes) failsWith(() => aio_error(cb), 'EINVAL', 'aio_error');
+    });
+
+    test('G8: a signal ends LIO_WAIT with EINTR, and the requests go on', () => {
+      const ignore = (): void => {};
+      process.on('SIGUSR2', ignore);
+      const pipe = new Pipe();
+      const cb = pipe.readOf(4, { aio_lio_opcode: LIO_READ });
+      execFileSync('sh', ['-c', `(sleep 0.2; kill -USR2 ${process.pid}) > /dev/null 2>&1 &`]);
+      failsWith(() => lio_listio(LIO_WAIT, [cb]), 'EINTR', 'lio_listio');
+      expect(aio_error(cb)).toBe(EINPROGRESS);
+      pipe.write('data');
+      expect(finish(cb)).toEqual([0, 4]);
+      process.off('SIGUSR2', ignore);
+      pipe.close();
     });
 
     test('G9, B14: a block in progress is EINVAL, with nothing initiated and that request undisturbed', () => {

@@ -48,6 +48,15 @@ export function testStatus(): void {
       expect(failsWith(() => aio_return(new aiocb()), 'EINVAL', 'aio_return')).toContain('never submitted');
     });
 
+    test('what is no control block is EINVAL', () => {
+      for (const wrong of [null, undefined, {}, 5] as unknown as aiocb[]) {
+        expect(failsWith(() => aio_error(wrong), 'EINVAL', 'aio_error')).toContain('aiocb');
+        expect(failsWith(() => aio_return(wrong), 'EINVAL', 'aio_return')).toContain('aiocb');
+      }
+      expect(failsWith(() => aio_suspend([{} as aiocb]), 'EINVAL', 'aio_suspend')).toContain('aiocb');
+      expect(failsWith(() => aio_suspend(null as unknown as []), 'EINVAL', 'aio_suspend')).toContain('array');
+    });
+
     test('D6, NB-5: aio_return before the end is EINVAL, and the request is kept', () => {
       const pipe = new Pipe();
       const cb = pipe.readOf(4);

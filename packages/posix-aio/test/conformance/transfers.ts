@@ -18,7 +18,7 @@ import {
   LIO_WRITE,
   sysconf,
 } from '@biodone/posix-aio';
-import { IoBuffer } from '@biodone/uring';
+import { IoBuffer, threadRing } from '@biodone/uring';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { failsWith, finish, finishAll } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
@@ -35,8 +35,8 @@ const EOVERFLOW = 75;
 /** The offset maximum: the largest number that is exact. */
 const OFFSET_MAX = 2 ** 53 - 1;
 
-/** B: aio_read and aio_write, on everything. */
-export function testTransfers(): void {
+/** B: aio_read and aio_write, on everything. @param isRing whether requests go through the thread's ring */
+export function testTransfers(isRing: boolean): void {
   let folder: Folder;
   beforeAll(() => {
     folder = makeFolder();
@@ -407,7 +407,7 @@ export function testTransfers(): void {
       }
     });
 
-    test('a descriptor’s number is another file’s after a close: each request is on the file that it was at the call', () => {
+    test('H1: a descriptor’s number is another file’s after a close: each request is on the file that it was at the call', () => {
       const [first, second] = ['first', 'second'].map((content) => {
         writeFileSync(join(folder.path, content), content.repeat(8));
         return join(folder.path, content);
@@ -429,6 +429,24 @@ export function testTransfers(): void {
         closeSync(other);
       }
       expect([readFileSync(first, 'utf8'), readFileSync(second, 'utf8')]).toEqual(['first'.repeat(8), 'second'.repeat(8)]);
+    });
+
+    test('H1: a stream’s requests that wait for their turn hold it too, whatever its number is by then', () => {
+      const pipe = new Pipe();
+      const reads = [pipe.readOf(1), pipe.readOf(1), pipe.readOf(1)];
+      for (const cb of reads) aio_read(cb);
+      pipe.closeReadEnd();
+      const path = join(folder.path, 'in-its-place');
+      writeFileSync(path, 'zzz');
+      const other = openSync(path, 'r+');
+      expect(other).toBe(pipe.readEnd);
+      // The requests are the only ones that hold the pipe's end now.
+      pipe.write('abc');
+      expect(finishAll(reads)).toEqual(reads.map(() => [0, 1]));
+      expect(reads.map((cb) => Buffer.from(cb.aio_buf as Uint8Array).toString()).join('')).toBe('abc');
+      expect(() => pipe.write('d')).toThrow(expect.objectContaining({ code: 'EPIPE' }));
+      closeSync(other);
+      pipe.close();
     });
 
     test('a number that was a file’s and is a pipe’s now is a stream, and the other way round', () => {
@@ -456,6 +474,23 @@ export function testTransfers(): void {
       expect(finish(last)).toEqual([0, 4]);
       expect((last.aio_buf as Buffer).toString()).toBe('file');
       closeSync(again);
+    });
+
+    test.skipIf(!isRing)('a read past the page cache is never done in the call, which would block', (context) => {
+      const path = join(folder.path, 'direct');
+      writeFileSync(path, Buffer.alloc(8192, 7));
+      let fd: number;
+      try {
+        fd = openSync(path, constants.O_RDONLY | constants.O_DIRECT);
+      } catch (error) {
+        return context.skip(`no O_DIRECT here: ${(error as Error).message}`);
+      }
+      const cb = blockOf(fd, IoBuffer.allocate(4096).bytes);
+      const before = threadRing().ring.statistics().submitted;
+      aio_read(cb);
+      expect(threadRing().ring.statistics().submitted - before).toBe(1);
+      expect(finish(cb)).toEqual([0, 4096]);
+      closeSync(fd);
     });
 
     test('streams that may block for ever starve no disk', () => {

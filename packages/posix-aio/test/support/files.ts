@@ -10,7 +10,7 @@ export interface Folder {
   remove(): void;
 }
 
-export const BLOCK_BYTES = 4096;
+const BLOCK_BYTES = 4096;
 
 export function makeFolder(): Folder {
   const path = mkdtempSync(join(tmpdir(), 'biodone-posix-aio-'));

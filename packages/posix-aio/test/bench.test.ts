@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { probe } from '@biodone/uring';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Folder, makeFolder } from './support/files.js';
+import { runScript } from './support/run-child.js';
+
+const program = '../../bench/main.mjs';
+
+let folder: Folder;
+beforeAll(() => {
+  folder = makeFolder();
+});
+afterAll(() => folder.remove());
+
+it('the benchmark refuses an option that there is not, before it measures anything', async () => {
+  const { status, stdout, stderr } = await runScript(program, '--nonsense');
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  expect(stderr).toMatch(/--nonsense/);
+});
+
+it('the benchmark reports every figure that can be had', { timeout: 120_000 }, async () => {
+  const report = join(folder.path, 'report.json');
+  const { status, stdout, stderr } = await runScript(program, '--repeats', '1', '--slice', '20', '--json', report);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { figures, environment } = JSON.parse(readFileSync(report, 'utf8'));
+  // Those beside glibc only where fio is installed, and with O_DIRECT where the disk can be read past the page cache.
+  expect(figures).toEqual({
+    direct_d32_over_glibc: expect.toSatisfy(isNumberOrNull),
+    cached_d32_over_glibc: expect.toSatisfy(isNumberOrNull),
+    cached_d32_raw_over_glibc: expect.toSatisfy(isNumberOrNull),
+    cached_d1_over_glibc: expect.toSatisfy(isNumberOrNull),
+    lio32_system_calls: probe().available ? 1 : null,
+  });
+  expect(environment).toMatchObject({ repeats: 1, node: process.version });
+  for (const id of Object.keys(figures)) expect(stdout).toContain(id);
+});
+
+function isNumberOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'number';
+}

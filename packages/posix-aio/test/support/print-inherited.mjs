@@ -1,0 +1,15 @@
+// What a process has that another one with requests in progress has started: its requests, and the descriptors of its ring and its pipes.
+import { readdirSync, readlinkSync } from 'node:fs';
+import { aio_waitcomplete } from '@biodone/posix-aio';
+
+const links = readdirSync('/proc/self/fd').flatMap((fd) => {
+  try {
+    return [readlinkSync(`/proc/self/fd/${fd}`)];
+  } catch {
+    return [];
+  }
+});
+console.log(
+  aio_waitcomplete(0),
+  process.argv.slice(2).some((name) => links.includes(name)),
+);
