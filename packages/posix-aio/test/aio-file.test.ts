@@ -6,7 +6,7 @@ import { PRIORITY_TIMECRITICAL } from '@biodone/aio';
 import { type AioFile, type AioFileOptions, open } from '@biodone/posix-aio';
 import { IoBuffer, probe } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { BLOCK_BYTES, type Folder, makeFolder } from './support/files.js';
+import { type Folder, makeFolder } from './support/files.js';
 
 // A disk that is busy with others makes them wait.
 vi.setConfig({ testTimeout: 120_000 });
@@ -14,6 +14,8 @@ vi.setConfig({ testTimeout: 120_000 });
 const { available, reason } = probe();
 if (!available) console.warn(`AioFile is tested on Node's threads alone: ${reason}`);
 const engines = available ? (['uring', 'fs'] as const) : (['fs'] as const);
+
+const BLOCK_BYTES = 4096;
 
 let folder: Folder;
 let numbered: string;

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { aio } from '@biodone/posix-aio';
 import { IoBuffer } from '@biodone/uring';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import { BLOCK_BYTES, type Folder, makeFolder } from './files.js';
+import { type Folder, makeFolder } from './files.js';
+
+const BLOCK_BYTES = 4096;
 
 let folder: Folder;
 let numbered: string;
