@@ -237,6 +237,10 @@ describe.each(engines)('an AioFile on %s', (engine) => {
     const early = await failure(file.read(Buffer.alloc(1), { signal: AbortSignal.abort('no') }));
     expect(early).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: 'no' });
     const first = file.read(Buffer.alloc(3));
+    const large = new AbortController();
+    const long = failure(file.read(Buffer.alloc(2 ** 21), { signal: large.signal }));
+    large.abort('too long');
+    expect(await long).toMatchObject({ name: 'AbortError', cause: 'too long' });
     const abort = new AbortController();
     const second = failure(file.read(Buffer.alloc(3), { signal: abort.signal }));
     abort.abort('enough');
@@ -345,7 +349,7 @@ describe.skipIf(!available)('an AioFile on io_uring', () => {
 
   it('needs no thread of Node’s for pipes that nobody writes to', async () => {
     const pipes = await Promise.all(Array.from({ length: 8 }, () => open(fifo(), 'r+')));
-    const reads = pipes.map((pipe) => pipe.read(Buffer.alloc(1)));
+    const reads = pipes.map((pipe) => pipe.read(Buffer.alloc(2 ** 17)));
     // More than Node has threads, so FileHandle's stat would wait for ever.
     expect((await (pipes[0] as AioFile).stat()).isFIFO()).toBe(true);
     await Promise.all(pipes.map((pipe) => pipe.write('x')));

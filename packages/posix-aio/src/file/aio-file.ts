@@ -18,8 +18,8 @@ import { closeIfCollected, forgetCollection } from './collected-file.js';
 import { closedError } from './file-errors.js';
 import type { AioReadResult, AioWriteResult, FileMemory } from './file-memory.js';
 import { createReadStream, createWriteStream } from './file-streams.js';
-import type { OpenFile } from './open-file.js';
-import { OWN_POSITION, type PartOptions } from './transfer-arguments.js';
+import { IN_TURN, type OpenFile } from './open-file.js';
+import type { PartOptions } from './transfer-arguments.js';
 import { read, readv, write, writev } from './transfers.js';
 import { checkStreamable, type WebStreamOptions, webStreamOf } from './web-stream.js';
 import { isCustomIterable, writeChunks } from './write-chunks.js';
@@ -241,7 +241,7 @@ export class AioFile extends EventEmitter {
 
   #call<T>(syscall: string, isRead: boolean, call: () => Promise<T>): Promise<T> {
     if (this.#open.closing) return Promise.reject(closedError(syscall));
-    return this.#open.call(isRead, OWN_POSITION, call);
+    return this.#open.call(isRead, IN_TURN, call);
   }
 
   #manage<T>(syscall: string, call: () => Promise<T>): Promise<T> {

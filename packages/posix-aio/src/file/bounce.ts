@@ -5,8 +5,8 @@ import { IoBuffer } from '@biodone/uring';
  * caller's memory in parallel, take less time (bench/from-fs.mjs).
  */
 export const BOUNCE_MAX_BYTES: number = 2 ** 15;
-/** The same of a file past the page cache (O_DIRECT), where FileHandle refuses memory that is not aligned. */
-export const DIRECT_BOUNCE_MAX_BYTES: number = 2 ** 20;
+/** The same of a file that FileHandle is worse for at any length: one past the page cache (O_DIRECT), or without positions. */
+export const LONG_BOUNCE_MAX_BYTES: number = 2 ** 20;
 const BOUNCE_MIN_BYTES = 4096;
 /** How many free bytes of each size are kept. */
 const KEPT_BYTES_PER_SIZE = 2 ** 22;

@@ -1,6 +1,8 @@
 import type { AioOp } from '@biodone/aio';
 import { BLOCK_READ, BLOCK_WRITE, type BlockIo, biodone } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
+import { ECANCELED } from '@biodone/uring';
+import { ioError } from './file-errors.js';
 import { FileWork } from './file-work.js';
 
 /** A call of FileHandle's, in its place among the reads and writes: it waits for its turn as they do, and a sync waits for it. */
@@ -32,10 +34,12 @@ export class CallWork<T> extends FileWork {
     );
   }
 
-  override done(_op: AioOp): void {
+  override done({ error }: AioOp): void {
+    const { signal } = this;
+    if (this.#settle !== null) this.#settle();
     // It was ended before its turn.
-    if (this.#settle === null) this.#reject(new AbortError(this.signal?.reason));
-    else this.#settle();
+    else if (error === ECANCELED && signal?.aborted === true) this.#reject(new AbortError(signal.reason));
+    else this.#reject(ioError(error, this.operation === BLOCK_READ ? 'read' : 'write'));
   }
 
   override refused(error: Error): void {

@@ -1,7 +1,7 @@
 import type { AioOp, AioPriority, OrderingKey } from '@biodone/aio';
 import type { BlockIo, BlockOperation } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
-import { DIRECT_BOUNCE_MAX_BYTES } from './bounce.js';
+import { LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 
 /** Who does what is asked of an open file: io_uring, or Node's own callbacks. It completes each request with `biodone`. */
 export interface FileEngine {
@@ -23,7 +23,7 @@ export interface FileEngine {
  * What the block layer sees instead of memory where there is none yet, or none is needed: nobody reads or writes it. So memory to copy through
  * is taken when the operation starts, for no more operations than there are with the kernel.
  */
-const STAND_IN: IoBuffer = IoBuffer.over(new Uint8Array(new SharedArrayBuffer(DIRECT_BOUNCE_MAX_BYTES)));
+const STAND_IN: IoBuffer = IoBuffer.over(new Uint8Array(new SharedArrayBuffer(LONG_BOUNCE_MAX_BYTES)));
 
 /** Something that is asked of an open file, as its pool and its engine see it: the `private` of an operation. */
 export abstract class FileWork {

@@ -4,7 +4,7 @@ import { type AioOp, AioServicePool, EAGAIN, OrderingKey } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
-import { BOUNCE_MAX_BYTES, DIRECT_BOUNCE_MAX_BYTES } from './bounce.js';
+import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { FileDriver, TRANSFER_MAX_BYTES } from './file-driver.js';
 import { closedError } from './file-errors.js';
@@ -29,6 +29,12 @@ export interface OpenFileOptions {
   /** Whether memory is used as it is: see `TransferOptions`. */
   readonly trusted: boolean;
 }
+
+/** What a call of FileHandle's has of a transfer. */
+type CallPlace = Pick<TransferArguments, 'position' | 'signal' | 'priority'>;
+
+/** That of a call that goes by the file's own position. */
+export const IN_TURN: CallPlace = { position: OWN_POSITION, signal: null, priority: 1 };
 
 /** How many operations may be submitted to a pool; those beyond wait for room in a line of the file's own. */
 const SUBMITTED_MAX = 65536;
@@ -67,9 +73,10 @@ export class OpenFile {
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
-    this.#copiedMaxBytes = direct ? DIRECT_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     const stat = fstatSync(handle.fd);
     this.#hasPositions = stat.isFile() || stat.isBlockDevice();
+    // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
+    this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
     this.#device = new BlockDevice(new FileDriver(engineFor(handle.fd, path, engine), path));
     this.#pool = new AioServicePool(this.#device, { depth: SUBMITTED_MAX, inFlightMax: depth, discipline: 'priocscan' });
@@ -145,10 +152,12 @@ export class OpenFile {
   }
 
   /** Has FileHandle do something, at its place among the reads and writes. */
-  call<T>(isRead: boolean, position: number, call: () => Promise<T>): Promise<T> {
+  call<T>(isRead: boolean, { position, signal, priority }: CallPlace, call: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const work = new CallWork(isRead, call, resolve, reject);
       work.turns = this.#turnsFor(isRead, position);
+      work.signal = signal;
+      work.priority = priority;
       this.#start(work);
     });
   }

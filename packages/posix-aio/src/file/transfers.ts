@@ -1,6 +1,6 @@
 import { IoBuffer } from '@biodone/uring';
 import { invalidType, outOfRange } from './file-errors.js';
-import type { OpenFile } from './open-file.js';
+import { IN_TURN, type OpenFile } from './open-file.js';
 import { type AnyPart, bytesOf, isMemory, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
 import type { TransferResult } from './transfer-work.js';
 
@@ -22,7 +22,7 @@ export function read(
     const started = taken ? open.transfer(true, asked) : null;
     if (started !== null) return started;
     refuseFatalLength(buffer, offset, length);
-    return byHandle(open, true, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
+    return byHandle(open, true, taken ? asked : IN_TURN, buffer, offset, length, position);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -32,7 +32,7 @@ export function read(
 export function readUnseen(open: OpenFile, memory: Uint8Array, position: number | null): Promise<TransferResult> {
   if (!asked.take(true, false, memory, 0, memory.length, position)) return read(open, memory, 0, memory.length, position);
   asked.unseen = true;
-  return open.transfer(true, asked) ?? byHandle(open, true, asked.position, memory, 0, memory.length, position);
+  return open.transfer(true, asked) ?? byHandle(open, true, asked, memory, 0, memory.length, position);
 }
 
 /** FileHandle's write; what is not plain is for that, as with {@link read}. */
@@ -49,7 +49,7 @@ export function write(
     const started = taken ? open.transfer(false, asked) : null;
     if (started !== null) return started;
     refuseFatalZero(offset, length);
-    return byHandle(open, false, taken ? asked.position : OWN_POSITION, buffer, offset, length, position);
+    return byHandle(open, false, taken ? asked : IN_TURN, buffer, offset, length, position);
   } catch (error) {
     return Promise.reject(error);
   }
@@ -72,7 +72,7 @@ function moveParts(open: OpenFile, isRead: boolean, buffers: unknown, position: 
   }
   const handle = open.handle as unknown as AnyHandle;
   const call = (): Promise<TransferResult> => handle[isRead ? 'readv' : 'writev'](buffers, position);
-  return open.call(isRead, plan?.position ?? OWN_POSITION, call);
+  return open.call(isRead, plan === null ? IN_TURN : { ...IN_TURN, position: plan.position }, call);
 }
 
 async function writeString(open: OpenFile, text: string, position: unknown, encoding: unknown): Promise<TransferResult> {
@@ -81,7 +81,7 @@ async function writeString(open: OpenFile, text: string, position: unknown, enco
   if (taken) asked.given = text;
   const started = taken ? open.transfer(false, asked) : null;
   if (started !== null) return started;
-  return byHandle(open, false, taken ? asked.position : OWN_POSITION, text, position, encoding);
+  return byHandle(open, false, taken ? asked : IN_TURN, text, position, encoding);
 }
 
 /** FileHandle's binding takes a length of 32 bits. */
@@ -121,7 +121,7 @@ function refuseFatalZero(offset: unknown, length: unknown): void {
 async function byHandle(
   open: OpenFile,
   isRead: boolean,
-  position: number,
+  place: typeof IN_TURN,
   buffer: unknown,
   ...others: unknown[]
 ): Promise<TransferResult> {
@@ -129,7 +129,7 @@ async function byHandle(
   // It does not know an IoBuffer, but what that is made of.
   const isOurs = buffer instanceof IoBuffer;
   const memory = isOurs ? buffer.bytes : buffer;
-  const result = await open.call(isRead, position, () => handle[isRead ? 'read' : 'write'](memory, ...others));
+  const result = await open.call(isRead, place, () => handle[isRead ? 'read' : 'write'](memory, ...others));
   if (isOurs) result.buffer = buffer;
   return result;
 }
