@@ -7,6 +7,7 @@
 // Both sides read 4 KiB at random offsets of the same file, with as many requests in progress, and look at the clock seldom: fio with gtod_reduce, this
 // side once in 64 reads. Files are read from the page cache, but for those with "direct". `lio32_system_calls` counts calls of io_uring_enter(2) for a
 // list of 32; before it the list asks once what is behind its descriptor, by fcntl(2) and statx(2).
+// Those of AioFile are beside Node's FileHandle, and look at the clock at each read, both sides: see aio-file.mjs.
 
 import { probe } from '@biodone/uring';
 import {
@@ -21,6 +22,7 @@ import {
   writeFigures,
 } from '../../../scripts/bench-table.mjs';
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
+import { AIO_FILE_FIGURES, AIO_FILE_PATHS } from './aio-file.mjs';
 import { fioPosixAio, fioVersion, reasonAgainstFio } from './fio-posixaio.mjs';
 import { callsOfList, listReads, singleReads } from './posix-reads.mjs';
 
@@ -37,6 +39,7 @@ const PATHS = [
   { id: 'glibc_cached_d32', run: fioPosixAio, needs: reasonAgainstFio },
   { id: 'single_cached_d1', run: singleReads, depth: 1, needs: reasonAgainstRings },
   { id: 'glibc_cached_d1', run: fioPosixAio, depth: 1, needs: reasonAgainstFio },
+  ...AIO_FILE_PATHS,
 ];
 
 const over = (ours, theirs) => ({ from: [ours, theirs], of: (our, their) => our / their });
@@ -46,6 +49,7 @@ const FIGURES = [
   { id: 'cached_d32_over_glibc', ...over('lists_cached_d32', 'glibc_cached_d32') },
   { id: 'cached_d32_raw_over_glibc', ...over('single_cached_d32', 'glibc_cached_d32') },
   { id: 'cached_d1_over_glibc', ...over('single_cached_d1', 'glibc_cached_d1') },
+  ...AIO_FILE_FIGURES,
 ];
 
 const options = readOptions({ slice: { value: 'MS', default: 1000 } });

@@ -4,6 +4,8 @@
  *
  * Where POSIX has a call return -1, the function throws a SystemError with the errno.
  *
+ * {@link open} gives an {@link AioFile}, with the methods of Node's FileHandle; {@link aio} reads and writes descriptors with promises.
+ *
  * @packageDocumentation
  */
 
@@ -21,6 +23,12 @@ export { aiocb } from './aiocb.js';
 export * from './constants.js';
 export type { ControlBlock } from './control-block.js';
 export type { EngineName } from './descriptor/engines.js';
+export { AioFile } from './file/aio-file.js';
+export * as aio from './file/descriptor-promises.js';
+export type { AioReadResult, AioWriteResult, FileMemory } from './file/file-memory.js';
+export { type AioFileOptions, open } from './file/open.js';
+export type { PartOptions, TransferOptions } from './file/transfer-arguments.js';
+export type { WebStreamOptions } from './file/web-stream.js';
 export { type AioConfiguration, configure, sysconf } from './limits.js';
 export { lio_listio, lio_listioAsync } from './lio-listio.js';
 export type { CompletionQueue, sigevent } from './sigevent.js';

@@ -74,21 +74,26 @@ export class IoBuffer {
    * Not every Node refuses `transfer()` then (24 does, 22 does not), and nothing stops a WebAssembly.Memory from growing, at which Node 24
    * aborts the process. A resizable ArrayBuffer is refused in any case.
    *
+   * Whoever has made an ArrayBuffer and shown it to nobody yet says so with `unseen` instead: it is used as it is and not marked, so that it can be
+   * transferred as any other once the requests have completed and it is given away.
+   *
    * @param options.trusted accepts a view on an ArrayBuffer, such as a Buffer
+   * @param options.unseen accepts it too, and does not mark it
    * @throws TypeError ERR_INVALID_ARG_TYPE for a view on an ArrayBuffer that is not trusted, or resizable; RangeError ERR_OUT_OF_RANGE for
    * one without bytes, such as one that has been detached
    */
-  static over(view: Uint8Array, options: { trusted?: boolean } = {}): IoBuffer {
+  static over(view: Uint8Array, options: { trusted?: boolean; unseen?: boolean } = {}): IoBuffer {
     const { buffer } = view;
     if (!(view.byteLength > 0)) throw outOfRange('view.byteLength', '>= 1 (is it detached?)', view.byteLength);
     if (buffer instanceof SharedArrayBuffer) return new IoBuffer(view, nextId());
-    if (options.trusted !== true) {
+    const { trusted = false, unseen = false } = options;
+    if (!trusted && !unseen) {
       throw wrongType(
         'memory for I/O must lie on a SharedArrayBuffer: allocate it with IoBuffer.allocate(), copy, or pass { trusted: true }',
       );
     }
     if ('resizable' in buffer && buffer.resizable === true) throw wrongType('memory for I/O must not be resizable: copy');
-    markAsUntransferable(buffer);
+    if (!unseen) markAsUntransferable(buffer);
     return new IoBuffer(view, nextId());
   }
 

@@ -61,6 +61,23 @@ describe('IoBuffer.over', () => {
   });
 });
 
+describe('IoBuffer.over, unseen', () => {
+  it('uses the memory as it is, and lets it be transferred afterwards', () => {
+    const bytes = new Uint8Array(100);
+    const buffer = IoBuffer.over(bytes.subarray(10), { unseen: true });
+    buffer.bytes[0] = 7;
+    expect(bytes[10]).toBe(7);
+    const moved = structuredClone(bytes, { transfer: [bytes.buffer] });
+    expect([moved[10], bytes.length]).toEqual([7, 0]);
+  });
+
+  it('refuses what may shrink', () => {
+    const Resizable = ArrayBuffer as unknown as new (length: number, options: object) => ArrayBuffer;
+    const view = new Uint8Array(new Resizable(10, { maxByteLength: 100 }));
+    expect(() => IoBuffer.over(view, { unseen: true })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+  });
+});
+
 describe('IoBuffer.over, trusted', () => {
   it('uses memory that its owner promises not to let go of, where it lies', () => {
     const bytes = Buffer.alloc(100, 7);

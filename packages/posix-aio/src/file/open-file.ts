@@ -1,0 +1,277 @@
+import { fstatSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { type AioOp, AioServicePool, EAGAIN, OrderingKey } from '@biodone/aio';
+import { BlockDevice } from '@biodone/blockdev';
+import { AbortError } from '@biodone/sync';
+import { ENOSYS, probe, SystemError } from '@biodone/uring';
+import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
+import { CallWork } from './call-work.js';
+import { FileDriver, TRANSFER_MAX_BYTES } from './file-driver.js';
+import { closedError } from './file-errors.js';
+import type { FileEngine, FileWork } from './file-work.js';
+import { FsEngine } from './fs-engine.js';
+import { memoryOf, unseenMemoryOf } from './memory-of.js';
+import { SyncWork } from './sync-work.js';
+import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
+import { type TransferResult, TransferWork } from './transfer-work.js';
+import { UringEngine } from './uring-engine.js';
+
+/** How an open file is used. */
+export interface OpenFileOptions {
+  readonly path: string;
+  /** Whether it was opened with O_APPEND. */
+  readonly appends: boolean;
+  /** Whether it was opened with O_DIRECT. */
+  readonly direct: boolean;
+  readonly engine: 'auto' | 'uring' | 'fs';
+  /** How many operations may be with the kernel. */
+  readonly depth: number;
+  /** Whether memory is used as it is: see `TransferOptions`. */
+  readonly trusted: boolean;
+}
+
+/** What a call of FileHandle's has of a transfer. */
+type CallPlace = Pick<TransferArguments, 'position' | 'signal' | 'priority'>;
+
+/** That of a call that goes by the file's own position. */
+export const IN_TURN: CallPlace = { position: OWN_POSITION, signal: null, priority: 1 };
+
+/** How many operations may be submitted to a pool; those beyond wait for room in a line of the file's own. */
+const SUBMITTED_MAX = 65536;
+
+/**
+ * An open file, and what serves it: what an AioFile is the face of, and what is left to be closed when an AioFile has been collected.
+ *
+ * The descriptor belongs to a FileHandle of Node's, which does all but reads, writes and syncs. Those go through a pool of aio to io_uring, and
+ * the descriptor is held for them: it is closed when the last of them is over, and so is everything else (rule 13).
+ *
+ * Whatever goes by the file's own position, and each append, has its turn in the order of the calls (rule 7). Where there is no position, as with
+ * a pipe, reads and writes do not wait for each other.
+ */
+export class OpenFile {
+  readonly handle: FileHandle;
+  readonly path: string;
+  readonly trusted: boolean;
+  readonly #appends: boolean;
+  /** The longest transfer whose memory is copied. */
+  readonly #copiedMaxBytes: number;
+  readonly #device: BlockDevice;
+  readonly #pool: AioServicePool;
+  /** What has come when the pool was full, in order. */
+  readonly #line = new Set<FileWork>();
+  /** Whether it is a regular file or a block device, which has positions. */
+  readonly #hasPositions: boolean;
+  readonly #readTurns = new OrderingKey();
+  readonly #writeTurns: OrderingKey;
+  /** Calls that are not over, and streams. */
+  #references = 0;
+  #closed: Promise<void> | null = null;
+  #drained: (() => void) | null = null;
+
+  constructor(handle: FileHandle, { path, appends, direct, engine, depth, trusted }: OpenFileOptions) {
+    this.handle = handle;
+    this.path = path;
+    this.trusted = trusted;
+    this.#appends = appends;
+    const stat = fstatSync(handle.fd);
+    this.#hasPositions = stat.isFile() || stat.isBlockDevice();
+    // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
+    this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
+    this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
+    this.#device = new BlockDevice(new FileDriver(engineFor(handle.fd, path, engine), path));
+    this.#pool = new AioServicePool(this.#device, { depth: SUBMITTED_MAX, inFlightMax: depth, discipline: 'priocscan' });
+  }
+
+  /** Whether {@link close} has been called. */
+  get closing(): boolean {
+    return this.#closed !== null;
+  }
+
+  /** The descriptor; -1 once it is being closed. */
+  get fd(): number {
+    return this.handle.fd;
+  }
+
+  /** Keeps the file open until {@link release}. */
+  hold(): void {
+    this.#references += 1;
+  }
+
+  release(): void {
+    this.#references -= 1;
+    if (this.#references === 0) this.#drained?.();
+  }
+
+  /**
+   * Reads or writes. Null where FileHandle is to do it: see {@link takes}.
+   */
+  transfer(isRead: boolean, asked: TransferArguments): Promise<TransferResult> | null {
+    const { view, lengthBytes } = asked;
+    const memory = asked.unseen ? unseenMemoryOf(view) : memoryOf(view, asked.trusted);
+    if (!this.takes(asked.position, lengthBytes, memory === null)) return null;
+    return new Promise((resolve, reject) => {
+      const work = new TransferWork(isRead, asked.given, resolve, reject);
+      if (memory === null) {
+        work.view = view;
+        work.viewOffset = asked.offset;
+      } else {
+        work.buffer = memory;
+        work.bufferOffset = view.byteOffset + asked.offset;
+      }
+      this.#aim(work, isRead, asked.position, lengthBytes);
+      work.signal = asked.signal;
+      work.priority = asked.priority;
+      asked.forget();
+      this.#start(work);
+    });
+  }
+
+  /**
+   * Whether a transfer is one for the engine. It is not if it is so long that copying it would take longer than it takes the threads that copy straight
+   * into the caller's memory; and not at a position in what has none, which io_uring overlooks where pread(2) refuses it.
+   */
+  takes(position: number, lengthBytes: number, isCopied: boolean): boolean {
+    if (position !== OWN_POSITION && !this.#hasPositions) return false;
+    return lengthBytes <= (isCopied ? this.#copiedMaxBytes : TRANSFER_MAX_BYTES);
+  }
+
+  /** Reads or writes memory in several parts, as much as {@link takes} says. */
+  transferParts(
+    isRead: boolean,
+    given: unknown,
+    parts: readonly Uint8Array[],
+    position: number,
+    lengthBytes: number,
+  ): Promise<TransferResult> {
+    return new Promise((resolve, reject) => {
+      const work = new TransferWork(isRead, given, resolve, reject);
+      work.parts = parts;
+      this.#aim(work, isRead, position, lengthBytes);
+      this.#start(work);
+    });
+  }
+
+  /** Has FileHandle do something, at its place among the reads and writes. */
+  call<T>(isRead: boolean, { position, signal, priority }: CallPlace, call: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const work = new CallWork(isRead, call, resolve, reject);
+      work.turns = this.#turnsFor(isRead, position);
+      work.signal = signal;
+      work.priority = priority;
+      this.#start(work);
+    });
+  }
+
+  /** Makes stable what was written before, and waits for what is queued. */
+  sync(dataOnly: boolean): Promise<void> {
+    return new Promise((resolve, reject) => this.#start(new SyncWork(dataOnly, resolve, reject)));
+  }
+
+  /** Has FileHandle do something that needs no order. */
+  async manage<T>(call: () => Promise<T>): Promise<T> {
+    this.hold();
+    try {
+      return await call();
+    } finally {
+      this.release();
+    }
+  }
+
+  /** Waits until nothing holds the file any more, and closes it. */
+  close(): Promise<void> {
+    if (this.#closed !== null) return this.#closed;
+    const drained = this.#references === 0 ? null : new Promise<void>((resolve) => (this.#drained = resolve));
+    this.#closed = drained === null ? this.#end() : drained.then(() => this.#end());
+    return this.#closed;
+  }
+
+  async #end(): Promise<void> {
+    await this.#pool.close();
+    await this.#device.close();
+    await this.handle.close();
+  }
+
+  #aim(work: TransferWork, isRead: boolean, position: number, lengthBytes: number): void {
+    work.lengthBytes = lengthBytes;
+    if (position === OWN_POSITION) work.atOwnPosition = true;
+    else work.offset = position;
+    work.turns = this.#turnsFor(isRead, position);
+  }
+
+  #turnsFor(isRead: boolean, position: number): OrderingKey | null {
+    if (position !== OWN_POSITION && (isRead || !this.#appends)) return null;
+    return isRead ? this.#readTurns : this.#writeTurns;
+  }
+
+  #start(work: FileWork): void {
+    const { signal } = work;
+    if (signal?.aborted === true) {
+      work.refused(new AbortError(signal.reason));
+      return;
+    }
+    this.hold();
+    if (this.#line.size > 0 || !this.#submit(work)) this.#queue(work);
+  }
+
+  /** False if there is no room for it. */
+  #submit(work: FileWork): boolean {
+    const pool = this.#pool;
+    const op = pool.allocate();
+    op.operation = work.operation;
+    op.buffer = work.buffer;
+    op.bufferOffset = work.bufferOffset;
+    op.offset = work.offset;
+    op.lengthBytes = work.lengthBytes;
+    op.private = work;
+    op.callback = this.#done;
+    if (work.turns !== null) op.orderingKey = work.turns;
+    if (work.signal !== null) op.signal = work.signal;
+    if (work.priority !== 1) op.priority = work.priority;
+    const refused = pool.submit(op);
+    if (refused === 0) return true;
+    pool.release(op);
+    if (refused === EAGAIN) return false;
+    // Nobody closes the pool while it is used, but the thread's ring may have gone with everything.
+    work.refused(closedError('aio'));
+    this.release();
+    return true;
+  }
+
+  readonly #done = (op: AioOp): void => {
+    const work = op.private as FileWork;
+    work.done(op);
+    this.release();
+  };
+
+  #queue(work: FileWork): void {
+    this.#line.add(work);
+    if (this.#line.size === 1) this.#awaitRoom();
+  }
+
+  #awaitRoom(): void {
+    this.#pool.whenAvailable(() => {
+      for (const work of this.#line) {
+        if (!this.#submit(work)) break;
+        this.#line.delete(work);
+      }
+      if (this.#line.size > 0) this.#awaitRoom();
+    });
+  }
+}
+
+function engineFor(fd: number, path: string, engine: OpenFileOptions['engine']): FileEngine {
+  if (engine === 'fs') return new FsEngine(fd);
+  const { available, reason } = probe();
+  if (available) return new UringEngine(fd, path);
+  if (engine === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
+  warnOnce(`io_uring is not available, AioFile uses Node's own thread pool: ${reason}`);
+  return new FsEngine(fd);
+}
+
+let warned = false;
+
+function warnOnce(message: string): void {
+  if (warned) return;
+  warned = true;
+  process.emitWarning(message, { code: 'BIODONE_NO_IO_URING' });
+}

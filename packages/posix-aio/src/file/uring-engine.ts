@@ -1,0 +1,119 @@
+import { BLOCK_READ, type BlockIo, biodone } from '@biodone/blockdev';
+import {
+  EBADF,
+  ECANCELED,
+  EFAULT,
+  EINTR,
+  type IoBuffer,
+  prepareFdatasync,
+  prepareFsync,
+  prepareRead,
+  prepareWrite,
+  RingFile,
+  RingRequest,
+  type ThreadRing,
+  threadRing,
+} from '@biodone/uring';
+import type { FileEngine } from './file-work.js';
+
+/** What the kernel takes as the offset of a transfer at the file's own position. */
+const OWN_POSITION = -1;
+
+/** The requests of an open file through the thread's io_uring. */
+export class UringEngine implements FileEngine {
+  readonly name = 'uring';
+  readonly progress = 'any';
+  readonly #ring: ThreadRing = threadRing();
+  readonly #file: RingFile;
+
+  /** @param fd stays open, and the same file, until {@link close} has resolved */
+  constructor(fd: number, path: string) {
+    this.#file = RingFile.borrow(fd, path, { untilClose: true });
+  }
+
+  transfer(io: BlockIo, atOwnPosition: boolean): void {
+    const request = this.#requestOf(io);
+    const offset = atOwnPosition ? OWN_POSITION : io.offset;
+    try {
+      const prepare = io.operation === BLOCK_READ ? prepareRead : prepareWrite;
+      prepare(request, this.#file, io.buffer as IoBuffer, io.bufferOffset, io.lengthBytes, offset);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE') throw error;
+      // Trusted memory has been transferred away since the request was checked.
+      biodone(io, EFAULT);
+      return;
+    }
+    request.begin(this.#ring);
+  }
+
+  sync(io: BlockIo, dataOnly: boolean): void {
+    const request = this.#requestOf(io);
+    (dataOnly ? prepareFdatasync : prepareFsync)(request, this.#file);
+    request.begin(this.#ring);
+  }
+
+  abort(io: BlockIo): void {
+    if (io.below instanceof FileRequest) io.below.end(this.#ring);
+  }
+
+  poll(): number {
+    return this.#ring.poll();
+  }
+
+  wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    return this.#ring.wait(timeoutMs);
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  #requestOf(io: BlockIo): FileRequest {
+    const { below } = io;
+    if (below instanceof FileRequest) return below;
+    const made = new FileRequest(io);
+    io.below = made;
+    return made;
+  }
+}
+
+/** The ring's side of a request, which keeps it for its next use. */
+class FileRequest extends RingRequest {
+  readonly #io: BlockIo;
+  /** Whether somebody wants it to end. */
+  #ending = false;
+
+  constructor(io: BlockIo) {
+    super();
+    this.#io = io;
+  }
+
+  begin(ring: ThreadRing): void {
+    this.#ending = false;
+    try {
+      ring.start(this);
+    } catch (error) {
+      // Somebody has closed the thread's ring: nothing can be started any more, and that is the request's error.
+      if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
+      biodone(this.#io, EBADF);
+    }
+  }
+
+  end(ring: ThreadRing): void {
+    this.#ending = true;
+    ring.cancel(this);
+  }
+
+  override complete(result: number): void {
+    const io = this.#io;
+    // Whoever let go of the memory must not wait for the next use of this request.
+    this.memory = null;
+    if (result >= 0) {
+      io.transferredBytes = result;
+      biodone(io, 0);
+    } else {
+      // A call that the kernel has interrupted for the cancel.
+      biodone(io, result === -EINTR && this.#ending ? ECANCELED : -result);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { type AioFile, open } from '@biodone/posix-aio';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
+import { type Folder, makeFolder } from './support/files.js';
+
+const runNode = promisify(execFile);
+const withoutRings = fileURLToPath(new URL('../../uring/test/support/without-io-uring.mjs', import.meta.url));
+const program = (name: string): string => fileURLToPath(new URL(`./support/${name}`, import.meta.url));
+const refusal = process.platform === 'linux' ? null : `no seccomp on ${process.platform}`;
+if (refusal !== null) console.warn(`an AioFile without io_uring is not tested: ${refusal}`);
+
+let folder: Folder;
+
+beforeAll(() => {
+  folder = makeFolder();
+});
+
+afterAll(() => folder.remove());
+
+describe.skipIf(refusal !== null)('an AioFile where io_uring is forbidden', () => {
+  it.each(['EPERM', 'ENOSYS'])(
+    'does the same on Node’s threads, and one warning says why: %s',
+    async (errno) => {
+      const args = [withoutRings, `--errno=${errno}`, program('print-aio-file.mjs'), join(folder.path, errno)];
+      const { stdout } = await runNode(process.execPath, args);
+      expect(JSON.parse(stdout)).toEqual({
+        read: 'two three ',
+        streamed: 'one two three ',
+        refused: 'ENOSYS io_uring_setup',
+        late: 'EBADF',
+        warnings: ['BIODONE_NO_IO_URING'],
+        content: 'one two three ',
+      });
+    },
+    60_000,
+  );
+});
+
+describe('an AioFile that is collected while open', () => {
+  it('is closed, with a warning', async () => {
+    const path = join(folder.path, 'forgotten');
+    writeFileSync(path, 'content');
+    const { stdout } = await runNode(process.execPath, ['--expose-gc', program('collected-aio-file.mjs'), path]);
+    expect(JSON.parse(stdout)).toEqual({
+      code: 'BIODONE_FILE_COLLECTED',
+      message: expect.stringContaining(path),
+    });
+  }, 60_000);
+});
+
+it('an AioFile can be passed where a FileHandle is wanted', async () => {
+  expectTypeOf<AioFile>().toExtend<FileHandle>();
+  const file = await open(process.execPath);
+  const handle: FileHandle = file;
+  const { bytesRead, buffer } = await handle.read(new Uint8Array(4), 0, 4, 0);
+  expect([bytesRead, buffer]).toEqual([4, Uint8Array.of(0x7f, 0x45, 0x4c, 0x46)]);
+  await handle.close();
+});
