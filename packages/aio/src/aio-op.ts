@@ -1,4 +1,4 @@
-import { BlockIo } from '@biodone/blockdev';
+import { BLOCK_READ, BlockIo, IO_DONE, IO_IDLE } from '@biodone/blockdev';
 import type { KCondvar, KMutex } from '@biodone/sync';
 import { AioExtra } from './aio-extra.js';
 import { type AioOpHandle, SharedOp } from './aio-handle.js';
@@ -131,7 +131,7 @@ export class AioOp extends BlockIo {
   order = 0;
   /** When it was submitted, by its pool's clock. @internal */
   submittedAtUs = 0;
-  /** How often the pool has taken this object back. @internal */
+  /** How many uses of this object are over. It wraps around. @internal */
   generation: number;
   /** Which one of its pool's objects it is; from {@link OBJECTS_MAX} on it belongs to no pool. @internal */
   readonly number: number;
@@ -151,11 +151,14 @@ export class AioOp extends BlockIo {
   }
 
   /**
-   * Names this use of the object, for `AioServicePool.cancel` and `find`: once the pool has taken the object back, it has another id (rule 5).
-   * An operation of one's own keeps its id. Safe integers; one comes again when an object has been used 2^32 times.
+   * Names one use of the object, for `AioServicePool.cancel` and `find` (rule 5): the one to come, the one that there is, or the one that is done,
+   * until the object is submitted again or taken back. From the moment that the callback begins nothing can be cancelled by it, whoever has the object
+   * then, and however it came to them. A safe integer; one comes again when an object has been used 2^32 times.
    */
   get id(): number {
-    return (this.generation >>> 0) * 2 * OBJECTS_MAX + this.number;
+    const { phase, state } = this;
+    const isOver = state === IO_DONE && (phase === AIO_IDLE || phase === AIO_UNREAPED);
+    return ((isOver ? this.generation - 1 : this.generation) >>> 0) * 2 * OBJECTS_MAX + this.number;
   }
 
   /** Whether it is with a pool: from `submit` until its callback begins, or until it is reaped. */
@@ -282,16 +285,23 @@ export class AioOp extends BlockIo {
 
   /** Back to how it was made, but for its identity and its primitives. @internal */
   reset(): void {
+    this.operation = BLOCK_READ;
+    this.flags = 0;
     this.buffer = null;
+    this.bufferOffset = 0;
+    this.offset = 0;
+    this.lengthBytes = 0;
+    this.state = IO_IDLE;
     this.callback = null;
     this.private = null;
-    this.flags = 0;
     this.priority = PRIORITY_TIMELIMITED;
     if (this.vector !== null) this.vector = null;
     if (this.claim !== null) this.claim = null;
     if (this.compare !== null) this.compare = null;
+    if (this.compareOffset !== 0) this.compareOffset = 0;
     if (this.extents !== null) this.extents = null;
     if (this.target !== null) this.target = null;
+    if (this.verdict !== null) this.verdict = null;
     if (this.features !== 0) this.#resetRare();
   }
 

@@ -483,6 +483,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   #submitSync(op: AioOp): SubmitResult {
     if (!this.#syncPasses || !this.#isPlain(op)) return this.#submitRare(op);
     this.device.strategySync(op);
+    op.generation = (op.generation + 1) | 0;
     return 0;
   }
 
@@ -492,6 +493,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     if (op.callback === null) {
       this.#own(op);
       this.#runSync(op);
+      op.generation = (op.generation + 1) | 0;
       return 0;
     }
     if (!this.#hasRoom(memoryBytes(op), 1)) {
@@ -649,7 +651,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Calls the callback, and takes the operation back if it is the pool's and the callback does not keep it. */
   #tell(op: AioOp): void {
-    const { generation, callback } = op;
+    const { callback } = op;
+    // From here on its id is that of a use that is over: nobody who has it can reach the next one (rule 5).
+    const generation = (op.generation + 1) | 0;
+    op.generation = generation;
     op.phase = AIO_IDLE;
     let kept: boolean | undefined | void = false;
     try {

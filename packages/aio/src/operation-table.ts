@@ -22,10 +22,9 @@ export class OperationTable {
     return op;
   }
 
-  /** Takes an operation back: from now on it has another id. */
+  /** Takes an operation back that was told, or has never been submitted. */
   putBack(op: AioOp): void {
     op.reset();
-    op.generation = (op.generation + 1) | 0;
     op.phase = AIO_FREE;
     this.#free[this.#freeCount] = op;
     this.#freeCount += 1;

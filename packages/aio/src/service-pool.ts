@@ -113,10 +113,16 @@ export class AioServicePool extends Dispatcher {
     if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
     if (op.submitted) throw new SystemError(EBUSY, 'release', undefined, `operation ${op.id} is in flight`);
     if (op.phase === AIO_FREE || !this.table.owns(op)) notTheCallers(op, 'release');
+    // It may not have been used, and who has its id is not to reach who gets it next.
+    op.generation = (op.generation + 1) | 0;
     this.table.putBack(op);
   }
 
-  /** The operation that an id names; null if that use of it is over (rule 5). @throws SystemError ESRCH for an id that was never given out */
+  /**
+   * The operation that an id names (rule 5); null if the object has been submitted again since that use of it, or taken back.
+   *
+   * @throws SystemError ESRCH for an id that no operation here can have had
+   */
   find(id: number): AioOp | null {
     return this.table.find(id);
   }
@@ -184,12 +190,13 @@ export class AioServicePool extends Dispatcher {
    * `'in-progress'`, it has started and completes as it will, until when it owns its memory; `'done'`, it was done before. It completes through its
    * own callback in any case, never in here.
    *
-   * @param target the operation, or its id: one of an earlier use of the object is done, and the use that there is now is left alone
-   * @throws SystemError ESRCH for an id that was never given out, EINVAL for an operation that is with another pool
+   * @param target the operation, or its id: a use of the object that has been told is done, and a later one is left alone, also one that the callback
+   * has begun, or who reaped it
+   * @throws SystemError ESRCH for an id that no operation here can have had, EINVAL for an operation that is with another pool
    */
   cancel(target: AioOp | number): AbortVerdict {
     const op = typeof target === 'number' ? this.table.find(target) : target;
-    if (op?.submitted && op.owner !== this) notTheCallers(op, 'cancel');
+    if (op?.submitted && op.phase !== AIO_UNREAPED && op.owner !== this) notTheCallers(op, 'cancel');
     if (op === null) {
       this.counters.cancels.done += 1;
       return 'done';

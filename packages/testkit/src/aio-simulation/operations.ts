@@ -221,6 +221,8 @@ export class Operations {
     const { op, dice } = submission;
     const random = new SeededRandom(dice);
     this.#ledger.completed(submission, op, target);
+    // Whoever has the object next, and however it comes to them.
+    target.staleIds.push(submission.id);
     target.bytes += submission.bytes;
     if (submission.timer === null) target.completed += 1;
     if (submission.error !== 0) target.errors += 1;
@@ -237,7 +239,6 @@ export class Operations {
       target.kept.push(op);
       return true;
     }
-    if (target.made.has(op)) target.staleIds.push(submission.id);
     if (what === 6 && target.made.has(op)) {
       target.release(op);
       this.#reactTo(target, random);
