@@ -146,8 +146,8 @@ export class AioServicePool extends Dispatcher {
    * @returns and throws as {@link submit}
    */
   sync(op: AioOp): SubmitResult {
-    op.buffer = null;
     describeRange(op, BLOCK_FLUSH, 0, 0);
+    op.buffer = null;
     return this.submit(op);
   }
 
@@ -165,8 +165,8 @@ export class AioServicePool extends Dispatcher {
 
   /** Asks which parts of a range hold data. @returns and throws as {@link submit} */
   extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
-    op.extents = list;
     describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
+    op.extents = list;
     return this.submit(op);
   }
 
