@@ -249,12 +249,18 @@ export class AioOp extends BlockIo {
     this.mark(IS_TIMER, timer !== null);
   }
 
-  /** Its lock, in shared memory: guards what {@link handle} tells other threads. Made at its first use, as what follows. */
+  /**
+   * Its lock, in shared memory, for {@link delivered} and {@link available}. It is robust: see `KMutex` for what who waits must look at. No completion
+   * waits for it: while it is taken, the conditions are broadcast as soon as it is free. Made at its first use, as what follows.
+   */
   get mtx(): KMutex {
     return this.shared.mtx;
   }
 
-  /** Is broadcast when the operation is done, before its callback. Own {@link mtx} to wait for it, and look again after. */
+  /**
+   * Is broadcast when the operation is done; before its callback, unless somebody owns {@link mtx} then. Own that to wait for it, and look again before
+   * and after, as at `AioOpWaiter.done`, which needs no lock.
+   */
   get delivered(): KCondvar {
     return this.shared.delivered;
   }
@@ -266,7 +272,7 @@ export class AioOp extends BlockIo {
 
   /**
    * What another thread needs to wait for this use of the operation, its next completion: see `AioOpWaiter`. A plain object for
-   * `postMessage`. From then on each completion of this object costs a lock and a broadcast.
+   * `postMessage`. From then on each completion of this object costs a lock, if that is free, and a broadcast.
    */
   handle(): AioOpHandle {
     return this.shared.handle(this.phase === AIO_UNREAPED);

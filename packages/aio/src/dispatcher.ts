@@ -622,21 +622,37 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
     this.#bytes -= memoryBytes(op);
+    try {
+      this.#makeWay(op);
+    } finally {
+      // Whatever fails there, as the code of a driver that is given the next operation: this one is done, and is told.
+      this.#tellRare(op);
+    }
+  }
+
+  /** Makes the outcome of an operation final, and lets what has waited for it go on. */
+  #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
     this.#startWaiting();
+  }
+
+  #tellRare(op: AioOp): void {
     this.reconsider();
     const tookUs = (this.clock.tick() - op.submittedAtUs) | 0;
     this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
-    if (this.#traced) traceComplete(this, op, tookUs);
     try {
-      this.#tell(op);
+      if (this.#traced) traceComplete(this, op, tookUs);
     } finally {
-      if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
-      this.line.wake();
-      this.#finishing -= 1;
-      this.peers?.level();
-      this.settled();
+      try {
+        this.#tell(op);
+      } finally {
+        if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
+        this.line.wake();
+        this.#finishing -= 1;
+        this.peers?.level();
+        this.settled();
+      }
     }
   }
 
