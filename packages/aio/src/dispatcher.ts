@@ -322,7 +322,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     this.#expiry.disarm(op);
     // Before its place in the order is given away: what was to come after it in its chain may be ended by this.
     if ((features & IS_MEMBER) !== 0) leaveChain(op, this);
-    if ((features & IS_OUTSIDE) !== 0) op.features &= ~IS_OUTSIDE;
+    if ((features & IS_OUTSIDE) !== 0) this.file.finishedOutside(op);
     else this.#leaveOrder(op);
     if ((features & IS_WATCHED) !== 0) {
       op.features &= ~IS_WATCHED;
@@ -345,15 +345,16 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     }
   }
 
-  /** Asks for the end of an operation of this pool. @internal */
-  end(op: AioOp): AbortVerdict {
+  /** Asks for the end of an operation of this pool. @param error what it ends with if it has not been started @internal */
+  end(op: AioOp, error: number = ECANCELED): AbortVerdict {
     switch (op.phase) {
       case AIO_HELD:
-        op.features |= IS_OUTSIDE;
-        this.file.remove(op);
-        break;
+        this.file.letGo(op);
+        this.#endHere(op, error);
+        this.file.endedHeld(op);
+        return 'cancelled';
       case AIO_BARRIER:
-        this.file.remove(op);
+        this.file.removeBarrier(op);
         break;
       case AIO_ORDERED:
         (op.orderingKey as OrderingKey).waiting.remove(op);
@@ -376,7 +377,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
       default:
         return 'done';
     }
-    this.#endHere(op, ECANCELED);
+    this.#endHere(op, error);
     return 'cancelled';
   }
 
@@ -608,13 +609,20 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   /** Ends an operation that has been admitted, and waits for nothing any more. */
   #endHere(op: AioOp, error: number): void {
     op.phase = AIO_ENDING;
-    if (op.callback === null) op.error = error;
-    else endWithoutDevice(op, error);
+    const final = this.#expiry.errorOf(op, error);
+    if (op.callback !== null) {
+      endWithoutDevice(op, final);
+      return;
+    }
+    op.error = final;
+    op.state = IO_DONE;
   }
 
+  /** Its signal has been aborted before it was submitted. */
   #endOutside(op: AioOp): void {
-    op.features |= (op.features & IS_MEMBER) === 0 ? IS_OUTSIDE : IS_OUTSIDE | IS_SEVERED;
+    if ((op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
     this.#endHere(op, ECANCELED);
+    this.file.passBy(op);
   }
 
   #finishRare(op: AioOp): void {

@@ -141,7 +141,7 @@ export class AioServicePool extends Dispatcher {
 
   /**
    * Submits a flush: when it is done, all that was submitted to the file before is done and stable, whatever the priorities. It fails with the
-   * error of the first of these operations that fails, or with its own. What is submitted later is not held back.
+   * error of the first write, of any kind, of these operations that fails (ECANCELED or ETIMEDOUT for one that was ended), or with its own. What is submitted later is not held back.
    *
    * @returns and throws as {@link submit}
    */

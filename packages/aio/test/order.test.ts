@@ -1,13 +1,15 @@
 import { once } from 'node:events';
-import { AioFile, type AioOp, AioServicePool, OrderingKey, PRIORITY_NONCRITICAL } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, EIO, ENOSPC, ETIMEDOUT } from '@biodone/uring';
+import { constants } from 'node:os';
+import { AioFile, type AioOp, AioServicePool, LINK_HARD, OrderingKey, PRIORITY_NONCRITICAL } from '@biodone/aio';
+import { BLOCK_COMPARE_AND_WRITE, BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
+import { ECANCELED, EDEADLK, EIO, ENOSPC, ETIMEDOUT, IoBuffer } from '@biodone/uring';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
 import { settled, VirtualTimers } from './support/virtual-timers.js';
 
+const { EILSEQ } = constants.errno;
 const folder = makeFolder();
 afterAll(() => folder.remove());
 
@@ -119,6 +121,64 @@ describe('a flush', () => {
     manual.completeAll();
     expect(log).toEqual([`early:${EIO}`, 'b', `a:${EIO}`, `first:${EIO}`, `second:${EIO}`, 'third']);
   });
+
+  it('does not fail because of a read, a discard, or a comparison that finds a difference', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'read', { operation: BLOCK_READ });
+    start(pool, log, 'discard', { operation: BLOCK_DISCARD });
+    start(pool, log, 'flush', flush);
+    for (const error of [EIO, ENOSPC]) manual.complete(undefined, error, 0);
+    manual.complete();
+    expect(log).toEqual([`read:${EIO}`, `discard:${ENOSPC}`, 'flush']);
+    const op = fill(pool.allocate(), {
+      operation: BLOCK_COMPARE_AND_WRITE,
+      callback: ({ error }) => void log.push(`compare:${error}`),
+    });
+    op.compare = IoBuffer.allocate(512);
+    pool.submit(op);
+    start(pool, log, 'flush', flush);
+    manual.complete(undefined, EILSEQ, 0);
+    manual.complete();
+    expect(log.slice(3)).toEqual([`compare:${EILSEQ}`, 'flush']);
+  });
+
+  // Where a write can be when it ends without having reached the device.
+  it.each(['queued', 'held', 'ordered', 'linked', 'aborted before', 'late', 'held, late'] as const)(
+    'fails if a write that it covers was not done, wherever that was when it ended: %s',
+    async (where) => {
+      const timers = new VirtualTimers();
+      const manual = openManual({ polled: false, timers });
+      const pool = new AioServicePool(manual.device, { inFlightMax: 1, timers });
+      const log: string[] = [];
+      const orderingKey = where === 'ordered' ? new OrderingKey() : null;
+      const isLate = where.endsWith('late');
+      start(pool, log, 'busy', { ...write, orderingKey });
+      if (where.startsWith('held')) start(pool, log, 'drain', { drain: true });
+      const callback = ({ error }: AioOp): void => void log.push(`victim:${error}`);
+      const victim = fill(pool.allocate(), { ...write, orderingKey, callback });
+      if (isLate) victim.deadlineMs = 5;
+      if (where === 'aborted before') victim.signal = AbortSignal.abort();
+      const first = fill(pool.allocate(), { callback: () => {}, link: LINK_HARD });
+      expect(where === 'linked' ? pool.submitAll([first, victim]) : pool.submit(victim)).toBe(where === 'linked' ? 2 : 0);
+      start(pool, log, 'before', flush);
+      if (isLate) await timers.advance(5);
+      else if (where !== 'aborted before') expect(pool.cancel(victim)).toBe('cancelled');
+      // It is not told yet.
+      start(pool, log, 'between', flush);
+      await settled();
+      start(pool, log, 'after', flush);
+      while (pool.inFlight > 0) {
+        if (manual.started.length > 0) manual.complete();
+        await settled();
+      }
+      const error = isLate ? ETIMEDOUT : ECANCELED;
+      expect(log).toContain(`victim:${error}`);
+      expect(log).toContain(`before:${error}`);
+      if (!isLate) expect(log).toContain(`between:${error}`);
+    },
+  );
 
   it('leaves what it covered to the next one when it is cancelled', () => {
     const manual = openManual();
