@@ -133,6 +133,8 @@ export class AioOp extends BlockIo {
   submittedAtUs = 0;
   /** How many uses of this object are over. It wraps around. @internal */
   generation: number;
+  /** The {@link generation} with which its completion was kept last: who reaps it has it, whatever its callback returns. @internal */
+  keptGeneration = -1;
   /** Which one of its pool's objects it is; from {@link OBJECTS_MAX} on it belongs to no pool. @internal */
   readonly number: number;
   /** Where it stands in the memory that service threads share, while it is with them; otherwise -1. @internal */

@@ -428,6 +428,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** @internal */
   keepCompletion(op: AioOp): void {
+    op.keptGeneration = op.generation;
     op.phase = AIO_UNREAPED;
     this.unreaped.put(op);
     this.reconsider();
@@ -685,9 +686,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
       kept = callback?.(op);
     } finally {
       // An operation that the callback has submitted again is kept, whatever the callback returned or threw.
-      // One that it has released itself may be somebody else's already, which the generation tells.
-      if (kept !== true && op.phase === AIO_IDLE && op.generation === generation && op.number < OBJECTS_MAX)
-        this.table.putBack(op);
+      // One that it has released itself may be somebody else's already, which the generation tells; and who has reaped one that was kept has it.
+      const isLeft = kept !== true && op.phase === AIO_IDLE && op.generation === generation && op.keptGeneration !== generation;
+      if (isLeft && op.number < OBJECTS_MAX) this.table.putBack(op);
     }
   }
 }

@@ -9,9 +9,10 @@ import {
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
   type ExtentList,
+  IO_DONE,
   pollDone,
 } from '@biodone/blockdev';
-import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
+import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
@@ -416,8 +417,18 @@ function nameOf({ operation, timer }: AioOp): string {
   return BLOCK_OPERATION_NAMES[operation] ?? String(operation);
 }
 
-/** As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. */
+/**
+ * As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. A callback can call it too, once,
+ * and then whoever reaps the operation has it, whatever that callback returns. It keeps its place in `depth`; who submits another operation first, and keeps
+ * this one then, has given the place away, and there is one more than `depth` until one is reaped.
+ *
+ * @throws SystemError EALREADY for an operation that is in flight or kept already, EINVAL for one that is not done
+ */
 export function queueCompletion(op: AioOp): true {
-  op.owner?.keepCompletion(op);
+  if (op.submitted)
+    throw new SystemError(EALREADY, 'queueCompletion', undefined, `operation ${op.id} is not done, or is kept already`);
+  if (op.owner === null || op.state !== IO_DONE)
+    throw new SystemError(EINVAL, 'queueCompletion', undefined, `operation ${op.id} is not done: call it in the callback`);
+  op.owner.keepCompletion(op);
   return true;
 }
