@@ -3,9 +3,9 @@ import type { KCondvar, KMutex } from '@biodone/sync';
 import { AioExtra } from './aio-extra.js';
 import { type AioOpHandle, SharedOp } from './aio-handle.js';
 import { type AioTimer, checkTimer } from './aio-timer.js';
-import { checkTime, outOfRange } from './errors.js';
+import { checkTime, invalidType, outOfRange } from './errors.js';
 import { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
-import type { OrderingKey } from './ordering-key.js';
+import { OrderingKey } from './ordering-key.js';
 
 /**
  * What a pool calls when an operation is done. It returns true to keep an operation that belongs to the pool, to submit it again now or
@@ -168,12 +168,17 @@ export class AioOp extends BlockIo {
     return this.phase > AIO_IDLE;
   }
 
-  /** What keeps it in order with others: see {@link OrderingKey}. Null, as with most, for none. @default null */
+  /**
+   * What keeps it in order with others: see {@link OrderingKey}. Null, as with most, for none. @default null
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE
+   */
   get orderingKey(): OrderingKey | null {
     return this.extra?.orderingKey ?? null;
   }
 
   set orderingKey(key: OrderingKey | null) {
+    if (key !== null && !(key instanceof OrderingKey)) throw invalidType('orderingKey', 'an OrderingKey, or null', key);
     if (key === null && this.extra === null) return;
     this.rare.orderingKey = key;
     this.mark(HAS_KEY, key !== null);
@@ -206,12 +211,17 @@ export class AioOp extends BlockIo {
     this.mark(HAS_DEADLINE, deadlineMs !== Number.POSITIVE_INFINITY);
   }
 
-  /** Cancels it when it is aborted, with ECANCELED if that ends it. @default null */
+  /**
+   * Cancels it when it is aborted, with ECANCELED if that ends it. @default null
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE
+   */
   get signal(): AbortSignal | null {
     return this.extra?.signal ?? null;
   }
 
   set signal(signal: AbortSignal | null) {
+    if (signal !== null && !isSignal(signal)) throw invalidType('signal', 'an AbortSignal, or null', signal);
     if (signal === null && this.extra === null) return;
     this.rare.signal = signal;
     this.mark(HAS_SIGNAL, signal !== null);
@@ -326,6 +336,11 @@ export class AioOp extends BlockIo {
     }
     return rare.shared as SharedOp;
   }
+}
+
+/** Also one that another realm or a library has made. */
+function isSignal(signal: Partial<AbortSignal>): boolean {
+  return typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function';
 }
 
 function guestNumber(): number {

@@ -354,6 +354,8 @@ export class AioServicePool extends Dispatcher {
   }
 
   #waitForDevice(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    // What is delivered behind the wait is not to take the time from before it.
+    this.clock.forget();
     if (this.service !== null) return this.service.wait(timeoutMs);
     if (this.device.capabilities.progress === 'event-loop') {
       throw new SystemError(

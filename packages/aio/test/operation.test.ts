@@ -117,6 +117,25 @@ describe('an operation of the pool', () => {
   });
 });
 
+describe('what an operation is not', () => {
+  it.each([
+    ['signal', {}],
+    ['signal', { aborted: false }],
+    ['signal', 'soon'],
+    ['signal', undefined],
+    ['orderingKey', {}],
+    ['orderingKey', 5],
+    ['orderingKey', undefined],
+  ] as const)('is refused where it is set, before anybody counts on it: %s %o', (name, value) => {
+    const pool = new AioServicePool(openNull(), { depth: 1 });
+    const op = fill(pool.allocate(), { callback: () => {} });
+    expect(() => Object.assign(op, { [name]: value })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE', message: expect.stringContaining(name) }),
+    );
+    expect([op[name], pool.submit(op), pool.poll(), pool.inFlight]).toEqual([null, 0, 1, 0]);
+  });
+});
+
 describe('an id', () => {
   /** Uses an operation, and then again, in a queue where it can be cancelled. Returns the ids of both. */
   async function useTwice(op: AioOp, how: 'own' | 'kept' | 'reaped' | 'in its callback') {
