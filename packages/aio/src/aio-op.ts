@@ -129,8 +129,9 @@ export class AioOp extends BlockIo {
   features = 0;
   /** The order of submission to its file. @internal */
   order = 0;
-  /** When it was submitted, by its pool's clock. @internal */
+  /** When it was submitted, by its pool's clock, and by what that has for longer times. @internal */
   submittedAtUs = 0;
+  submittedCoarse = 0;
   /** How many uses of this object are over. It wraps around. @internal */
   generation: number;
   /** The {@link generation} with which its completion was kept last: who reaps it has it, whatever its callback returns. @internal */

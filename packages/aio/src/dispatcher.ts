@@ -47,9 +47,11 @@ import { type BatchTarget, type ChainTaker, submitBatch, type Verdicts } from '.
 import { makeDiscipline } from './bufq/disciplines.js';
 import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
+import { countedUs } from './elapsed.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
+import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
 import type { CompleteOptions } from './pool-options.js';
@@ -197,6 +199,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
     op.submittedAtUs = clock.us;
+    op.submittedCoarse = clock.coarse;
     file.order = (file.order + 1) | 0;
     op.order = file.order;
     file.live += 1;
@@ -232,7 +235,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     }
     this.file.live -= 1;
     this.#started -= 1;
-    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.tick() - op.submittedAtUs) | 0);
+    this.counters.done(op.operation, op.error, op.transferredBytes, this.#tookUs(op));
     this.#tell(op);
   }
 
@@ -293,6 +296,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     this.#waiting += 1;
     this.#bytes += memoryBytes(op);
     op.submittedAtUs = this.clock.tick();
+    op.submittedCoarse = this.clock.coarse;
     op.startedAtUs = op.submittedAtUs;
     if (this.#traced) traceSubmit(this, op);
     if (!this.#expiry.arm(op)) this.#endOutside(op);
@@ -572,9 +576,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     if (op.phase !== AIO_IDLE) {
       // It may be out of another pool's queue.
       if (this.clock.readings !== this.#readings) this.#beginBatch();
-      const nowUs = this.clock.tick();
-      waitedUs = (nowUs - op.submittedAtUs) | 0;
-      op.startedAtUs = nowUs;
+      waitedUs = this.#tookUs(op);
+      op.startedAtUs = this.clock.us;
       this.counters.waited(waitedUs);
     }
     this.#waiting -= 1;
@@ -648,8 +651,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   #tellRare(op: AioOp): void {
     this.reconsider();
-    const tookUs = (this.clock.tick() - op.submittedAtUs) | 0;
-    this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
+    const tookUs = this.#tookUs(op);
+    if ((op.features & IS_TIMER) === 0) this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
+    else this.counters.timeoutDone(nameOf(op), op.error, tookUs);
     try {
       if (this.#traced) traceComplete(this, op, tookUs);
     } finally {
@@ -663,6 +667,13 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
         this.settled();
       }
     }
+  }
+
+  /** For how long an operation has been submitted. */
+  #tookUs(op: AioOp): number {
+    const { clock } = this;
+    const tookUs = (clock.tick() - op.submittedAtUs) | 0;
+    return clock.coarse - op.submittedCoarse > 1 ? countedUs(clock, op.submittedAtUs, op.submittedCoarse) : tookUs;
   }
 
   #leaveOrder(op: AioOp): void {

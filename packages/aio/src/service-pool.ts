@@ -3,7 +3,6 @@ import {
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FLUSH,
-  BLOCK_OPERATION_NAMES,
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
@@ -20,8 +19,10 @@ import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
+import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime } from './errors.js';
 import { moveOn } from './move-on.js';
+import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
@@ -310,7 +311,7 @@ export class AioServicePool extends Dispatcher {
 
   /** The operations that are with the pool, with where they are and for how long. For people: it looks at all operations that there are. */
   dump(): OperationReport[] {
-    const nowUs = this.clock.readNow();
+    this.clock.read();
     const ops = this.table.submitted().filter((op) => op.owner === this);
     return ops.map((op) => ({
       id: op.id,
@@ -318,7 +319,8 @@ export class AioServicePool extends Dispatcher {
       offset: op.offset,
       lengthBytes: op.lengthBytes,
       phase: AIO_PHASES[op.phase] as string,
-      ageMs: Math.max(0, (nowUs - op.startedAtUs) | 0) / 1000,
+      // When it was submitted says how often the time when it was started has come again.
+      ageMs: elapsedUs(this.clock, op.startedAtUs, op.submittedCoarse) / 1000,
     }));
   }
 
@@ -412,11 +414,6 @@ export class AioServicePool extends Dispatcher {
 function serviceOf(device: BlockDevice, { service, depth, threads, asked }: CompleteOptions): PoolService | null {
   if (service === 'threads') return new ServiceThreads(device, depth, threads, asked);
   return service === 'inline' ? null : service;
-}
-
-function nameOf({ operation, timer }: AioOp): string {
-  if (timer !== null) return timer.link === true ? 'link-timeout' : 'timeout';
-  return BLOCK_OPERATION_NAMES[operation] ?? String(operation);
 }
 
 /**
