@@ -149,8 +149,8 @@ export class AioOp extends BlockIo {
   constructor(number: number = guestNumber()) {
     super();
     this.number = number;
-    // Numbers of one's own operations come again after a million of them, and are told apart by this.
-    this.generation = number < OBJECTS_MAX ? 0 : Math.floor(guests / OBJECTS_MAX) | 0;
+    // Numbers of one's own operations come again after a million of them: a later one begins far from where an earlier one may have come to.
+    this.generation = number < OBJECTS_MAX ? 0 : Math.imul(Math.floor(guests / OBJECTS_MAX), 0x9e3779b1);
   }
 
   /**

@@ -87,4 +87,4 @@ export class AlarmQueue<T> {
 }
 
 /** The longest that setTimeout can; what is due later is looked at in between. */
-const DELAY_MAX_MS = 2 ** 31 - 1;
+export const DELAY_MAX_MS: number = 2 ** 31 - 1;

@@ -80,8 +80,8 @@ export class PoolCounters {
 
   /** A timeout is over. */
   timeoutDone(name: string, error: number, tookUs: number): void {
-    let counters = this.#timeouts.get(name);
-    if (counters === undefined) this.#timeouts.set(name, (counters = new RequestCounters()));
+    const counters = this.#timeouts.get(name) ?? new RequestCounters();
+    this.#timeouts.set(name, counters);
     counters.done(BLOCK_READ, error, 0, tookUs);
   }
 

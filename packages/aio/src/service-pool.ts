@@ -319,8 +319,7 @@ export class AioServicePool extends Dispatcher {
       offset: op.offset,
       lengthBytes: op.lengthBytes,
       phase: AIO_PHASES[op.phase] as string,
-      // When it was submitted says how often the time when it was started has come again.
-      ageMs: elapsedUs(this.clock, op.startedAtUs, op.submittedCoarse) / 1000,
+      ageMs: this.#ageUs(op) / 1000,
     }));
   }
 
@@ -384,6 +383,12 @@ export class AioServicePool extends Dispatcher {
     } finally {
       if (isFirst) op.mark(IS_WATCHED, false);
     }
+  }
+
+  /** For how long it has been where it is. That cannot be longer than it has been submitted, whatever clock its device has. */
+  #ageUs({ startedAtUs, submittedAtUs, submittedCoarse }: AioOp): number {
+    const { clock } = this;
+    return Math.min(elapsedUs(clock, startedAtUs, submittedCoarse), elapsedUs(clock, submittedAtUs, submittedCoarse));
   }
 
   #drain(): Promise<void> {

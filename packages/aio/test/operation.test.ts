@@ -59,6 +59,25 @@ describe('an operation of one’s own', () => {
     expect(ids.every(Number.isSafeInteger)).toBe(true);
   });
 
+  it('is found, dumped and cancelled however many others were made since', { timeout: 30_000 }, async () => {
+    const pool = new AioServicePool(openManual({ polled: false }).device, { inFlightMax: 1 });
+    start(pool, [], 'busy');
+    const errors: number[] = [];
+    const callback = ({ error }: AioOp): void => void errors.push(error);
+    const old = fill(new AioOp(), { callback });
+    pool.submit(old);
+    for (let count = 1; count < 2 ** 20; count++) new AioOp();
+    const young = fill(new AioOp(), { callback });
+    expect(young.number).toBe(old.number);
+    pool.submit(young);
+    expect(pool.dump().map(({ id }) => id)).toEqual(expect.arrayContaining([old.id, young.id]));
+    expect([pool.find(old.id), pool.find(young.id), young.id === old.id]).toEqual([old, young, false]);
+    expect(pool.cancel(old.id)).toBe('cancelled');
+    expect(pool.cancelAll()).toMatchObject({ cancelled: 1 });
+    await settled();
+    expect(errors).toEqual([ECANCELED, ECANCELED]);
+  });
+
   it('is forgotten by its pools when nobody holds it', async () => {
     const pool = new AioServicePool(openNull());
     for (let count = 0; count < 2000; count++) {
