@@ -140,7 +140,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     this.table = table;
     this.clock = clockOf(options.timers);
     this.#queue = makeDiscipline(options.discipline);
-    this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
+    this.line = new AvailableLine(options.timers, (bytes, count) => {
+      if (this.device.closed) this.line.fail(EBADF);
+      return this.#hasRoom(bytes, count);
+    });
     this.alarms = new AlarmQueue(options.timers);
     this.timeouts = new Timeouts(options.timers, this.alarms, {
       cancel: (op) => this.cancelCounted(op, false),
@@ -244,7 +247,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
     const isQueued = this.#queue.length + this.#ready.length > 0;
-    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
+    const isKept = this.line.length > 0 || (this.line.parent?.length ?? 0) > 0;
+    const mayPass = !this.shut && !isQueued && !isLimited && !isKept && !file.gated && this.service === null && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
     this.#syncPasses = !this.shut && !file.gated && !this.#traced;
@@ -282,13 +286,14 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     if (this.shut || this.device.closed) return EBADF;
     // It would wait for room for ever.
     if (end - start > this.depth) return EINVAL;
-    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return this;
+    if (this.#mayEnter(memoryBytesOf(ops, start, end), end - start)) return this;
     this.counters.refused += 1;
     return EAGAIN;
   }
 
   /** Takes an operation in, which nothing speaks against. @internal */
   accept(op: AioOp): void {
+    this.#useTurn();
     this.#own(op);
     op.iodone = aiodone;
     op.error = 0;
@@ -502,7 +507,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
       op.generation = (op.generation + 1) | 0;
       return 0;
     }
-    if (!this.#hasRoom(memoryBytes(op), 1)) {
+    if (!this.#mayEnter(memoryBytes(op), 1)) {
       this.counters.refused += 1;
       return EAGAIN;
     }
@@ -519,7 +524,30 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   #hasRoom(bytes: number, count: number): boolean {
     if (this.inFlight + this.unreaped.length + count > this.depth) return false;
-    return this.#bytes + bytes <= this.bytesMax || this.inFlight === 0;
+    // One that is larger than the limit goes alone.
+    return this.#bytes + bytes <= this.bytesMax || this.#bytes === 0;
+  }
+
+  /** Whether there is room for who comes now, beside what is kept for the first of those who wait. */
+  #mayEnter(bytes: number, count: number): boolean {
+    const { line } = this;
+    if (!this.#hasRoom(bytes, count)) return false;
+    if (line.turn >= count || (line.parent !== null && line.parent.turn >= count)) return true;
+    return this.#leavesRoom(line, bytes, count) && (line.parent === null || this.#leavesRoom(line.parent, bytes, count));
+  }
+
+  #leavesRoom({ first }: AvailableLine, bytes: number, count: number): boolean {
+    // In a class it may wait for another pool, as what is too much for this one.
+    if (first === null || first.count > this.depth) return true;
+    if (this.inFlight + this.unreaped.length + count + first.count > this.depth) return false;
+    return this.#bytes + bytes + first.bytes <= this.bytesMax;
+  }
+
+  /** An operation is submitted, perhaps by who has just been told that there is room. */
+  #useTurn(): void {
+    const { line } = this;
+    if (line.turn > 0) line.turn -= 1;
+    else if (line.parent !== null && line.parent.turn > 0) line.parent.turn -= 1;
   }
 
   #acceptTimer(op: AioOp): void {

@@ -173,8 +173,9 @@ export class AioServicePool extends Dispatcher {
   }
 
   /**
-   * Calls back when there is room for one more operation, or for a chain: in order, later, never in here. The room is not kept: whoever submits first has it, so
-   * submit in the callback. With a closed pool it is called with EBADF.
+   * Calls back when there is room for one more operation, or for a chain: in order, later, never in here. The room that the first in line waits for is kept
+   * for it: others get EAGAIN, also in the callback of an operation that has just left its place. It is kept until the callback returns: submit in it. With a
+   * closed pool, or a closed device, it is called with EBADF.
    *
    * @param lengthBytes how many bytes the operation is to move, or all of the chain, where the pool has a limit of bytes
    * @param count how many operations the chain has, at most `depth`

@@ -122,11 +122,11 @@ export class Operations {
   /** What a submission of one operation may be answered with. @param leaving what is reaped by it */
   #expected(target: SimulatedPool, { key, memoryBytes }: Submission, leaving: AioOp | null): readonly number[] {
     if (target.pool.closed) return [EBADF];
-    if (key === null || target.pools.length === 1) return [target.hasRoom(memoryBytes, 1, leaving) ? 0 : EAGAIN];
+    if (key === null || target.pools.length === 1) return target.answersTo(target.hasRoom(memoryBytes, 1, leaving));
     const [home] = this.#ledger.homesOf(key);
     // Nothing tells which pool the key belongs to while nothing is under way with it.
     if (home === undefined) return [0, EAGAIN];
-    return [target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving) ? 0 : EAGAIN];
+    return target.answersTo(target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving));
   }
 
   /** Fills an operation in, and writes down what is to come of it. */
