@@ -97,6 +97,11 @@ export class AioFile {
     return this.#draining !== null || !this.#held.isEmpty;
   }
 
+  /** Whether there is nothing that a flush would cover. @internal */
+  get idle(): boolean {
+    return this.live === 0 && this.#outside.size === 0;
+  }
+
   /** The pools that have not been closed. @internal */
   get users(): ReadonlySet<AioFileUser> {
     return this.#users;

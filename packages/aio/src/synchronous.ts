@@ -23,7 +23,7 @@ export interface SyncRunner extends AioFileUser {
  */
 export function runSynchronously(op: AioOp, pool: SyncRunner): void {
   const { file } = pool;
-  if (op.features === 0 && !file.gated && (op.operation !== BLOCK_FLUSH || file.live === 0)) {
+  if (op.features === 0 && !file.gated && (op.operation !== BLOCK_FLUSH || file.idle)) {
     pool.device.strategySync(op);
     return;
   }

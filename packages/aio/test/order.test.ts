@@ -210,6 +210,15 @@ describe('a flush', () => {
     expect(new AioServicePool(shared.device).file).toBe(new AioServicePool(shared.device).file);
   });
 
+  it('that is synchronous reports a write that has ended and is not told yet', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    start(pool, [], 'aborted before', { ...write, signal: AbortSignal.abort() });
+    const op = fill(pool.allocate(), { ...flush, callback: null });
+    pool.submit(op);
+    expect(op.error).toBe(ECANCELED);
+  });
+
   it('that is synchronous waits for what it covers, and fails with its error', () => {
     const manual = openManual();
     const pool = new AioServicePool(manual.device);
