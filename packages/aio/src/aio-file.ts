@@ -76,8 +76,8 @@ export class AioFile {
   #draining: AioOp | null = null;
   /** Writes that have ended without a place among what is under way, and are not told yet. */
   readonly #outside = new Set<AioOp>();
-  /** Whether nothing is let go although no drain holds it: see {@link freeze}. */
-  #frozen = false;
+  /** While this is not 0, nothing is let go although no drain holds it: see {@link freeze}. */
+  #frozen = 0;
   /** What the pools know of {@link gated}. */
   #gateTold = false;
   readonly #users = new Set<AioFileUser>();
@@ -123,10 +123,16 @@ export class AioFile {
   cancelAll(filter?: CancelFilter): CancelCounts {
     let cancelled = 0;
     let inProgress = 0;
-    for (const user of this.#users) {
-      const counts = user.cancelAll(filter);
-      cancelled += counts.cancelled;
-      inProgress += counts.inProgress;
+    // Or the end of what one pool has would start what the next one is still to be asked for.
+    this.freeze();
+    try {
+      for (const user of this.#users) {
+        const counts = user.cancelAll(filter);
+        cancelled += counts.cancelled;
+        inProgress += counts.inProgress;
+      }
+    } finally {
+      this.thaw();
     }
     return { cancelled, inProgress };
   }
@@ -231,12 +237,12 @@ export class AioFile {
 
   /** While many are cancelled: none of them is to start because a drain before it is gone. Ended by {@link thaw}. @internal */
   freeze(): void {
-    this.#frozen = true;
+    this.#frozen += 1;
   }
 
   /** @internal */
   thaw(): void {
-    this.#frozen = false;
+    this.#frozen -= 1;
     this.#release();
   }
 
@@ -290,7 +296,7 @@ export class AioFile {
 
   /** Lets go of what no drain holds any more. */
   #release(): void {
-    for (let op = this.#held.first; op !== null && this.#draining === null && !this.#frozen; op = this.#held.first) {
+    for (let op = this.#held.first; op !== null && this.#draining === null && this.#frozen === 0; op = this.#held.first) {
       const drains = (op.features & HAS_DRAIN) !== 0;
       if (drains && this.live + this.#flushes > 0) break;
       if (drains) this.#draining = op;

@@ -51,6 +51,9 @@ export const AIO_LINKED = 10 as const;
 /** A timeout whose time runs. */
 export const AIO_TIMING = 11 as const;
 
+/** Taken, and those who trace are told of it. */
+export const AIO_ENTERING = 12 as const;
+
 /** The phases' names, by number, as they stand in dumps. */
 export const AIO_PHASES: readonly string[] = [
   'free',
@@ -65,6 +68,7 @@ export const AIO_PHASES: readonly string[] = [
   'unreaped',
   'linked',
   'timing',
+  'entering',
 ];
 
 /** Somebody waits for it and all may wait that long (BPRIO_TIMENONCRITICAL). */

@@ -13,11 +13,12 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { ECANCELED, EINVAL } from '@biodone/uring';
+import { ECANCELED, EINVAL, SystemError } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
   AIO_ENDING,
+  AIO_ENTERING,
   AIO_HELD,
   AIO_IDLE,
   AIO_LINKED,
@@ -190,7 +191,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
    * @returns 0; or, with nothing done and the operation still the caller's, EAGAIN beyond `depth` or `bytesMax` (rule 9), EBADF if
    * the pool or its device is closed
    * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back, or is a timeout that
-   * is synchronous or would cover an operation before it
+   * is synchronous or would cover an operation before it, or if operations with its ordering key are under way in another pool
    */
   submit(op: AioOp): SubmitResult {
     const { clock } = this;
@@ -271,6 +272,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Gives an operation its place in the order of its file. @internal */
   admit(op: AioOp): void {
+    if ((op.features & HAS_KEY) !== 0) (op.orderingKey as OrderingKey).home = this;
     if (this.file.gated || (op.features & HAS_DRAIN) !== 0) this.file.hold(op);
     else this.enter(op);
   }
@@ -279,6 +281,12 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   misuse(op: AioOp): number {
     if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
     return misuseOf(op, this.table);
+  }
+
+  /** @internal */
+  keyFault(op: AioOp): number {
+    const key = op.orderingKey;
+    return key !== null && key.home !== this && key.pending > 0 && (op.features & IS_TIMER) === 0 ? EINVAL : 0;
   }
 
   /** @internal */
@@ -303,7 +311,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     op.submittedAtUs = this.clock.tick();
     op.submittedCoarse = this.clock.coarse;
     op.startedAtUs = op.submittedAtUs;
-    if (this.#traced) traceSubmit(this, op);
+    if (this.#traced) this.#traceSubmit(op);
+    if (op.phase === AIO_ENDING) return;
     if (!this.#expiry.arm(op)) this.#endOutside(op);
     else if ((op.features & IS_TIMER) !== 0) this.#acceptTimer(op);
     else this.admit(op);
@@ -361,6 +370,9 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
         this.file.letGo(op);
         this.#endHere(op, error);
         this.file.endedHeld(op);
+        return 'cancelled';
+      case AIO_ENTERING:
+        this.#endOutside(op, error);
         return 'cancelled';
       case AIO_BARRIER:
         this.file.removeBarrier(op);
@@ -500,6 +512,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   #submitRare(op: AioOp): SubmitResult {
     refuseMisuse(op, this.misuse(op));
+    if (this.keyFault(op) !== 0) throw elsewhere();
     if (this.shut || this.device.closed) return EBADF;
     if (op.callback === null) {
       this.#own(op);
@@ -650,11 +663,18 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     op.state = IO_DONE;
   }
 
-  /** Its signal has been aborted before it was submitted. */
-  #endOutside(op: AioOp): void {
+  /** Ends an operation that has no place yet: its signal has been aborted before it was submitted, or who is told of that has cancelled it. */
+  #endOutside(op: AioOp, error: number = ECANCELED): void {
     if ((op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
-    this.#endHere(op, ECANCELED);
+    this.#endHere(op, error);
     this.file.passBy(op);
+  }
+
+  /** A listener may cancel it. */
+  #traceSubmit(op: AioOp): void {
+    op.phase = AIO_ENTERING;
+    traceSubmit(this, op);
+    if (op.phase === AIO_ENTERING) op.phase = AIO_IDLE;
   }
 
   #finishRare(op: AioOp): void {
@@ -730,6 +750,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
       if (isLeft && op.number < OBJECTS_MAX) this.table.putBack(op);
     }
   }
+}
+
+function elsewhere(): SystemError {
+  return new SystemError(EINVAL, 'submit', undefined, 'operations with this ordering key are under way in another pool');
 }
 
 /** One function for all operations, so that submitting makes no closure. */

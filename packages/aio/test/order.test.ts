@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { constants } from 'node:os';
 import { AioFile, type AioOp, AioServicePool, LINK_HARD, OrderingKey, PRIORITY_NONCRITICAL } from '@biodone/aio';
 import { BLOCK_COMPARE_AND_WRITE, BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, EIO, ENOSPC, ETIMEDOUT, IoBuffer } from '@biodone/uring';
+import { ECANCELED, EDEADLK, EINVAL, EIO, ENOSPC, ETIMEDOUT, IoBuffer } from '@biodone/uring';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
@@ -268,6 +268,26 @@ describe('operations with an ordering key', () => {
     const op = fill(pool.allocate(), { ...write, orderingKey, lengthBytes: 7, callback: null });
     pool.submit(op);
     expect([op.offset, orderingKey.appendOffset]).toEqual([1130, 1137]);
+  });
+
+  it('are of one pool while any are under way: another one refuses them, and takes the next when all are done', () => {
+    const manual = openManual({ polled: false });
+    const [one, other] = [new AioServicePool(manual.device), new AioServicePool(openManual().device)];
+    const orderingKey = new OrderingKey();
+    start(one, [], 'a', { orderingKey });
+    const op = fill(other.allocate(), { orderingKey, callback: () => {} });
+    const refused = expect.objectContaining({ code: 'EINVAL', message: expect.stringContaining('ordering key') });
+    expect(() => other.submit(op)).toThrow(refused);
+    const verdicts: number[] = [];
+    const second = fill(other.allocate(), { callback: () => {} });
+    expect([other.submitAll([op, second], verdicts), verdicts]).toEqual([1, [EINVAL, 0]]);
+    op.callback = null;
+    expect(() => other.submit(op)).toThrow(refused);
+    expect([op.submitted, orderingKey.pending]).toEqual([false, 1]);
+    manual.complete();
+    op.callback = () => {};
+    expect([other.submit(op), orderingKey.pending]).toEqual([0, 1]);
+    expect(() => start(one, [], 'b', { orderingKey })).toThrow(refused);
   });
 
   it('are not lost when they come while the last one is finishing (NB-1)', () => {
