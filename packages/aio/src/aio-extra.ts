@@ -39,6 +39,8 @@ export class AioExtra<Op> {
   /** A timeout: until when, and for how many completions it waits. */
   alarm: Alarm<Op> | null = null;
   countLeft = 0;
+  /** A timeout that runs: whether it has no time. */
+  endless = false;
 
   reset(): void {
     this.orderingKey = null;

@@ -1,6 +1,15 @@
-import { BLOCK_FLUSH, type BlockDevice, type BlockOperation, type BlockTimers } from '@biodone/blockdev';
+import {
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_FLUSH,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type BlockOperation,
+  type BlockTimers,
+} from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { AIO_BARRIER, AIO_HELD, type AioOp, HAS_DRAIN, IS_BARRIER } from './aio-op.js';
+import { AIO_BARRIER, AIO_HELD, type AioOp, HAS_DRAIN, IS_BARRIER, IS_OUTSIDE, IS_TIMER } from './aio-op.js';
+import { EILSEQ } from './errno.js';
 
 /** What came of asking many operations to end. */
 export interface CancelCounts {
@@ -44,6 +53,10 @@ export interface AioFileUser {
  * How a flush knows what it covers: all operations of the file are numbered, and counted while they are under way. A flush that comes is given the
  * count of those since the flush before it; each that is done is found by its number, and the flush whose count reaches 0 starts. Without a
  * flush that waits, an operation costs two additions here.
+ *
+ * Which errors a flush reports: those of writes, of any kind, that were submitted before it and were not over then. It does not matter where one of them
+ * was when it ended: a write that is cancelled, or comes too late, before it has reached its device is not on the device either. That of a read, a
+ * discard or a comparison says nothing about what is stable.
  */
 export class AioFile {
   /** How many operations, but for flushes, are under way. @internal */
@@ -61,8 +74,10 @@ export class AioFile {
   /** Operations that a drain holds, in order: the first is one that drains, or waits for one that does. */
   readonly #held = new TailQueue<AioOp>();
   #draining: AioOp | null = null;
-  /** Whether nothing is let go although no drain holds it: see {@link freeze}. */
-  #frozen = false;
+  /** Writes that have ended without a place among what is under way, and are not told yet. */
+  readonly #outside = new Set<AioOp>();
+  /** While this is not 0, nothing is let go although no drain holds it: see {@link freeze}. */
+  #frozen = 0;
   /** What the pools know of {@link gated}. */
   #gateTold = false;
   readonly #users = new Set<AioFileUser>();
@@ -80,6 +95,11 @@ export class AioFile {
   /** Whether operations that come now are held back. @internal */
   get gated(): boolean {
     return this.#draining !== null || !this.#held.isEmpty;
+  }
+
+  /** Whether there is nothing that a flush would cover. @internal */
+  get idle(): boolean {
+    return this.live === 0 && this.#outside.size === 0;
   }
 
   /** The pools that have not been closed. @internal */
@@ -103,10 +123,16 @@ export class AioFile {
   cancelAll(filter?: CancelFilter): CancelCounts {
     let cancelled = 0;
     let inProgress = 0;
-    for (const user of this.#users) {
-      const counts = user.cancelAll(filter);
-      cancelled += counts.cancelled;
-      inProgress += counts.inProgress;
+    // Or the end of what one pool has would start what the next one is still to be asked for.
+    this.freeze();
+    try {
+      for (const user of this.#users) {
+        const counts = user.cancelAll(filter);
+        cancelled += counts.cancelled;
+        inProgress += counts.inProgress;
+      }
+    } finally {
+      this.thaw();
     }
     return { cancelled, inProgress };
   }
@@ -124,7 +150,8 @@ export class AioFile {
   /** Holds an operation back that drains, or that comes after one that does. @internal */
   hold(op: AioOp): void {
     op.phase = AIO_HELD;
-    if (op.operation === BLOCK_FLUSH) op.rare.coveredError = 0;
+    this.#number(op);
+    if (op.operation === BLOCK_FLUSH) this.#beginFlush(op);
     this.#held.insertTail(op);
     if (op.orderingKey !== null) op.orderingKey.held += 1;
     this.#release();
@@ -132,8 +159,8 @@ export class AioFile {
 
   /** Counts an operation. @internal */
   enter(op: AioOp): void {
-    this.order = (this.order + 1) | 0;
-    op.order = this.order;
+    // What was held has had its number since its submission.
+    if (op.phase !== AIO_HELD) this.#number(op);
     if (op.operation === BLOCK_FLUSH) {
       op.features |= IS_BARRIER;
       this.#flushes += 1;
@@ -147,7 +174,7 @@ export class AioFile {
     const { rare } = op;
     rare.left = this.live - this.#covered;
     // One that was held may know of failures already.
-    if (op.phase !== AIO_HELD) rare.coveredError = 0;
+    if (op.phase !== AIO_HELD) this.#beginFlush(op);
     if (rare.left === 0 && this.#barriers.isEmpty) {
       op.owner?.startBarrier(op);
       return;
@@ -167,19 +194,38 @@ export class AioFile {
       this.live -= 1;
       if (!this.#barriers.isEmpty) this.#cover(op);
     }
-    if (op.error !== 0 && !this.#held.isEmpty) this.#tellHeld(op);
+    if (isLost(op)) this.#tellHeld(op);
     if (this.#draining === op) this.#draining = null;
     if (!this.#held.isEmpty || this.special) this.#release();
   }
 
-  /** Takes an operation out that is held or waits as a flush. False if it does neither. @internal */
-  remove(op: AioOp): boolean {
-    if (op.queue === this.#held) {
-      this.#letGo(op);
-      this.#release();
-      return true;
-    }
-    if (op.queue !== this.#barriers) return false;
+  /** Holds an operation back no more, which is ended instead: see {@link endedHeld}. @internal */
+  letGo(op: AioOp): void {
+    this.#held.remove(op);
+    if (op.orderingKey !== null) op.orderingKey.held -= 1;
+  }
+
+  /** One that was held has ended: flushes that are held behind it cover it. @internal */
+  endedHeld(op: AioOp): void {
+    this.#goOutside(op);
+    this.#tellHeld(op);
+    this.#release();
+  }
+
+  /** An operation has ended before it has got a place. Its error is final. @internal */
+  passBy(op: AioOp): void {
+    this.#number(op);
+    this.#goOutside(op);
+  }
+
+  /** One that has ended without a place is over. @internal */
+  finishedOutside(op: AioOp): void {
+    op.features &= ~IS_OUTSIDE;
+    this.#outside.delete(op);
+  }
+
+  /** Takes a flush out that waits for what it covers. @internal */
+  removeBarrier(op: AioOp): void {
     // Those behind it go on covering what it has covered.
     const next = this.#barriers.next(op);
     this.#barriers.remove(op);
@@ -187,17 +233,16 @@ export class AioFile {
     else bequeath(op, next);
     this.#startBarriers();
     this.#mark();
-    return true;
   }
 
   /** While many are cancelled: none of them is to start because a drain before it is gone. Ended by {@link thaw}. @internal */
   freeze(): void {
-    this.#frozen = true;
+    this.#frozen += 1;
   }
 
   /** @internal */
   thaw(): void {
-    this.#frozen = false;
+    this.#frozen -= 1;
     this.#release();
   }
 
@@ -208,16 +253,33 @@ export class AioFile {
       const { rare } = flush;
       rare.left -= 1;
       this.#covered -= 1;
-      if (op.error !== 0) note(flush, op.error, op.order);
+      if (isLost(op)) note(flush, op.error, op.order);
       if (rare.left === 0) this.#startBarriers();
       return;
     }
   }
 
-  /** An operation has failed that was submitted before all that is held: flushes among those cover it. */
+  #number(op: AioOp): void {
+    this.order = (this.order + 1) | 0;
+    op.order = this.order;
+  }
+
+  /** A flush is submitted: of writes that have ended and are not told yet it knows already. */
+  #beginFlush(flush: AioOp): void {
+    flush.rare.coveredError = 0;
+    for (const op of this.#outside) if (isLost(op)) note(flush, op.error, op.order);
+  }
+
+  #goOutside(op: AioOp): void {
+    op.features |= IS_OUTSIDE;
+    this.#outside.add(op);
+  }
+
+  /** A write has failed: flushes that are held and were submitted behind it cover it. */
   #tellHeld(op: AioOp): void {
+    if (!isLost(op)) return;
     for (let held = this.#held.first; held !== null; held = this.#held.next(held)) {
-      if (held.operation === BLOCK_FLUSH && op.operation !== BLOCK_FLUSH) note(held, op.error, op.order);
+      if (held.operation === BLOCK_FLUSH && ((held.order - op.order) | 0) > 0) note(held, op.error, op.order);
     }
   }
 
@@ -234,19 +296,14 @@ export class AioFile {
 
   /** Lets go of what no drain holds any more. */
   #release(): void {
-    for (let op = this.#held.first; op !== null && this.#draining === null && !this.#frozen; op = this.#held.first) {
+    for (let op = this.#held.first; op !== null && this.#draining === null && this.#frozen === 0; op = this.#held.first) {
       const drains = (op.features & HAS_DRAIN) !== 0;
       if (drains && this.live + this.#flushes > 0) break;
       if (drains) this.#draining = op;
-      this.#letGo(op);
+      this.letGo(op);
       op.owner?.enter(op);
     }
     this.#mark();
-  }
-
-  #letGo(op: AioOp): void {
-    this.#held.remove(op);
-    if (op.orderingKey !== null) op.orderingKey.held -= 1;
   }
 
   #mark(): void {
@@ -257,6 +314,13 @@ export class AioFile {
     this.special = special;
     for (const user of this.#users) user.reconsider();
   }
+}
+
+/** Whether this is a write of any kind that has failed. */
+function isLost({ operation, error, features }: AioOp): boolean {
+  if (error === 0 || (features & IS_TIMER) !== 0) return false;
+  if (operation === BLOCK_COMPARE_AND_WRITE) return error !== EILSEQ;
+  return operation === BLOCK_WRITE || operation === BLOCK_WRITE_ZEROES;
 }
 
 /** A flush that is counted no more leaves to the next one what it has not seen the end of, and the error that it has. */

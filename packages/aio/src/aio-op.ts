@@ -1,11 +1,11 @@
-import { BlockIo } from '@biodone/blockdev';
+import { BLOCK_READ, BlockIo, IO_DONE, IO_IDLE } from '@biodone/blockdev';
 import type { KCondvar, KMutex } from '@biodone/sync';
 import { AioExtra } from './aio-extra.js';
 import { type AioOpHandle, SharedOp } from './aio-handle.js';
 import { type AioTimer, checkTimer } from './aio-timer.js';
-import { checkTime, outOfRange } from './errors.js';
+import { checkTime, invalidType, outOfRange } from './errors.js';
 import { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
-import type { OrderingKey } from './ordering-key.js';
+import { OrderingKey } from './ordering-key.js';
 
 /**
  * What a pool calls when an operation is done. It returns true to keep an operation that belongs to the pool, to submit it again now or
@@ -51,6 +51,9 @@ export const AIO_LINKED = 10 as const;
 /** A timeout whose time runs. */
 export const AIO_TIMING = 11 as const;
 
+/** Taken, and those who trace are told of it. */
+export const AIO_ENTERING = 12 as const;
+
 /** The phases' names, by number, as they stand in dumps. */
 export const AIO_PHASES: readonly string[] = [
   'free',
@@ -65,6 +68,7 @@ export const AIO_PHASES: readonly string[] = [
   'unreaped',
   'linked',
   'timing',
+  'entering',
 ];
 
 /** Somebody waits for it and all may wait that long (BPRIO_TIMENONCRITICAL). */
@@ -129,10 +133,13 @@ export class AioOp extends BlockIo {
   features = 0;
   /** The order of submission to its file. @internal */
   order = 0;
-  /** When it was submitted, by its pool's clock. @internal */
+  /** When it was submitted, by its pool's clock, and by what that has for longer times. @internal */
   submittedAtUs = 0;
-  /** How often the pool has taken this object back. @internal */
+  submittedCoarse = 0;
+  /** How many uses of this object are over. It wraps around. @internal */
   generation: number;
+  /** The {@link generation} with which its completion was kept last: who reaps it has it, whatever its callback returns. @internal */
+  keptGeneration = -1;
   /** Which one of its pool's objects it is; from {@link OBJECTS_MAX} on it belongs to no pool. @internal */
   readonly number: number;
   /** Where it stands in the memory that service threads share, while it is with them; otherwise -1. @internal */
@@ -146,16 +153,19 @@ export class AioOp extends BlockIo {
   constructor(number: number = guestNumber()) {
     super();
     this.number = number;
-    // Numbers of one's own operations come again after a million of them, and are told apart by this.
-    this.generation = number < OBJECTS_MAX ? 0 : Math.floor(guests / OBJECTS_MAX) | 0;
+    // Numbers of one's own operations come again after a million of them: a later one begins far from where an earlier one may have come to.
+    this.generation = number < OBJECTS_MAX ? 0 : Math.imul(Math.floor(guests / OBJECTS_MAX), 0x9e3779b1);
   }
 
   /**
-   * Names this use of the object, for `AioServicePool.cancel` and `find`: once the pool has taken the object back, it has another id (rule 5).
-   * An operation of one's own keeps its id. Safe integers; one comes again when an object has been used 2^32 times.
+   * Names one use of the object, for `AioServicePool.cancel` and `find` (rule 5): the one to come, the one that there is, or the one that is done,
+   * until the object is submitted again or taken back. From the moment that the callback begins nothing can be cancelled by it, whoever has the object
+   * then, and however it came to them. A safe integer; one comes again when an object has been used 2^32 times.
    */
   get id(): number {
-    return (this.generation >>> 0) * 2 * OBJECTS_MAX + this.number;
+    const { phase, state } = this;
+    const isOver = state === IO_DONE && (phase === AIO_IDLE || phase === AIO_UNREAPED);
+    return ((isOver ? this.generation - 1 : this.generation) >>> 0) * 2 * OBJECTS_MAX + this.number;
   }
 
   /** Whether it is with a pool: from `submit` until its callback begins, or until it is reaped. */
@@ -163,12 +173,17 @@ export class AioOp extends BlockIo {
     return this.phase > AIO_IDLE;
   }
 
-  /** What keeps it in order with others: see {@link OrderingKey}. Null, as with most, for none. @default null */
+  /**
+   * What keeps it in order with others: see {@link OrderingKey}. Null, as with most, for none. @default null
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE
+   */
   get orderingKey(): OrderingKey | null {
     return this.extra?.orderingKey ?? null;
   }
 
   set orderingKey(key: OrderingKey | null) {
+    if (key !== null && !(key instanceof OrderingKey)) throw invalidType('orderingKey', 'an OrderingKey, or null', key);
     if (key === null && this.extra === null) return;
     this.rare.orderingKey = key;
     this.mark(HAS_KEY, key !== null);
@@ -201,12 +216,17 @@ export class AioOp extends BlockIo {
     this.mark(HAS_DEADLINE, deadlineMs !== Number.POSITIVE_INFINITY);
   }
 
-  /** Cancels it when it is aborted, with ECANCELED if that ends it. @default null */
+  /**
+   * Cancels it when it is aborted, with ECANCELED if that ends it. @default null
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE
+   */
   get signal(): AbortSignal | null {
     return this.extra?.signal ?? null;
   }
 
   set signal(signal: AbortSignal | null) {
+    if (signal !== null && !isSignal(signal)) throw invalidType('signal', 'an AbortSignal, or null', signal);
     if (signal === null && this.extra === null) return;
     this.rare.signal = signal;
     this.mark(HAS_SIGNAL, signal !== null);
@@ -246,12 +266,18 @@ export class AioOp extends BlockIo {
     this.mark(IS_TIMER, timer !== null);
   }
 
-  /** Its lock, in shared memory: guards what {@link handle} tells other threads. Made at its first use, as what follows. */
+  /**
+   * Its lock, in shared memory, for {@link delivered} and {@link available}. It is robust: see `KMutex` for what who waits must look at. No completion
+   * waits for it: while it is taken, the conditions are broadcast as soon as it is free. Made at its first use, as what follows.
+   */
   get mtx(): KMutex {
     return this.shared.mtx;
   }
 
-  /** Is broadcast when the operation is done, before its callback. Own {@link mtx} to wait for it, and look again after. */
+  /**
+   * Is broadcast when the operation is done; before its callback, unless somebody owns {@link mtx} then. Own that to wait for it, and look again before
+   * and after, as at `AioOpWaiter.done`, which needs no lock.
+   */
   get delivered(): KCondvar {
     return this.shared.delivered;
   }
@@ -263,7 +289,7 @@ export class AioOp extends BlockIo {
 
   /**
    * What another thread needs to wait for this use of the operation, its next completion: see `AioOpWaiter`. A plain object for
-   * `postMessage`. From then on each completion of this object costs a lock and a broadcast.
+   * `postMessage`. From then on each completion of this object costs a lock, if that is free, and a broadcast.
    */
   handle(): AioOpHandle {
     return this.shared.handle(this.phase === AIO_UNREAPED);
@@ -282,16 +308,23 @@ export class AioOp extends BlockIo {
 
   /** Back to how it was made, but for its identity and its primitives. @internal */
   reset(): void {
+    this.operation = BLOCK_READ;
+    this.flags = 0;
     this.buffer = null;
+    this.bufferOffset = 0;
+    this.offset = 0;
+    this.lengthBytes = 0;
+    this.state = IO_IDLE;
     this.callback = null;
     this.private = null;
-    this.flags = 0;
     this.priority = PRIORITY_TIMELIMITED;
     if (this.vector !== null) this.vector = null;
     if (this.claim !== null) this.claim = null;
     if (this.compare !== null) this.compare = null;
+    if (this.compareOffset !== 0) this.compareOffset = 0;
     if (this.extents !== null) this.extents = null;
     if (this.target !== null) this.target = null;
+    if (this.verdict !== null) this.verdict = null;
     if (this.features !== 0) this.#resetRare();
   }
 
@@ -308,6 +341,11 @@ export class AioOp extends BlockIo {
     }
     return rare.shared as SharedOp;
   }
+}
+
+/** Also one that another realm or a library has made. */
+function isSignal(signal: Partial<AbortSignal>): boolean {
+  return typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function';
 }
 
 function guestNumber(): number {

@@ -24,7 +24,8 @@ export interface AioTimer {
   readonly count?: number;
   /**
    * Whether it covers the operation before it in its chain, and that one alone: from when that one's turn comes, until it is done. If the time comes
-   * first, the operation is cancelled, and the timeout completes with ETIME; if the operation cannot be cancelled any more, with EALREADY. If
+   * first, the operation is cancelled, and the timeout completes with ETIME; if the operation has started and is not ended at once, with EALREADY: whether
+   * the attempt was of use says the operation's own error, which may be ECANCELED. If
    * the operation is done first, the timeout completes with ECANCELED. It is no step of the chain: how that goes on says the operation's own `link`.
    * @default false
    */

@@ -1,16 +1,17 @@
 import type { BlockTimers } from '@biodone/blockdev';
-import { TailQueue, type TailQueueEntry } from '@biodone/sync';
 
 /** A time at which something is to happen to a target, again and again for as long as it lives. */
-export class Alarm<T> implements TailQueueEntry {
+export class Alarm<T> {
   readonly target: T;
   /** Told when the time has come. */
   ring: ((target: T) => void) | null = null;
   /** In milliseconds of the queue's clock. */
   dueMs = 0;
+  /** Those of one time ring in the order in which they were set. */
+  order = 0;
+  /** Which queue it is in, and where. */
   queue: object | null = null;
-  queueNext: TailQueueEntry | null = null;
-  queuePrevious: TailQueueEntry | null = null;
+  place = 0;
 
   constructor(target: T) {
     this.target = target;
@@ -18,55 +19,56 @@ export class Alarm<T> implements TailQueueEntry {
 }
 
 /**
- * The alarms of a pool, soonest first. One timer of the thread stands for all of them; who does not return to the event loop calls {@link run}. A new
- * one is sorted in from the end, since most are set for as long as those before.
+ * The alarms of a pool, soonest first. One timer of the thread stands for all of them; who does not return to the event loop calls {@link run}. They are a
+ * binary heap: setting and stopping one takes at most log2(n) steps, whatever order the times come in, and one or two if they rise.
  */
 export class AlarmQueue<T> {
   readonly #timers: BlockTimers;
-  readonly #queue = new TailQueue<Alarm<T>>();
+  readonly #heap: Alarm<T>[] = [];
   readonly #wake = (): void => {
     this.#cancelWake = null;
     this.run();
   };
   #cancelWake: (() => void) | null = null;
   #wakeAtMs = 0;
+  #set = 0;
 
   constructor(timers: BlockTimers) {
     this.#timers = timers;
   }
 
   get length(): number {
-    return this.#queue.length;
+    return this.#heap.length;
   }
 
   /** When the next one is due, in milliseconds of the clock; Infinity if none is. */
   get dueMs(): number {
-    return this.#queue.first?.dueMs ?? Number.POSITIVE_INFINITY;
+    return this.#heap[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Sets an alarm, which never rings in here, for a time that is not Infinity. */
   set(alarm: Alarm<T>, dueMs: number, ring: (target: T) => void): void {
     alarm.dueMs = dueMs;
     alarm.ring = ring;
-    let before = this.#queue.last;
-    while (before !== null && before.dueMs > dueMs) before = this.#queue.previous(before);
-    if (before === null) this.#queue.insertHead(alarm);
-    else this.#queue.insertAfter(before, alarm);
+    alarm.order = this.#set;
+    this.#set += 1;
+    alarm.queue = this;
+    this.#rise(alarm, this.#heap.length);
     this.#arm();
   }
 
   /** Stops an alarm, if it is set. */
   stop(alarm: Alarm<T> | null): void {
-    if (alarm === null || alarm.queue !== this.#queue) return;
-    this.#queue.remove(alarm);
+    if (alarm === null || alarm.queue !== this) return;
+    this.#remove(alarm);
     this.#arm();
   }
 
   /** Rings those whose time has come. */
   run(): void {
     const nowMs = this.#timers.now();
-    for (let alarm = this.#queue.first; alarm !== null && alarm.dueMs <= nowMs; alarm = this.#queue.first) {
-      this.#queue.remove(alarm);
+    for (let alarm = this.#heap[0]; alarm !== undefined && alarm.dueMs <= nowMs; alarm = this.#heap[0]) {
+      this.#remove(alarm);
       alarm.ring?.(alarm.target);
     }
     this.#arm();
@@ -84,7 +86,50 @@ export class AlarmQueue<T> {
     const delayMs = Math.min(Math.max(0, dueMs - this.#timers.now()), DELAY_MAX_MS);
     this.#cancelWake = this.#timers.after(delayMs, this.#wake, true);
   }
+
+  #remove(alarm: Alarm<T>): void {
+    alarm.queue = null;
+    const last = this.#heap.pop() as Alarm<T>;
+    if (last === alarm) return;
+    // The last one takes its place, and goes up or down from there.
+    this.#rise(last, alarm.place);
+    this.#sink(last);
+  }
+
+  /** Puts an alarm at a place, or where one above it is that is due later. */
+  #rise(alarm: Alarm<T>, from: number): void {
+    let place = from;
+    while (place > 0) {
+      const above = this.#heap[(place - 1) >> 1] as Alarm<T>;
+      if (isBefore(above, alarm)) break;
+      this.#put(above, place);
+      place = (place - 1) >> 1;
+    }
+    this.#put(alarm, place);
+  }
+
+  #sink(alarm: Alarm<T>): void {
+    for (;;) {
+      const left = 2 * alarm.place + 1;
+      const [one, other] = [this.#heap[left], this.#heap[left + 1]];
+      if (one === undefined) return;
+      const next = other !== undefined && isBefore(other, one) ? other : one;
+      if (isBefore(alarm, next)) return;
+      const { place } = next;
+      this.#put(next, alarm.place);
+      this.#put(alarm, place);
+    }
+  }
+
+  #put(alarm: Alarm<T>, place: number): void {
+    this.#heap[place] = alarm;
+    alarm.place = place;
+  }
+}
+
+function isBefore(one: Alarm<unknown>, other: Alarm<unknown>): boolean {
+  return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.order < other.order);
 }
 
 /** The longest that setTimeout can; what is due later is looked at in between. */
-const DELAY_MAX_MS = 2 ** 31 - 1;
+export const DELAY_MAX_MS: number = 2 ** 31 - 1;

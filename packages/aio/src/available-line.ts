@@ -14,7 +14,8 @@ interface Waiter {
 const RECHECK_MS = 1000;
 
 /**
- * Who waits for room in a pool, in order. Each is called when there is room, and the next one if there is room still.
+ * Who waits for room in a pool, in order. Each is called when there is room, and the next one if there is room still. Nobody else gets the room that the
+ * first one waits for, or those whose operations are submitted again and again would leave none.
  *
  * It is woken by what makes room, and by a timer, should that ever fail to be told (rule 9).
  */
@@ -27,6 +28,8 @@ export class AvailableLine {
   #error = 0;
   /** Who waits for room in any pool of the class that the pool belongs to. */
   parent: AvailableLine | null = null;
+  /** How many operations who is being told may submit: what is kept for the next in line is beside that. */
+  turn = 0;
 
   constructor(timers: BlockTimers, hasRoom: (bytes: number, count: number) => boolean) {
     this.#timers = timers;
@@ -36,6 +39,11 @@ export class AvailableLine {
 
   get length(): number {
     return this.#waiting.length;
+  }
+
+  /** Whom the next room is kept for. */
+  get first(): Readonly<Pick<Waiter, 'bytes' | 'count'>> | null {
+    return this.#waiting[0] ?? null;
   }
 
   /** @param bytes for how many bytes there is to be room, and for how many operations */
@@ -59,19 +67,26 @@ export class AvailableLine {
 
   /** There will be no room any more. */
   close(error: number): void {
-    this.#error = error;
+    this.fail(error);
     this.wake();
+  }
+
+  /** As {@link close}, for who is asked whether there is room. */
+  fail(error: number): void {
+    this.#error = error;
   }
 
   #run(budget: number): number {
     let count = 0;
     try {
       while (count < budget && this.#isServable()) {
-        const { callback } = this.#waiting.shift() as Waiter;
+        const waiter = this.#waiting.shift() as Waiter;
         count += 1;
-        callback(this.#error);
+        this.turn = waiter.count;
+        waiter.callback(this.#error);
       }
     } finally {
+      this.turn = 0;
       if (this.#waiting.length === 0) this.#unwatch();
       else if (this.#isServable()) this.#tell.schedule();
     }
@@ -80,7 +95,7 @@ export class AvailableLine {
 
   #isServable(): boolean {
     const first = this.#waiting[0];
-    return first !== undefined && (this.#error !== 0 || this.#hasRoom(first.bytes, first.count));
+    return first !== undefined && (this.#hasRoom(first.bytes, first.count) || this.#error !== 0);
   }
 
   #watch(): void {

@@ -15,6 +15,8 @@ export interface BatchTarget {
   submit(op: AioOp): number;
   /** What is wrong with how the caller uses an operation: 0, EALREADY or EINVAL. */
   misuse(op: AioOp): number;
+  /** Whether its ordering key keeps an operation away from here: EINVAL, or 0. */
+  keyFault(op: AioOp): number;
   /**
    * The pool that can have so many operations now, all together; otherwise EAGAIN, EBADF, or EINVAL if none ever could. A refusal for lack of room is
    * counted.
@@ -85,5 +87,5 @@ function memberFault(op: AioOp, previous: AioOp | null, target: BatchTarget): nu
 function faultOf(op: AioOp, previous: AioOp | null, target: BatchTarget): number {
   if (!(op instanceof AioOp)) return EINVAL;
   if (isGuard(op) && (previous === null || isGuard(previous))) return EINVAL;
-  return target.misuse(op);
+  return target.misuse(op) || target.keyFault(op);
 }

@@ -1,7 +1,7 @@
 import type { BlockTimers } from '@biodone/blockdev';
 import { AvailableLine } from './available-line.js';
 import { CompletionQueue } from './completion-queue.js';
-import type { Dispatcher } from './dispatcher.js';
+import { type Dispatcher, EBADF } from './dispatcher.js';
 import type { PoolPeers } from './pool-peers.js';
 
 /** What the pools of a class have in common: who waits for any of them, and the stealing. */
@@ -15,7 +15,10 @@ export class ClassPeers implements PoolPeers {
   constructor(pools: readonly Dispatcher[], steals: boolean, timers: BlockTimers) {
     this.#pools = pools;
     this.#steals = steals;
-    this.line = new AvailableLine(timers, (bytes, count) => pools.some((pool) => pool.hasRoom(bytes, count)));
+    this.line = new AvailableLine(timers, (bytes, count) => {
+      if (pools.every(({ device }) => device.closed)) this.line.fail(EBADF);
+      return pools.some((pool) => pool.hasRoom(bytes, count));
+    });
     for (const pool of pools) pool.join(this);
   }
 

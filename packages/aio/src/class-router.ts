@@ -52,6 +52,11 @@ export class ClassRouter implements BatchTarget {
     return this.poolOf(op).misuse(op);
   }
 
+  /** Which pool it belongs to is looked at where one is chosen. */
+  keyFault(): number {
+    return 0;
+  }
+
   /** The pool that all members of a chain go to: the one that their ordering keys belong to, or one that has room for them. Otherwise why there is none. */
   takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | number {
     const home = this.#commonHome(ops, start, end);

@@ -13,11 +13,12 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
-import { ECANCELED, EINVAL } from '@biodone/uring';
+import { ECANCELED, EINVAL, SystemError } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
   AIO_BARRIER,
   AIO_ENDING,
+  AIO_ENTERING,
   AIO_HELD,
   AIO_IDLE,
   AIO_LINKED,
@@ -47,9 +48,11 @@ import { type BatchTarget, type ChainTaker, submitBatch, type Verdicts } from '.
 import { makeDiscipline } from './bufq/disciplines.js';
 import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
+import { countedUs } from './elapsed.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
+import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
 import type { CompleteOptions } from './pool-options.js';
@@ -138,7 +141,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     this.table = table;
     this.clock = clockOf(options.timers);
     this.#queue = makeDiscipline(options.discipline);
-    this.line = new AvailableLine(options.timers, (bytes, count) => this.#hasRoom(bytes, count));
+    this.line = new AvailableLine(options.timers, (bytes, count) => {
+      if (this.device.closed) this.line.fail(EBADF);
+      return this.#hasRoom(bytes, count);
+    });
     this.alarms = new AlarmQueue(options.timers);
     this.timeouts = new Timeouts(options.timers, this.alarms, {
       cancel: (op) => this.cancelCounted(op, false),
@@ -185,7 +191,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
    * @returns 0; or, with nothing done and the operation still the caller's, EAGAIN beyond `depth` or `bytesMax` (rule 9), EBADF if
    * the pool or its device is closed
    * @throws SystemError EALREADY if the operation is in flight, EINVAL if it belongs to another pool or has been taken back, or is a timeout that
-   * is synchronous or would cover an operation before it
+   * is synchronous or would cover an operation before it, or if operations with its ordering key are under way in another pool
    */
   submit(op: AioOp): SubmitResult {
     const { clock } = this;
@@ -197,6 +203,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
     op.submittedAtUs = clock.us;
+    op.submittedCoarse = clock.coarse;
     file.order = (file.order + 1) | 0;
     op.order = file.order;
     file.live += 1;
@@ -232,7 +239,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     }
     this.file.live -= 1;
     this.#started -= 1;
-    this.counters.done(op.operation, op.error, op.transferredBytes, (this.clock.tick() - op.submittedAtUs) | 0);
+    this.counters.done(op.operation, op.error, op.transferredBytes, this.#tookUs(op));
     this.#tell(op);
   }
 
@@ -241,7 +248,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
     const isQueued = this.#queue.length + this.#ready.length > 0;
-    const mayPass = !this.shut && !isQueued && !isLimited && !file.gated && this.service === null && !this.#traced;
+    const isKept = this.line.length > 0 || (this.line.parent?.length ?? 0) > 0;
+    const mayPass = !this.shut && !isQueued && !isLimited && !isKept && !file.gated && this.service === null && !this.#traced;
     const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
     this.#syncPasses = !this.shut && !file.gated && !this.#traced;
@@ -264,6 +272,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Gives an operation its place in the order of its file. @internal */
   admit(op: AioOp): void {
+    if ((op.features & HAS_KEY) !== 0) (op.orderingKey as OrderingKey).home = this;
     if (this.file.gated || (op.features & HAS_DRAIN) !== 0) this.file.hold(op);
     else this.enter(op);
   }
@@ -275,17 +284,24 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   }
 
   /** @internal */
+  keyFault(op: AioOp): number {
+    const key = op.orderingKey;
+    return key !== null && key.home !== this && key.pending > 0 && (op.features & IS_TIMER) === 0 ? EINVAL : 0;
+  }
+
+  /** @internal */
   takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | typeof EAGAIN | typeof EBADF | typeof EINVAL {
     if (this.shut || this.device.closed) return EBADF;
     // It would wait for room for ever.
     if (end - start > this.depth) return EINVAL;
-    if (this.#hasRoom(memoryBytesOf(ops, start, end), end - start)) return this;
+    if (this.#mayEnter(memoryBytesOf(ops, start, end), end - start)) return this;
     this.counters.refused += 1;
     return EAGAIN;
   }
 
   /** Takes an operation in, which nothing speaks against. @internal */
   accept(op: AioOp): void {
+    this.#useTurn();
     this.#own(op);
     op.iodone = aiodone;
     op.error = 0;
@@ -293,8 +309,10 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     this.#waiting += 1;
     this.#bytes += memoryBytes(op);
     op.submittedAtUs = this.clock.tick();
+    op.submittedCoarse = this.clock.coarse;
     op.startedAtUs = op.submittedAtUs;
-    if (this.#traced) traceSubmit(this, op);
+    if (this.#traced) this.#traceSubmit(op);
+    if (op.phase === AIO_ENDING) return;
     if (!this.#expiry.arm(op)) this.#endOutside(op);
     else if ((op.features & IS_TIMER) !== 0) this.#acceptTimer(op);
     else this.admit(op);
@@ -322,7 +340,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     this.#expiry.disarm(op);
     // Before its place in the order is given away: what was to come after it in its chain may be ended by this.
     if ((features & IS_MEMBER) !== 0) leaveChain(op, this);
-    if ((features & IS_OUTSIDE) !== 0) op.features &= ~IS_OUTSIDE;
+    if ((features & IS_OUTSIDE) !== 0) this.file.finishedOutside(op);
     else this.#leaveOrder(op);
     if ((features & IS_WATCHED) !== 0) {
       op.features &= ~IS_WATCHED;
@@ -345,15 +363,19 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     }
   }
 
-  /** Asks for the end of an operation of this pool. @internal */
-  end(op: AioOp): AbortVerdict {
+  /** Asks for the end of an operation of this pool. @param error what it ends with if it has not been started @internal */
+  end(op: AioOp, error: number = ECANCELED): AbortVerdict {
     switch (op.phase) {
       case AIO_HELD:
-        op.features |= IS_OUTSIDE;
-        this.file.remove(op);
-        break;
+        this.file.letGo(op);
+        this.#endHere(op, error);
+        this.file.endedHeld(op);
+        return 'cancelled';
+      case AIO_ENTERING:
+        this.#endOutside(op, error);
+        return 'cancelled';
       case AIO_BARRIER:
-        this.file.remove(op);
+        this.file.removeBarrier(op);
         break;
       case AIO_ORDERED:
         (op.orderingKey as OrderingKey).waiting.remove(op);
@@ -376,7 +398,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
       default:
         return 'done';
     }
-    this.#endHere(op, ECANCELED);
+    this.#endHere(op, error);
     return 'cancelled';
   }
 
@@ -427,6 +449,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** @internal */
   keepCompletion(op: AioOp): void {
+    op.keptGeneration = op.generation;
     op.phase = AIO_UNREAPED;
     this.unreaped.put(op);
     this.reconsider();
@@ -485,18 +508,21 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   #submitSync(op: AioOp): SubmitResult {
     if (!this.#syncPasses || !this.#isPlain(op)) return this.#submitRare(op);
     this.device.strategySync(op);
+    op.generation = (op.generation + 1) | 0;
     return 0;
   }
 
   #submitRare(op: AioOp): SubmitResult {
     refuseMisuse(op, this.misuse(op));
+    if (this.keyFault(op) !== 0) throw elsewhere();
     if (this.shut || this.device.closed) return EBADF;
     if (op.callback === null) {
       this.#own(op);
       this.#runSync(op);
+      op.generation = (op.generation + 1) | 0;
       return 0;
     }
-    if (!this.#hasRoom(memoryBytes(op), 1)) {
+    if (!this.#mayEnter(memoryBytes(op), 1)) {
       this.counters.refused += 1;
       return EAGAIN;
     }
@@ -513,7 +539,30 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   #hasRoom(bytes: number, count: number): boolean {
     if (this.inFlight + this.unreaped.length + count > this.depth) return false;
-    return this.#bytes + bytes <= this.bytesMax || this.inFlight === 0;
+    // One that is larger than the limit goes alone.
+    return this.#bytes + bytes <= this.bytesMax || this.#bytes === 0;
+  }
+
+  /** Whether there is room for who comes now, beside what is kept for the first of those who wait. */
+  #mayEnter(bytes: number, count: number): boolean {
+    const { line } = this;
+    if (!this.#hasRoom(bytes, count)) return false;
+    if (line.turn >= count || (line.parent !== null && line.parent.turn >= count)) return true;
+    return this.#leavesRoom(line, bytes, count) && (line.parent === null || this.#leavesRoom(line.parent, bytes, count));
+  }
+
+  #leavesRoom({ first }: AvailableLine, bytes: number, count: number): boolean {
+    // In a class it may wait for another pool, as what is too much for this one.
+    if (first === null || first.count > this.depth) return true;
+    if (this.inFlight + this.unreaped.length + count + first.count > this.depth) return false;
+    return this.#bytes + bytes + first.bytes <= this.bytesMax;
+  }
+
+  /** An operation is submitted, perhaps by who has just been told that there is room. */
+  #useTurn(): void {
+    const { line } = this;
+    if (line.turn > 0) line.turn -= 1;
+    else if (line.parent !== null && line.parent.turn > 0) line.parent.turn -= 1;
   }
 
   #acceptTimer(op: AioOp): void {
@@ -570,9 +619,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     if (op.phase !== AIO_IDLE) {
       // It may be out of another pool's queue.
       if (this.clock.readings !== this.#readings) this.#beginBatch();
-      const nowUs = this.clock.tick();
-      waitedUs = (nowUs - op.submittedAtUs) | 0;
-      op.startedAtUs = nowUs;
+      waitedUs = this.#tookUs(op);
+      op.startedAtUs = this.clock.us;
       this.counters.waited(waitedUs);
     }
     this.#waiting -= 1;
@@ -608,13 +656,27 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   /** Ends an operation that has been admitted, and waits for nothing any more. */
   #endHere(op: AioOp, error: number): void {
     op.phase = AIO_ENDING;
-    if (op.callback === null) op.error = error;
-    else endWithoutDevice(op, error);
+    const final = this.#expiry.errorOf(op, error);
+    if (op.callback !== null) {
+      endWithoutDevice(op, final);
+      return;
+    }
+    op.error = final;
+    op.state = IO_DONE;
   }
 
-  #endOutside(op: AioOp): void {
-    op.features |= (op.features & IS_MEMBER) === 0 ? IS_OUTSIDE : IS_OUTSIDE | IS_SEVERED;
-    this.#endHere(op, ECANCELED);
+  /** Ends an operation that has no place yet: its signal has been aborted before it was submitted, or who is told of that has cancelled it. */
+  #endOutside(op: AioOp, error: number = ECANCELED): void {
+    if ((op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
+    this.#endHere(op, error);
+    this.file.passBy(op);
+  }
+
+  /** A listener may cancel it. */
+  #traceSubmit(op: AioOp): void {
+    op.phase = AIO_ENTERING;
+    traceSubmit(this, op);
+    if (op.phase === AIO_ENTERING) op.phase = AIO_IDLE;
   }
 
   #finishRare(op: AioOp): void {
@@ -622,22 +684,46 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     if (op.phase === AIO_STARTED) this.#started -= 1;
     else this.#waiting -= 1;
     this.#bytes -= memoryBytes(op);
+    try {
+      this.#makeWay(op);
+    } finally {
+      // Whatever fails there, as the code of a driver that is given the next operation: this one is done, and is told.
+      this.#tellRare(op);
+    }
+  }
+
+  /** Makes the outcome of an operation final, and lets what has waited for it go on. */
+  #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
     this.#startWaiting();
+  }
+
+  #tellRare(op: AioOp): void {
     this.reconsider();
-    const tookUs = (this.clock.tick() - op.submittedAtUs) | 0;
-    this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
-    if (this.#traced) traceComplete(this, op, tookUs);
+    const tookUs = this.#tookUs(op);
+    if ((op.features & IS_TIMER) === 0) this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
+    else this.counters.timeoutDone(nameOf(op), op.error, tookUs);
     try {
-      this.#tell(op);
+      if (this.#traced) traceComplete(this, op, tookUs);
     } finally {
-      if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
-      this.line.wake();
-      this.#finishing -= 1;
-      this.peers?.level();
-      this.settled();
+      try {
+        this.#tell(op);
+      } finally {
+        if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
+        this.line.wake();
+        this.#finishing -= 1;
+        this.peers?.level();
+        this.settled();
+      }
     }
+  }
+
+  /** For how long an operation has been submitted. */
+  #tookUs(op: AioOp): number {
+    const { clock } = this;
+    const tookUs = (clock.tick() - op.submittedAtUs) | 0;
+    return clock.coarse - op.submittedCoarse > 1 ? countedUs(clock, op.submittedAtUs, op.submittedCoarse) : tookUs;
   }
 
   #leaveOrder(op: AioOp): void {
@@ -651,18 +737,25 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Calls the callback, and takes the operation back if it is the pool's and the callback does not keep it. */
   #tell(op: AioOp): void {
-    const { generation, callback } = op;
+    const { callback } = op;
+    // From here on its id is that of a use that is over: nobody who has it can reach the next one (rule 5).
+    const generation = (op.generation + 1) | 0;
+    op.generation = generation;
     op.phase = AIO_IDLE;
     let kept: boolean | undefined | void = false;
     try {
       kept = callback?.(op);
     } finally {
       // An operation that the callback has submitted again is kept, whatever the callback returned or threw.
-      // One that it has released itself may be somebody else's already, which the generation tells.
-      if (kept !== true && op.phase === AIO_IDLE && op.generation === generation && op.number < OBJECTS_MAX)
-        this.table.putBack(op);
+      // One that it has released itself may be somebody else's already, which the generation tells; and who has reaped one that was kept has it.
+      const isLeft = kept !== true && op.phase === AIO_IDLE && op.generation === generation && op.keptGeneration !== generation;
+      if (isLeft && op.number < OBJECTS_MAX) this.table.putBack(op);
     }
   }
+}
+
+function elsewhere(): SystemError {
+  return new SystemError(EINVAL, 'submit', undefined, 'operations with this ordering key are under way in another pool');
 }
 
 /** One function for all operations, so that submitting makes no closure. */

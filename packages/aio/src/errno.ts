@@ -4,3 +4,5 @@ import { constants } from 'node:os';
 export const ESTALE: number = constants.errno.ESTALE;
 /** Nothing has that id. */
 export const ESRCH: number = constants.errno.ESRCH;
+/** The range is not what a compare-and-write was to find there. */
+export const EILSEQ: number = constants.errno.EILSEQ;

@@ -39,11 +39,17 @@ export class Expiry {
   /** An operation is over, and its error is to be final. */
   disarm(op: AioOp): void {
     if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return;
+    op.error = this.errorOf(op, op.error);
+    op.rare.expired = false;
+  }
+
+  /** What an operation ends with, which is watched no more. */
+  errorOf(op: AioOp, error: number): number {
+    if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return error;
     const { rare } = op;
     rare.watch?.forget(op);
     rare.watch = null;
-    if (rare.expired && op.error === ECANCELED) op.error = ETIMEDOUT;
-    rare.expired = false;
+    return rare.expired && error === ECANCELED ? ETIMEDOUT : error;
   }
 
   /** Watches an operation no more that it has armed: another pool of the class may have taken it since. */

@@ -1,3 +1,4 @@
+import { clockOf } from '@biodone/blockdev';
 import { EDEADLK, SystemError } from '@biodone/uring';
 import type { AioFileUser } from './aio-file.js';
 
@@ -70,6 +71,7 @@ function waitForAlarm(pools: readonly AioFileUser[], timeoutMs: number): number 
   const [alarmInMs, pool] = nextAlarm(pools);
   if (pool === null) throw deadlock();
   pool.timers.sleep(Math.min(timeoutMs, alarmInMs));
+  clockOf(pool.timers).forget();
   return pollAll(pools) || (timeoutMs < alarmInMs ? 'ETIME' : 0);
 }
 

@@ -9,8 +9,11 @@ export class OperationTable {
   /** A stack on an array that never shrinks: a list through the operations would touch their neighbours. */
   readonly #free: (AioOp | null)[] = [];
   #freeCount = 0;
-  /** Operations that belong to no pool. Nobody takes them back, so they are held weakly, and those that are gone are looked for now and then. */
-  readonly #guests = new Map<number, WeakRef<AioOp>>();
+  /**
+   * Operations that belong to no pool, by their numbers, which come again: an old one may have the same as a new one. Nobody takes them back, so they are
+   * held weakly, and those that are gone are looked for now and then.
+   */
+  readonly #guests = new Map<number, Guest>();
   #sweepAt = 64;
 
   /** The operation that was put back last, which is most likely in the processor's cache; or a new one. */
@@ -22,10 +25,9 @@ export class OperationTable {
     return op;
   }
 
-  /** Takes an operation back: from now on it has another id. */
+  /** Takes an operation back that was told, or has never been submitted. */
   putBack(op: AioOp): void {
     op.reset();
-    op.generation = (op.generation + 1) | 0;
     op.phase = AIO_FREE;
     this.#free[this.#freeCount] = op;
     this.#freeCount += 1;
@@ -38,30 +40,38 @@ export class OperationTable {
 
   /** Remembers an operation of somebody's own. */
   adopt(op: AioOp): void {
-    if (this.#guests.get(op.number)?.deref() === op) return;
-    this.#guests.set(op.number, new WeakRef(op));
-    if (this.#guests.size < this.#sweepAt) return;
-    for (const [number, guest] of this.#guests) if (guest.deref() === undefined) this.#guests.delete(number);
-    this.#sweepAt = Math.max(64, this.#guests.size * 2);
+    const first = this.#guests.get(op.number) ?? null;
+    for (let guest = first; guest !== null; guest = guest.next) if (guest.ref.deref() === op) return;
+    this.#guests.set(op.number, { ref: new WeakRef(op), next: first });
+    if (this.#guests.size >= this.#sweepAt) this.#sweep();
   }
 
   /**
    * The operation that an id names; null if that use of it is over.
    *
-   * @throws SystemError ESRCH for an id of no operation of this pool
+   * @throws SystemError ESRCH for an id that no operation here can have had
    */
   find(id: number): AioOp | null {
-    const number = id % (2 * OBJECTS_MAX);
-    const op = number < OBJECTS_MAX ? this.#made[number] : this.#guests.get(number)?.deref();
-    if (op === undefined || !(id >= 0))
-      throw new SystemError(ESRCH, 'find', undefined, `no operation of this pool has had the id ${id}`);
-    return op.id === id ? op : null;
+    const number = Number.isSafeInteger(id) && id >= 0 ? id % (2 * OBJECTS_MAX) : Number.NaN;
+    const ops = number < OBJECTS_MAX ? this.#made.slice(number, number + 1) : opsOf(this.#guests.get(number));
+    if (ops.length === 0) throw new SystemError(ESRCH, 'find', undefined, `no operation of this pool has had the id ${id}`);
+    return ops.find((op) => op.id === id) ?? null;
   }
 
   /** A list of those that are with the pool, for what may change it. */
   submitted(): AioOp[] {
-    const guests = [...this.#guests.values()].map((guest) => guest.deref()).filter((op) => op !== undefined);
+    const guests = [...this.#guests.values()].flatMap(opsOf);
     return [...this.#made, ...guests].filter((op) => op.submitted);
+  }
+
+  #sweep(): void {
+    for (const [number, guest] of this.#guests) {
+      let left: Guest | null = null;
+      for (const op of opsOf(guest)) left = { ref: new WeakRef(op), next: left };
+      if (left === null) this.#guests.delete(number);
+      else this.#guests.set(number, left);
+    }
+    this.#sweepAt = Math.max(64, this.#guests.size * 2);
   }
 
   #make(): AioOp {
@@ -70,6 +80,22 @@ export class OperationTable {
     this.#made.push(op);
     return op;
   }
+}
+
+/** Of operations with one number. */
+interface Guest {
+  readonly ref: WeakRef<AioOp>;
+  readonly next: Guest | null;
+}
+
+/** Those that are still there. */
+function opsOf(first: Guest | undefined): AioOp[] {
+  const ops: AioOp[] = [];
+  for (let guest = first ?? null; guest !== null; guest = guest.next) {
+    const op = guest.ref.deref();
+    if (op !== undefined) ops.push(op);
+  }
+  return ops;
 }
 
 /** @throws SystemError EINVAL */

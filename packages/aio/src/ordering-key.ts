@@ -15,7 +15,8 @@ export interface OrderingKeyOptions {
  * What keeps operations in order: those with the same key run one after the other, in the order of their submission (rule 7). It stands for an
  * open file that is appended to, or for a stream: a pipe, a socket, a terminal.
  *
- * Operations with one key all go through one pool, or they would have no common order (rule 14); synchronous ones wait for their turn too.
+ * Operations with one key all go through one pool while any are under way, or they would have no common order (rule 14): another one refuses them with
+ * EINVAL. Synchronous ones wait for their turn too.
  * An operation that fails or is cancelled holds up none.
  */
 export class OrderingKey {
@@ -25,7 +26,7 @@ export class OrderingKey {
   held = 0;
   /** Whose turn it is. @internal */
   running: BlockIo | null = null;
-  /** The pool of a class that all of its operations go to (rule 14); null before the first. @internal */
+  /** The pool that its operations are with, or were last (rule 14); null before the first. @internal */
   home: object | null = null;
   /** Where the next write is appended; null if it is not. */
   appendOffset: number | null;

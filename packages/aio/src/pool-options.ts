@@ -31,7 +31,7 @@ export interface AioServicePoolOptions extends ServiceThreadsOptions {
   inFlightMax?: number;
   /**
    * How many bytes the operations that are submitted and not done may move, all together. Beyond them `submit` returns EAGAIN; one that is
-   * larger by itself goes alone. A limit makes each operation a little dearer.
+   * larger by itself goes while no other bytes are under way. A limit makes each operation a little dearer.
    * @default Infinity
    */
   bytesMax?: number;

@@ -1,6 +1,7 @@
 import {
   type AbortVerdict,
   BLOCK_OPERATION_NAMES,
+  BLOCK_READ,
   LatencyHistogram,
   type OperationStatistics,
   RequestCounters,
@@ -31,8 +32,9 @@ export interface PoolStatistics {
   /** How many it has taken out of the queues of other pools of its class. */
   readonly stolen: number;
   /**
-   * By the operation's name, those that have been used: how many are done, and how long they took from their submission to their callback. How
-   * long the device took is in its own `statistics()`. The times are those of a clock that is read once a batch.
+   * By the operation's name, `'timeout'` and `'link-timeout'` among them, those that have been used: how many are done, and how long they took from their submission to their callback. How
+   * long the device took is in its own `statistics()`. The times are those of a clock that is read once a batch; all
+   * that is longer than 35 minutes and 47 seconds counts as that.
    */
   readonly operations: Readonly<Record<string, OperationStatistics>>;
   /** How long those that had to wait did, in microseconds, until they went to the device; and the sum of that. */
@@ -45,7 +47,7 @@ export interface PoolStatistics {
 /** An operation that is with its pool, for people. */
 export interface OperationReport {
   readonly id: number;
-  /** The operation's name: `'read'`, or `'timeout'`. */
+  /** The operation's name: `'read'`, `'timeout'` or `'link-timeout'`. */
   readonly operation: string;
   readonly offset: number;
   readonly lengthBytes: number;
@@ -58,6 +60,8 @@ export interface OperationReport {
 /** A pool's counters. */
 export class PoolCounters {
   readonly #operations = new RequestCounters();
+  /** Of timeouts, by name; made when there is one. As if they were all of the same operation. */
+  readonly #timeouts = new Map<string, RequestCounters>();
   /** How many of those that are done were no operation, and have no row there. */
   #unknown = 0;
   #queueWaitTotalUs = 0;
@@ -74,6 +78,13 @@ export class PoolCounters {
     this.#operations.done(operation, error, bytes, tookUs);
   }
 
+  /** A timeout is over. */
+  timeoutDone(name: string, error: number, tookUs: number): void {
+    const counters = this.#timeouts.get(name) ?? new RequestCounters();
+    this.#timeouts.set(name, counters);
+    counters.done(BLOCK_READ, error, 0, tookUs);
+  }
+
   /** An operation has waited, and goes to the device. */
   waited(waitedUs: number): void {
     this.queueWait.record(waitedUs);
@@ -82,11 +93,11 @@ export class PoolCounters {
 
   /** How many are done. It looks at all counters. */
   get completed(): number {
-    return sumOf(Object.values(this.#operations.operations()), (row) => row.completed) + this.#unknown;
+    return sumOf(Object.values(this.#rows()), (row) => row.completed) + this.#unknown;
   }
 
   statistics(queued: number, inFlight: number, unreaped: number, threads: ServiceThreadsStatistics | null): PoolStatistics {
-    const operations = this.#operations.operations();
+    const operations = this.#rows();
     const rows = Object.values(operations);
     const completed = sumOf(rows, (row) => row.completed) + this.#unknown;
     return {
@@ -107,6 +118,15 @@ export class PoolCounters {
       queueWaitTotalUs: this.#queueWaitTotalUs,
       threads,
     };
+  }
+
+  #rows(): Record<string, OperationStatistics> {
+    const rows = this.#operations.operations();
+    for (const [name, counters] of this.#timeouts) {
+      const [row] = Object.values(counters.operations());
+      if (row !== undefined) rows[name] = row;
+    }
+    return rows;
   }
 }
 

@@ -146,8 +146,8 @@ export class AioServiceClass {
 
   /** As {@link AioServicePool.sync}: it covers what was submitted before it to any pool of the class. */
   sync(op: AioOp): SubmitResult {
-    op.buffer = null;
     describeRange(op, BLOCK_FLUSH, 0, 0);
+    op.buffer = null;
     return this.submit(op);
   }
 
@@ -165,8 +165,8 @@ export class AioServiceClass {
 
   /** As {@link AioServicePool.extents}. */
   extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
-    op.extents = list;
     describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
+    op.extents = list;
     return this.submit(op);
   }
 

@@ -3,15 +3,15 @@ import {
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FLUSH,
-  BLOCK_OPERATION_NAMES,
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
   type ExtentList,
+  IO_DONE,
   pollDone,
 } from '@biodone/blockdev';
-import { EBUSY, ECANCELED, EDEADLK, type IoBuffer, SystemError } from '@biodone/uring';
+import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
@@ -19,8 +19,10 @@ import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
+import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime } from './errors.js';
 import { moveOn } from './move-on.js';
+import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
@@ -113,10 +115,16 @@ export class AioServicePool extends Dispatcher {
     if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
     if (op.submitted) throw new SystemError(EBUSY, 'release', undefined, `operation ${op.id} is in flight`);
     if (op.phase === AIO_FREE || !this.table.owns(op)) notTheCallers(op, 'release');
+    // It may not have been used, and who has its id is not to reach who gets it next.
+    op.generation = (op.generation + 1) | 0;
     this.table.putBack(op);
   }
 
-  /** The operation that an id names; null if that use of it is over (rule 5). @throws SystemError ESRCH for an id that was never given out */
+  /**
+   * The operation that an id names (rule 5); null if the object has been submitted again since that use of it, or taken back.
+   *
+   * @throws SystemError ESRCH for an id that no operation here can have had
+   */
   find(id: number): AioOp | null {
     return this.table.find(id);
   }
@@ -135,13 +143,13 @@ export class AioServicePool extends Dispatcher {
 
   /**
    * Submits a flush: when it is done, all that was submitted to the file before is done and stable, whatever the priorities. It fails with the
-   * error of the first of these operations that fails, or with its own. What is submitted later is not held back.
+   * error of the first write, of any kind, of these operations that fails (ECANCELED or ETIMEDOUT for one that was ended), or with its own. What is submitted later is not held back.
    *
    * @returns and throws as {@link submit}
    */
   sync(op: AioOp): SubmitResult {
-    op.buffer = null;
     describeRange(op, BLOCK_FLUSH, 0, 0);
+    op.buffer = null;
     return this.submit(op);
   }
 
@@ -159,14 +167,15 @@ export class AioServicePool extends Dispatcher {
 
   /** Asks which parts of a range hold data. @returns and throws as {@link submit} */
   extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
-    op.extents = list;
     describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
+    op.extents = list;
     return this.submit(op);
   }
 
   /**
-   * Calls back when there is room for one more operation, or for a chain: in order, later, never in here. The room is not kept: whoever submits first has it, so
-   * submit in the callback. With a closed pool it is called with EBADF.
+   * Calls back when there is room for one more operation, or for a chain: in order, later, never in here. The room that the first in line waits for is kept
+   * for it: others get EAGAIN, also in the callback of an operation that has just left its place. It is kept until the callback returns: submit in it. With a
+   * closed pool, or a closed device, it is called with EBADF.
    *
    * @param lengthBytes how many bytes the operation is to move, or all of the chain, where the pool has a limit of bytes
    * @param count how many operations the chain has, at most `depth`
@@ -184,12 +193,13 @@ export class AioServicePool extends Dispatcher {
    * `'in-progress'`, it has started and completes as it will, until when it owns its memory; `'done'`, it was done before. It completes through its
    * own callback in any case, never in here.
    *
-   * @param target the operation, or its id: one of an earlier use of the object is done, and the use that there is now is left alone
-   * @throws SystemError ESRCH for an id that was never given out, EINVAL for an operation that is with another pool
+   * @param target the operation, or its id: a use of the object that has been told is done, and a later one is left alone, also one that the callback
+   * has begun, or who reaped it
+   * @throws SystemError ESRCH for an id that no operation here can have had, EINVAL for an operation that is with another pool
    */
   cancel(target: AioOp | number): AbortVerdict {
     const op = typeof target === 'number' ? this.table.find(target) : target;
-    if (op?.submitted && op.owner !== this) notTheCallers(op, 'cancel');
+    if (op?.submitted && op.phase !== AIO_UNREAPED && op.owner !== this) notTheCallers(op, 'cancel');
     if (op === null) {
       this.counters.cancels.done += 1;
       return 'done';
@@ -302,7 +312,7 @@ export class AioServicePool extends Dispatcher {
 
   /** The operations that are with the pool, with where they are and for how long. For people: it looks at all operations that there are. */
   dump(): OperationReport[] {
-    const nowUs = this.clock.readNow();
+    this.clock.read();
     const ops = this.table.submitted().filter((op) => op.owner === this);
     return ops.map((op) => ({
       id: op.id,
@@ -310,7 +320,7 @@ export class AioServicePool extends Dispatcher {
       offset: op.offset,
       lengthBytes: op.lengthBytes,
       phase: AIO_PHASES[op.phase] as string,
-      ageMs: Math.max(0, (nowUs - op.startedAtUs) | 0) / 1000,
+      ageMs: this.#ageUs(op) / 1000,
     }));
   }
 
@@ -346,6 +356,8 @@ export class AioServicePool extends Dispatcher {
   }
 
   #waitForDevice(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    // What is delivered behind the wait is not to take the time from before it.
+    this.clock.forget();
     if (this.service !== null) return this.service.wait(timeoutMs);
     if (this.device.capabilities.progress === 'event-loop') {
       throw new SystemError(
@@ -372,6 +384,12 @@ export class AioServicePool extends Dispatcher {
     } finally {
       if (isFirst) op.mark(IS_WATCHED, false);
     }
+  }
+
+  /** For how long it has been where it is. That cannot be longer than it has been submitted, whatever clock its device has. */
+  #ageUs({ startedAtUs, submittedAtUs, submittedCoarse }: AioOp): number {
+    const { clock } = this;
+    return Math.min(elapsedUs(clock, startedAtUs, submittedCoarse), elapsedUs(clock, submittedAtUs, submittedCoarse));
   }
 
   #drain(): Promise<void> {
@@ -404,13 +422,18 @@ function serviceOf(device: BlockDevice, { service, depth, threads, asked }: Comp
   return service === 'inline' ? null : service;
 }
 
-function nameOf({ operation, timer }: AioOp): string {
-  if (timer !== null) return timer.link === true ? 'link-timeout' : 'timeout';
-  return BLOCK_OPERATION_NAMES[operation] ?? String(operation);
-}
-
-/** As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. */
+/**
+ * As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. A callback can call it too, once,
+ * and then whoever reaps the operation has it, whatever that callback returns. It keeps its place in `depth`; who submits another operation first, and keeps
+ * this one then, has given the place away, and there is one more than `depth` until one is reaped.
+ *
+ * @throws SystemError EALREADY for an operation that is in flight or kept already, EINVAL for one that is not done
+ */
 export function queueCompletion(op: AioOp): true {
-  op.owner?.keepCompletion(op);
+  if (op.submitted)
+    throw new SystemError(EALREADY, 'queueCompletion', undefined, `operation ${op.id} is not done, or is kept already`);
+  if (op.owner === null || op.state !== IO_DONE)
+    throw new SystemError(EINVAL, 'queueCompletion', undefined, `operation ${op.id} is not done: call it in the callback`);
+  op.owner.keepCompletion(op);
   return true;
 }

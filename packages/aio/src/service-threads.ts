@@ -1,4 +1,12 @@
-import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockDevice, BlockIo } from '@biodone/blockdev';
+import {
+  type AbortVerdict,
+  type BatchClock,
+  BLOCK_ABORT,
+  BLOCK_RESET,
+  type BlockDevice,
+  BlockIo,
+  clockOf,
+} from '@biodone/blockdev';
 import { SoftInterrupt } from '@biodone/sync';
 import { EAGAIN, EBADF, ECANCELED, EDEADLK, EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import type { AioOp } from './aio-op.js';
@@ -36,6 +44,7 @@ const LIVENESS_POLL_MS = 50;
 export class ServiceThreads implements PoolService {
   readonly #device: BlockDevice;
   readonly #memory: ServiceMemory;
+  readonly #clock: BatchClock;
   readonly #door: OwnerDoor;
   readonly #records: RecordWriter;
   readonly #table: OperationTable;
@@ -65,6 +74,7 @@ export class ServiceThreads implements PoolService {
     const objects = new SharedObjects((message) => this.#keeper.tell(message));
     this.#device = device;
     this.#memory = memory;
+    this.#clock = clockOf(checked.timers);
     this.#records = new RecordWriter(memory, objects);
     this.#table = new OperationTable(memory, this.#records);
     this.#started = new SlotQueue(memory.size);
@@ -156,6 +166,7 @@ export class ServiceThreads implements PoolService {
       if (!(remainingMs > 0)) return 'ETIME';
       // poll() has said that this thread sleeps, and has looked since.
       const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : LIVENESS_POLL_MS));
+      this.#clock.forget();
       if (ended === 'EINTR') return this.poll() || 'EINTR';
       if (ended === 'ETIME') this.#lookAfterThreads();
     }

@@ -11,8 +11,8 @@ export interface SyncRunner extends AioFileUser {
   readonly file: AioFile;
   /** Gives the operation its place in the order; its phase is AIO_TURN when its turn has come. */
   admit(op: AioOp): void;
-  /** Takes it out of the order, while it waits. */
-  end(op: AioOp): unknown;
+  /** Takes it out of the order, while it waits: it ends with this error. */
+  end(op: AioOp, error: number): unknown;
   /** It is over: whose turn it is now goes on. */
   leave(op: AioOp): void;
 }
@@ -23,7 +23,7 @@ export interface SyncRunner extends AioFileUser {
  */
 export function runSynchronously(op: AioOp, pool: SyncRunner): void {
   const { file } = pool;
-  if (op.features === 0 && !file.gated && (op.operation !== BLOCK_FLUSH || file.live === 0)) {
+  if (op.features === 0 && !file.gated && (op.operation !== BLOCK_FLUSH || file.idle)) {
     pool.device.strategySync(op);
     return;
   }
@@ -58,8 +58,7 @@ function awaitTurn(op: AioOp, pool: SyncRunner): void {
     const leftMs = deadlineMs - pool.timers.now();
     const error = leftMs <= 0 ? ETIMEDOUT : moveOthersOn(pool, leftMs);
     if (error === 0 || !isWaiting(op)) continue;
-    pool.end(op);
-    op.error = error;
+    pool.end(op, error);
   }
 }
 

@@ -3,7 +3,7 @@ import { TailQueue } from '@biodone/sync';
 import { EALREADY, ECANCELED, ETIME } from '@biodone/uring';
 import { AIO_TIMING, type AioOp } from './aio-op.js';
 import type { AioTimer } from './aio-timer.js';
-import { Alarm, type AlarmQueue } from './alarm-queue.js';
+import { Alarm, type AlarmQueue, DELAY_MAX_MS } from './alarm-queue.js';
 import { isGuard } from './links.js';
 
 /** What timeouts ask of their pool. */
@@ -21,6 +21,9 @@ export class Timeouts {
   /** Those that wait for completions. */
   readonly #counting = new TailQueue<AioOp>();
   readonly #pool: TimeoutPool;
+  /** How many have no time, and what keeps the thread alive for them: the alarms do for the others. */
+  #endless = 0;
+  #letGo: (() => void) | null = null;
   readonly #due = (op: AioOp): void => {
     if (op.queue === this.#counting) this.#counting.remove(op);
     const covered = isGuard(op) ? op.rare.guard : null;
@@ -46,15 +49,27 @@ export class Timeouts {
     op.phase = AIO_TIMING;
     rare.countLeft = count;
     if (count > 0) this.#counting.insertTail(op);
-    if (timeoutMs === Number.POSITIVE_INFINITY) return;
+    rare.endless = timeoutMs === Number.POSITIVE_INFINITY;
+    if (rare.endless) {
+      this.#endless += 1;
+      this.#hold();
+      return;
+    }
     rare.alarm ??= new Alarm(op);
     this.#alarms.set(rare.alarm, absolute ? timeoutMs : this.#timers.now() + timeoutMs, this.#due);
   }
 
   /** Takes one out. */
   remove(op: AioOp): void {
-    this.#alarms.stop(op.rare.alarm);
+    const { rare } = op;
+    this.#alarms.stop(rare.alarm);
     if (op.queue === this.#counting) this.#counting.remove(op);
+    if (!rare.endless) return;
+    rare.endless = false;
+    this.#endless -= 1;
+    if (this.#endless > 0) return;
+    this.#letGo?.();
+    this.#letGo = null;
   }
 
   /** An operation of the pool has completed. */
@@ -68,5 +83,16 @@ export class Timeouts {
       }
       op = next;
     }
+  }
+
+  #hold(): void {
+    this.#letGo ??= this.#timers.after(
+      DELAY_MAX_MS,
+      () => {
+        this.#letGo = null;
+        if (this.#endless > 0) this.#hold();
+      },
+      true,
+    );
   }
 }

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
-import { type AbortVerdict, BLOCK_OPERATION_NAMES } from '@biodone/blockdev';
+import type { AbortVerdict } from '@biodone/blockdev';
 import type { AioOp, AioOpOwner, AioPriority } from './aio-op.js';
+import { nameOf } from './operation-name.js';
 
 const submits = channel('biodone:aio:submit');
 const starts = channel('biodone:aio:start');
@@ -13,7 +14,7 @@ export class AioMessage {
   readonly pool: AioOpOwner;
   /** Names this use of the operation: the same in all of its messages. */
   readonly id: number;
-  /** The operation's name: `'read'`. */
+  /** The operation's name: `'read'`, `'timeout'` or `'link-timeout'`. */
   readonly operation: string;
   readonly offset: number;
   readonly lengthBytes: number;
@@ -23,7 +24,7 @@ export class AioMessage {
   constructor(pool: AioOpOwner, op: AioOp) {
     this.pool = pool;
     this.id = op.id;
-    this.operation = BLOCK_OPERATION_NAMES[op.operation] ?? String(op.operation);
+    this.operation = nameOf(op);
     this.offset = op.offset;
     this.lengthBytes = op.lengthBytes;
     this.priority = op.priority;

@@ -13,12 +13,22 @@ export function misuseOf(op: AioOp, table: OperationTable): number {
 }
 
 /**
+ * Refuses an operation that is no caller's to fill in.
+ *
+ * @throws SystemError EALREADY if it is in flight, EINVAL if it has been taken back
+ */
+export function refuseUse(op: AioOp): never {
+  if (op.phase === AIO_FREE) notTheCallers(op, 'submit');
+  throw new SystemError(EALREADY, 'submit', undefined, `operation ${op.id} is in flight`);
+}
+
+/**
  * Says what is wrong with an operation that is submitted by itself.
  *
  * @throws SystemError EALREADY, EINVAL
  */
 export function refuseMisuse(op: AioOp, misuse: number): void {
-  if (misuse === EALREADY) throw new SystemError(EALREADY, 'submit', undefined, `operation ${op.id} is in flight`);
+  if (misuse === EALREADY) refuseUse(op);
   if (isGuard(op)) throw new SystemError(EINVAL, 'submit', undefined, 'a link timeout has an operation before it in a chain');
   if (misuse === 0) return;
   const isOurs = op.phase !== AIO_FREE && op.timer !== null && op.callback === null;

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
+import { seededRandom } from './support/random.js';
 import { settled, VirtualTimers } from './support/virtual-timers.js';
 
 const folder = makeFolder();
@@ -373,5 +374,48 @@ describe('a callback of a cancelled operation', () => {
     await closed;
     expect(log.map((name) => name[0]).sort()).toEqual(['a', 'b', 'c', 'd']);
     expect(pool.inFlight).toBe(0);
+  });
+});
+
+describe('cancelAll of a file', () => {
+  it('starts nothing that it is still to cancel, in whatever pool that is', async () => {
+    const manual = openManual({ polled: false });
+    const pools = [new AioServicePool(manual.device), new AioServicePool(manual.device)] as const;
+    const log: string[] = [];
+    start(pools[0], log, 'started');
+    start(pools[0], log, 'drain', { drain: true });
+    for (const pool of pools) start(pool, log, 'held');
+    expect(pools[0].file.cancelAll()).toEqual({ cancelled: 3, inProgress: 1 });
+    expect(manual.started.length).toBe(1);
+    await settled();
+    expect(log).toEqual([`drain:${ECANCELED}`, `held:${ECANCELED}`, `held:${ECANCELED}`]);
+    start(pools[1], log, 'later');
+    expect(manual.started.length).toBe(2);
+  });
+});
+
+describe('deadlines', () => {
+  it('come in their order, however they are set and stopped', async () => {
+    const random = seededRandom('deadlines');
+    const timers = new VirtualTimers();
+    const manual = openManual({ timers, polled: false });
+    const pool = new AioServicePool(manual.device, { timers, inFlightMax: 1, depth: 2000 });
+    start(pool, [], 'busy');
+    const told: number[] = [];
+    const expected: number[] = [];
+    const ops = Array.from({ length: 1000 }, () => {
+      const deadlineMs = 1 + random(200);
+      const callback = ({ error }: AioOp): void => void (error === ETIMEDOUT && told.push(deadlineMs));
+      const op = fill(pool.allocate(), { deadlineMs, callback });
+      pool.submit(op);
+      return { op, deadlineMs };
+    });
+    for (const { op, deadlineMs } of ops) {
+      if (random(3) === 0) pool.cancel(op);
+      else expected.push(deadlineMs);
+    }
+    await timers.advance(200);
+    expect(told).toEqual(expected.sort((one, other) => one - other));
+    expect([pool.inFlight, timers.pending]).toEqual([1, 0]);
   });
 });

@@ -1,4 +1,4 @@
-import { AioServicePool, queueCompletion } from '@biodone/aio';
+import { AioOp, AioServicePool, EAGAIN, queueCompletion } from '@biodone/aio';
 import { openMem } from '@biodone/blockdev';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
@@ -73,6 +73,59 @@ describe('reaping', () => {
     }
     pool.release(op);
     expect([pool.unreapedCount, pool.reap(), pool.allocate()]).toEqual([0, null, op]);
+  });
+});
+
+describe('a callback that keeps its completion by calling queueCompletion', () => {
+  it.each(['iterator', 'reap', 'reap in the callback'] as const)('leaves it to who reaps it alone: %s', async (how) => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const op = fill(pool.allocate());
+    let reaped: unknown = null;
+    op.callback = (done) => {
+      queueCompletion(done);
+      if (how === 'reap in the callback') reaped = pool.reap();
+    };
+    pool.submit(op);
+    const next = how === 'iterator' ? pool.completions().next() : null;
+    manual.complete();
+    await settled();
+    if (next !== null) reaped = (await next).value;
+    if (how === 'reap') reaped = pool.reap();
+    expect([reaped, op.submitted]).toEqual([op, false]);
+    expect(pool.allocate()).not.toBe(op);
+    // Its next use is like any other.
+    op.callback = () => {};
+    pool.submit(op);
+    manual.complete();
+    expect(pool.allocate()).toBe(op);
+  });
+
+  it('can have one more than depth until one is reaped, if it has given the place away before', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device, { depth: 2 });
+    const answers: number[] = [];
+    const callback = (done: AioOp): true => {
+      answers.push(submit(pool));
+      return queueCompletion(done);
+    };
+    for (let count = 0; count < 2; count++) pool.submit(fill(pool.allocate(), { callback }));
+    manual.complete();
+    manual.complete();
+    expect([answers, pool.inFlight, pool.unreapedCount]).toEqual([[0, EAGAIN], 1, 2]);
+  });
+
+  it('is refused for what is not done, is kept already, or was never submitted', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const op = fill(pool.allocate(), { callback: queueCompletion });
+    expect(() => queueCompletion(op)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(() => queueCompletion(new AioOp())).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    pool.submit(op);
+    expect(() => queueCompletion(op)).toThrow(expect.objectContaining({ code: 'EALREADY' }));
+    manual.complete();
+    expect(() => queueCompletion(op)).toThrow(expect.objectContaining({ code: 'EALREADY' }));
+    expect([pool.unreapedCount, pool.reap(), pool.reap()]).toEqual([1, op, null]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { type AioOpHandle, AioOpWaiter, AioServicePool, queueCompletion } from '@biodone/aio';
+import { BLOCK_DISCARD } from '@biodone/blockdev';
 import { EIO } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
@@ -110,5 +111,95 @@ describe('a handle', () => {
         resolve();
       });
     });
+  });
+});
+
+describe('a completion waits for no thread that has the lock', () => {
+  it('neither its own, and who waits hears of it when the lock is free', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device, { depth: 1 });
+    const log: string[] = [];
+    const op = start(pool, log, 'a');
+    const waiter = new AioOpWaiter(op.handle());
+    const { mtx, delivered } = op;
+    mtx.enter();
+    // As who has looked at it, and is about to sleep when it ends.
+    expect(waiter.done).toBe(false);
+    manual.complete();
+    expect([log, pool.inFlight, waiter.done, waiter.wait(0)]).toEqual([['a'], 0, true, { error: 0, transferredBytes: 512 }]);
+    await delivered.waitAsync(mtx);
+    mtx.exit();
+    // And once more, with nobody in the way.
+    const again = start(pool, log, 'b');
+    expect(again).toBe(op);
+    manual.complete();
+    expect(log).toEqual(['a', 'b']);
+  });
+
+  it('nor a dead one, which leaves the lock to the others', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    const op = start(pool, log, 'a');
+    const handle = op.handle();
+    const script = `
+      const { workerData, parentPort } = require('node:worker_threads');
+      import('@biodone/sync').then(({ KMutex }) => {
+        new KMutex(workerData.memory, 0).enter();
+        parentPort.postMessage('owns it');
+        setInterval(() => {}, 1000);
+      });`;
+    const worker = new Worker(script, { eval: true, workerData: handle });
+    await once(worker, 'message');
+    const { threadId } = worker;
+    expect(op.mtx.tryEnter()).toBe(false);
+    await worker.terminate();
+    // Where nobody can find out by himself whether a thread is alive.
+    op.mtx.ownerExited(threadId);
+    manual.complete();
+    expect(log).toEqual(['a']);
+    await op.mtx.enterAsync();
+    if (op.mtx.ownerDied()) op.mtx.makeConsistent();
+    op.mtx.exit();
+  });
+
+  it('nor for a lock that nobody can take any more', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    const op = start(pool, log, 'a');
+    const script = `
+      const { workerData } = require('node:worker_threads');
+      import('@biodone/sync').then(({ KMutex }) => {
+        new KMutex(workerData.memory, 0).enter();
+        process.exit();
+      });`;
+    const worker = new Worker(script, { eval: true, workerData: op.handle() });
+    const { threadId } = worker;
+    await once(worker, 'exit');
+    op.mtx.ownerExited(threadId);
+    expect(op.mtx.enter()).toBe('EOWNERDEAD');
+    // Without makeConsistent().
+    op.mtx.exit();
+    manual.complete();
+    start(pool, log, 'b');
+    manual.complete();
+    expect([log, pool.inFlight]).toEqual([['a', 'b'], 0]);
+  });
+});
+
+describe('an outcome', () => {
+  it('is told in full, however many bytes were moved', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    for (const bytes of [2 ** 31, 2 ** 32 - 1, 2 ** 33 + 5]) {
+      const op = start(pool, [], 'a', { operation: BLOCK_DISCARD, lengthBytes: bytes });
+      const handle = op.handle();
+      manual.complete();
+      expect(new AioOpWaiter(handle).wait(0)).toEqual({ error: 0, transferredBytes: bytes });
+    }
+    expect(() => new AioOpWaiter({ memory: new SharedArrayBuffer(8), use: 1 })).toThrow(
+      expect.objectContaining({ code: 'EINVAL' }),
+    );
   });
 });

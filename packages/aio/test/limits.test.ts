@@ -1,4 +1,4 @@
-import { AioServicePool, EAGAIN, EBADF, OrderingKey, promises } from '@biodone/aio';
+import { type AioOp, AioServiceClass, AioServicePool, EAGAIN, EBADF, OrderingKey, promises } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
@@ -159,6 +159,106 @@ describe('waiting for room', () => {
     await settled();
     manual.complete();
     expect(await large).toBe(500);
+  });
+
+  it('is kept for the first who waits, whoever submits again in callbacks meanwhile', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device, { depth: 4 });
+    const answers: number[] = [];
+    let waiting = true;
+    const callback = (op: AioOp): boolean => {
+      const answer = pool.submit(op);
+      if (waiting) answers.push(answer);
+      return answer === 0;
+    };
+    for (let count = 0; count < 4; count++) pool.submit(fill(pool.allocate(), { callback }));
+    const log: string[] = [];
+    pool.whenAvailable((error) => {
+      waiting = false;
+      start(pool, log, `waited:${error}`);
+      // Its turn is for one.
+      const other = fill(pool.allocate(), { callback: () => {} });
+      expect([pool.submit(other), pool.inFlight]).toEqual([EAGAIN, 4]);
+      pool.release(other);
+    });
+    pool.whenAvailable(() => log.push('second'));
+    expect(answers).toEqual([]);
+    manual.complete();
+    // Before anybody is told.
+    expect([answers, log]).toEqual([[EAGAIN], []]);
+    await settled();
+    expect([pool.inFlight, log]).toEqual([4, []]);
+    waiting = true;
+    manual.complete();
+    await settled();
+    expect([answers, log]).toEqual([[EAGAIN, EAGAIN], ['second']]);
+    // With nobody in the line all is as it was.
+    manual.complete();
+    expect(answers.at(-1)).toBe(0);
+  });
+
+  it('comes for what is larger than bytesMax when its turn does, and lets nobody pass meanwhile', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device, { depth: 8, bytesMax: 4096 });
+    const refused: number[] = [];
+    const callback = (op: AioOp): boolean => {
+      const answer = pool.submit(op);
+      if (answer !== 0) refused.push(answer);
+      return answer === 0;
+    };
+    for (let count = 0; count < 2; count++) pool.submit(fill(pool.allocate(), { callback }));
+    // Moves no bytes, and is in nobody's way.
+    start(pool, [], 'timeout', { timer: { timeoutMs: 1e6 } });
+    const log: string[] = [];
+    pool.whenAvailable(() => start(pool, log, 'large', { lengthBytes: 8192 }), 8192);
+    pool.whenAvailable(() => log.push('small'), 512);
+    for (let count = 0; count < 2; count++) {
+      manual.complete();
+      await settled();
+    }
+    expect([refused, manual.started.map(({ lengthBytes }) => lengthBytes), log]).toEqual([[EAGAIN, EAGAIN], [8192], []]);
+    manual.complete();
+    await settled();
+    expect(log).toEqual(['large', 'small']);
+    await pool.close({ cancel: true });
+  });
+
+  it('of a class is kept in the same way', async () => {
+    const manual = openManual({ polled: false });
+    const target = new AioServiceClass([
+      { device: manual.device, depth: 1 },
+      { device: manual.device, depth: 1 },
+    ]);
+    const answers: number[] = [];
+    const callback = (op: AioOp): boolean => {
+      answers.push(target.submit(op));
+      return answers.at(-1) === 0;
+    };
+    for (let count = 0; count < 2; count++) target.submit(fill(target.allocate(), { callback }));
+    const log: string[] = [];
+    target.whenAvailable(() => start(target, log, 'waited'));
+    manual.complete();
+    await settled();
+    expect([answers, target.inFlight]).toEqual([[EAGAIN], 2]);
+    manual.complete();
+    expect(answers).toEqual([EAGAIN, 0]);
+  });
+
+  it.each(['before', 'meanwhile'] as const)('ends with EBADF when the device is closed: %s', async (when) => {
+    for (const isClass of [false, true]) {
+      const manual = openManual({ polled: false });
+      const pool = isClass
+        ? new AioServiceClass([{ device: manual.device, depth: 1 }])
+        : new AioServicePool(manual.device, { depth: 1 });
+      const errors: number[] = [];
+      start(pool, [], 'a');
+      if (when === 'before') void manual.device.close();
+      pool.whenAvailable((error) => errors.push(error));
+      if (when === 'meanwhile') void manual.device.close();
+      manual.complete();
+      await settled();
+      expect(errors).toEqual([EBADF]);
+    }
   });
 
   it('ends with EBADF when the pool is closed', async () => {

@@ -472,6 +472,16 @@ describe('a link timeout', () => {
     expect(log.slice(1)).toEqual(['a', 'b']);
   });
 
+  it('says EALREADY at once of one that has started, also if that one ends with ECANCELED later', async () => {
+    const timers = new VirtualTimers();
+    const { pool, log, manual } = manualPool({ timers });
+    chain(pool, log, { read: { link: LINK_HARD }, limit: { timer: { timeoutMs: 10, link: true } } });
+    await timers.advance(10);
+    expect(log).toEqual([`limit:${EALREADY}`]);
+    manual.complete(undefined, ECANCELED, 0);
+    expect(log.at(-1)).toBe(`read:${ECANCELED}`);
+  });
+
   it('covers the operation before it only: its time begins when that one’s turn comes, and ends with it', async () => {
     const timers = new VirtualTimers();
     const { manual, pool, log } = manualPool({ timers, abortable: true });

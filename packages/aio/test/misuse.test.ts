@@ -1,10 +1,13 @@
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { AioServicePool, EBADF, promises } from '@biodone/aio';
-import { BLOCK_WRITE, openFile, openMem, openNull } from '@biodone/blockdev';
+import { type AioOp, AioServicePool, EBADF, promises } from '@biodone/aio';
+import { BLOCK_READ, BLOCK_WRITE, ExtentList, openFile, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { BLOCK_BYTES, type Folder, makeFolder } from './support/files.js';
+import { openManual } from './support/manual-device.js';
+import { start } from './support/operations.js';
 import { openUnattachable } from './support/unattachable.js';
+import { settled } from './support/virtual-timers.js';
 
 // Threads start, and garbage is collected: on a busy machine that takes its time.
 vi.setConfig({ testTimeout: 60_000 });
@@ -45,6 +48,45 @@ describe('an operation', () => {
     expect(() => pool.submit(op)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     expect(() => pool.release(op)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
     expect([pool.inFlight, other.inFlight]).toEqual([0, 0]);
+  });
+
+  it('that is in flight is not even filled in by the pool’s methods, and what waits for it goes on', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device, { inFlightMax: 1, discipline: 'disksort' });
+    const [buffer, other, log] = [IoBuffer.allocate(4096), IoBuffer.allocate(512), [] as string[]];
+    const ops = Array.from({ length: 10 }, (_, index) =>
+      start(pool, log, String(index), { operation: BLOCK_WRITE, offset: index * 512 }),
+    );
+    for (const op of ops.slice(3, 7)) {
+      const { operation, offset, lengthBytes, buffer: mine } = op;
+      const calls = [
+        () => pool.read(op, other, 999_999, 100, 7),
+        () => pool.write(op, buffer, 999_999),
+        () => pool.sync(op),
+        () => pool.discard(op, 1, 2),
+        () => pool.zeroes(op, 1, 2),
+        () => pool.extents(op, new ExtentList(), 1, 2),
+      ];
+      for (const call of calls) expect(call).toThrow(expect.objectContaining({ code: 'EALREADY' }));
+      expect(op).toMatchObject({ operation, offset, lengthBytes, bufferOffset: 0, extents: null });
+      expect(op.buffer).toBe(mine);
+    }
+    // As who writes to it all the same would do.
+    (ops[5] as AioOp).offset = 999_999;
+    for (const _ of ops) {
+      manual.complete();
+      await settled();
+    }
+    expect([log.length, pool.inFlight]).toEqual([10, 0]);
+  });
+
+  it('that was taken back is not filled in for who gets it next', () => {
+    const pool = new AioServicePool(openNull());
+    const op = pool.allocate();
+    pool.release(op);
+    expect(() => pool.write(op, IoBuffer.allocate(512), 4096)).toThrow(expect.objectContaining({ code: 'EINVAL' }));
+    expect(pool.allocate()).toBe(op);
+    expect([op.operation, op.offset, op.buffer]).toEqual([BLOCK_READ, 0, null]);
   });
 
   it('that its callback has released, and somebody has taken since, is not taken back again', async () => {

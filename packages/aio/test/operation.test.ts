@@ -6,6 +6,7 @@ import {
   PRIORITY_TIMECRITICAL,
   PRIORITY_TIMELIMITED,
   promises,
+  queueCompletion,
 } from '@biodone/aio';
 import {
   BLOCK_DISCARD,
@@ -19,7 +20,7 @@ import {
   openMem,
   openNull,
 } from '@biodone/blockdev';
-import { IoBuffer } from '@biodone/uring';
+import { ECANCELED, IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
@@ -31,17 +32,18 @@ describe('an operation of one’s own', () => {
     const other = openManual();
     const pools = [new AioServicePool(one.device), new AioServicePool(other.device)] as const;
     const op = fill(new AioOp());
-    const { id } = op;
+    const first = op.id;
     let calls = 0;
     op.callback = () => {
       calls += 1;
     };
     pools[0].submit(op);
-    expect(op.submitted).toBe(true);
+    expect([op.submitted, op.id]).toEqual([true, first]);
     expect(() => pools[1].submit(op)).toThrow(expect.objectContaining({ code: 'EALREADY' }));
     one.complete();
     pools[1].submit(op);
-    expect(pools[1].find(id)).toBe(op);
+    const { id } = op;
+    expect([pools[1].find(id), pools[1].find(first)]).toEqual([op, null]);
     expect(pools[1].dump()).toMatchObject([{ id, phase: 'started' }]);
     expect(pools[0].dump()).toEqual([]);
     other.complete();
@@ -55,6 +57,25 @@ describe('an operation of one’s own', () => {
     const ids = [new AioOp(), new AioOp(), pool.allocate(), pool.allocate()].map(({ id }) => id);
     expect(new Set(ids).size).toBe(4);
     expect(ids.every(Number.isSafeInteger)).toBe(true);
+  });
+
+  it('is found, dumped and cancelled however many others were made since', { timeout: 30_000 }, async () => {
+    const pool = new AioServicePool(openManual({ polled: false }).device, { inFlightMax: 1 });
+    start(pool, [], 'busy');
+    const errors: number[] = [];
+    const callback = ({ error }: AioOp): void => void errors.push(error);
+    const old = fill(new AioOp(), { callback });
+    pool.submit(old);
+    for (let count = 1; count < 2 ** 20; count++) new AioOp();
+    const young = fill(new AioOp(), { callback });
+    expect(young.number).toBe(old.number);
+    pool.submit(young);
+    expect(pool.dump().map(({ id }) => id)).toEqual(expect.arrayContaining([old.id, young.id]));
+    expect([pool.find(old.id), pool.find(young.id), young.id === old.id]).toEqual([old, young, false]);
+    expect(pool.cancel(old.id)).toBe('cancelled');
+    expect(pool.cancelAll()).toMatchObject({ cancelled: 1 });
+    await settled();
+    expect(errors).toEqual([ECANCELED, ECANCELED]);
   });
 
   it('is forgotten by its pools when nobody holds it', async () => {
@@ -81,6 +102,7 @@ describe('an operation of the pool', () => {
       signal: new AbortController().signal,
       private: {},
     });
+    Object.assign(op, { operation: BLOCK_WRITE, offset: 8192, lengthBytes: 4096, bufferOffset: 100, compareOffset: 7 });
     op.extents = new ExtentList();
     op.compare = op.buffer;
     op.callback = () => {};
@@ -101,8 +123,91 @@ describe('an operation of the pool', () => {
       compare: null,
       callback: null,
     });
+    const { operation, offset, lengthBytes, bufferOffset, compareOffset } = next;
+    expect({ operation, offset, lengthBytes, bufferOffset, compareOffset }).toEqual({
+      operation: BLOCK_READ,
+      offset: 0,
+      lengthBytes: 0,
+      bufferOffset: 0,
+      compareOffset: 0,
+    });
     expect(next.private).toBe(null);
     expect(PRIORITY_NONCRITICAL).toBe(0);
+  });
+});
+
+describe('what an operation is not', () => {
+  it.each([
+    ['signal', {}],
+    ['signal', { aborted: false }],
+    ['signal', 'soon'],
+    ['signal', undefined],
+    ['orderingKey', {}],
+    ['orderingKey', 5],
+    ['orderingKey', undefined],
+  ] as const)('is refused where it is set, before anybody counts on it: %s %o', (name, value) => {
+    const pool = new AioServicePool(openNull(), { depth: 1 });
+    const op = fill(pool.allocate(), { callback: () => {} });
+    expect(() => Object.assign(op, { [name]: value })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE', message: expect.stringContaining(name) }),
+    );
+    expect([op[name], pool.submit(op), pool.poll(), pool.inFlight]).toEqual([null, 0, 1, 0]);
+  });
+});
+
+describe('an id', () => {
+  /** Uses an operation, and then again, in a queue where it can be cancelled. Returns the ids of both. */
+  async function useTwice(op: AioOp, how: 'own' | 'kept' | 'reaped' | 'in its callback') {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device, { inFlightMax: 1 });
+    if (how !== 'own') op = pool.allocate();
+    const errors: number[] = [];
+    let first = -1;
+    const again = (): void => {
+      start(pool, [], 'busy', { offset: 512 });
+      pool.submit(op);
+    };
+    fill(op).callback = (done) => {
+      errors.push(done.error);
+      // In the callback it names what is done.
+      if (errors.length === 1) expect(done.id).toBe(first);
+      if (how === 'reaped') return queueCompletion(done);
+      if (how === 'in its callback' && errors.length === 1) again();
+      return true;
+    };
+    first = op.id;
+    pool.submit(op);
+    expect(op.id).toBe(first);
+    manual.complete();
+    await settled();
+    expect([how === 'in its callback', op.id === first]).toContain(true);
+    if (how === 'reaped') expect(pool.reap()).toBe(op);
+    if (how !== 'in its callback') again();
+    return { pool, op, first, second: op.id, errors };
+  }
+
+  it.each(['own', 'kept', 'reaped', 'in its callback'] as const)(
+    'of a use that is over reaches no later one, whoever has the object: %s',
+    async (how) => {
+      const { pool, op, first, second, errors } = await useTwice(new AioOp(), how);
+      expect(second).not.toBe(first);
+      expect([pool.find(first), pool.cancel(first), op.submitted]).toEqual([null, 'done', true]);
+      expect([pool.find(second), pool.cancel(second)]).toEqual([op, 'cancelled']);
+      await settled();
+      expect(errors).toEqual([0, ECANCELED]);
+    },
+  );
+
+  it('of a synchronous use is over too when submit has returned', () => {
+    const pool = new AioServicePool(openManual({ polled: false }).device);
+    const op = fill(new AioOp());
+    const first = op.id;
+    pool.submit(op);
+    expect(op.id).toBe(first);
+    op.callback = () => {};
+    pool.submit(op);
+    expect(op.id).not.toBe(first);
+    expect([pool.find(first), pool.cancel(first)]).toEqual([null, 'done']);
   });
 });
 

@@ -1,13 +1,15 @@
 import { once } from 'node:events';
-import { AioFile, type AioOp, AioServicePool, OrderingKey, PRIORITY_NONCRITICAL } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
-import { ECANCELED, EDEADLK, EIO, ENOSPC, ETIMEDOUT } from '@biodone/uring';
+import { constants } from 'node:os';
+import { AioFile, type AioOp, AioServicePool, LINK_HARD, OrderingKey, PRIORITY_NONCRITICAL } from '@biodone/aio';
+import { BLOCK_COMPARE_AND_WRITE, BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, openFile } from '@biodone/blockdev';
+import { ECANCELED, EDEADLK, EINVAL, EIO, ENOSPC, ETIMEDOUT, IoBuffer } from '@biodone/uring';
 import { afterAll, describe, expect, it } from 'vitest';
 import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
 import { settled, VirtualTimers } from './support/virtual-timers.js';
 
+const { EILSEQ } = constants.errno;
 const folder = makeFolder();
 afterAll(() => folder.remove());
 
@@ -120,6 +122,64 @@ describe('a flush', () => {
     expect(log).toEqual([`early:${EIO}`, 'b', `a:${EIO}`, `first:${EIO}`, `second:${EIO}`, 'third']);
   });
 
+  it('does not fail because of a read, a discard, or a comparison that finds a difference', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    start(pool, log, 'read', { operation: BLOCK_READ });
+    start(pool, log, 'discard', { operation: BLOCK_DISCARD });
+    start(pool, log, 'flush', flush);
+    for (const error of [EIO, ENOSPC]) manual.complete(undefined, error, 0);
+    manual.complete();
+    expect(log).toEqual([`read:${EIO}`, `discard:${ENOSPC}`, 'flush']);
+    const op = fill(pool.allocate(), {
+      operation: BLOCK_COMPARE_AND_WRITE,
+      callback: ({ error }) => void log.push(`compare:${error}`),
+    });
+    op.compare = IoBuffer.allocate(512);
+    pool.submit(op);
+    start(pool, log, 'flush', flush);
+    manual.complete(undefined, EILSEQ, 0);
+    manual.complete();
+    expect(log.slice(3)).toEqual([`compare:${EILSEQ}`, 'flush']);
+  });
+
+  // Where a write can be when it ends without having reached the device.
+  it.each(['queued', 'held', 'ordered', 'linked', 'aborted before', 'late', 'held, late'] as const)(
+    'fails if a write that it covers was not done, wherever that was when it ended: %s',
+    async (where) => {
+      const timers = new VirtualTimers();
+      const manual = openManual({ polled: false, timers });
+      const pool = new AioServicePool(manual.device, { inFlightMax: 1, timers });
+      const log: string[] = [];
+      const orderingKey = where === 'ordered' ? new OrderingKey() : null;
+      const isLate = where.endsWith('late');
+      start(pool, log, 'busy', { ...write, orderingKey });
+      if (where.startsWith('held')) start(pool, log, 'drain', { drain: true });
+      const callback = ({ error }: AioOp): void => void log.push(`victim:${error}`);
+      const victim = fill(pool.allocate(), { ...write, orderingKey, callback });
+      if (isLate) victim.deadlineMs = 5;
+      if (where === 'aborted before') victim.signal = AbortSignal.abort();
+      const first = fill(pool.allocate(), { callback: () => {}, link: LINK_HARD });
+      expect(where === 'linked' ? pool.submitAll([first, victim]) : pool.submit(victim)).toBe(where === 'linked' ? 2 : 0);
+      start(pool, log, 'before', flush);
+      if (isLate) await timers.advance(5);
+      else if (where !== 'aborted before') expect(pool.cancel(victim)).toBe('cancelled');
+      // It is not told yet.
+      start(pool, log, 'between', flush);
+      await settled();
+      start(pool, log, 'after', flush);
+      while (pool.inFlight > 0) {
+        if (manual.started.length > 0) manual.complete();
+        await settled();
+      }
+      const error = isLate ? ETIMEDOUT : ECANCELED;
+      expect(log).toContain(`victim:${error}`);
+      expect(log).toContain(`before:${error}`);
+      if (!isLate) expect(log).toContain(`between:${error}`);
+    },
+  );
+
   it('leaves what it covered to the next one when it is cancelled', () => {
     const manual = openManual();
     const pool = new AioServicePool(manual.device);
@@ -148,6 +208,15 @@ describe('a flush', () => {
     expect(log).toEqual([`write:${EIO}`, `flush:${EIO}`]);
     const shared = openManual();
     expect(new AioServicePool(shared.device).file).toBe(new AioServicePool(shared.device).file);
+  });
+
+  it('that is synchronous reports a write that has ended and is not told yet', () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    start(pool, [], 'aborted before', { ...write, signal: AbortSignal.abort() });
+    const op = fill(pool.allocate(), { ...flush, callback: null });
+    pool.submit(op);
+    expect(op.error).toBe(ECANCELED);
   });
 
   it('that is synchronous waits for what it covers, and fails with its error', () => {
@@ -199,6 +268,26 @@ describe('operations with an ordering key', () => {
     const op = fill(pool.allocate(), { ...write, orderingKey, lengthBytes: 7, callback: null });
     pool.submit(op);
     expect([op.offset, orderingKey.appendOffset]).toEqual([1130, 1137]);
+  });
+
+  it('are of one pool while any are under way: another one refuses them, and takes the next when all are done', () => {
+    const manual = openManual({ polled: false });
+    const [one, other] = [new AioServicePool(manual.device), new AioServicePool(openManual().device)];
+    const orderingKey = new OrderingKey();
+    start(one, [], 'a', { orderingKey });
+    const op = fill(other.allocate(), { orderingKey, callback: () => {} });
+    const refused = expect.objectContaining({ code: 'EINVAL', message: expect.stringContaining('ordering key') });
+    expect(() => other.submit(op)).toThrow(refused);
+    const verdicts: number[] = [];
+    const second = fill(other.allocate(), { callback: () => {} });
+    expect([other.submitAll([op, second], verdicts), verdicts]).toEqual([1, [EINVAL, 0]]);
+    op.callback = null;
+    expect(() => other.submit(op)).toThrow(refused);
+    expect([op.submitted, orderingKey.pending]).toEqual([false, 1]);
+    manual.complete();
+    op.callback = () => {};
+    expect([other.submit(op), orderingKey.pending]).toEqual([0, 1]);
+    expect(() => start(one, [], 'b', { orderingKey })).toThrow(refused);
   });
 
   it('are not lost when they come while the last one is finishing (NB-1)', () => {

@@ -94,4 +94,22 @@ describe('a service of one’s own', () => {
       expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }),
     );
   });
+
+  it('that throws when it is given the next operation takes nothing from the one that is done', () => {
+    class Refusing extends Reversing {
+      refuses = false;
+      override start(op: AioOp): void {
+        if (this.refuses) throw new Error('refused');
+        super.start(op);
+      }
+    }
+    const service = new Refusing();
+    const pool = new AioServicePool(openMem(65536), { service, inFlightMax: 1 });
+    const log: string[] = [];
+    start(pool, log, 'a');
+    start(pool, log, 'b');
+    service.refuses = true;
+    expect(() => pool.poll()).toThrow('refused');
+    expect(log).toEqual(['a']);
+  });
 });

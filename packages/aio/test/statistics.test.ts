@@ -1,5 +1,5 @@
-import { type AioOp, AioServicePool, type PoolService } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_WRITE, IO_DONE, LatencyHistogram, openMem } from '@biodone/blockdev';
+import { type AioOp, AioServicePool, LINK_HARD, type PoolService, queueCompletion } from '@biodone/aio';
+import { BLOCK_FLUSH, BLOCK_WRITE, type BlockDevice, IO_DONE, IO_STARTED, LatencyHistogram, openMem } from '@biodone/blockdev';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
@@ -45,6 +45,62 @@ describe('the statistics of a pool', () => {
     }
     expect(pool.stats().operations['read']).toMatchObject({ completed: 4, totalUs: 1000 + 2000 + 3000 + 4000 });
     expect(pool.stats().queueWait.count).toBe(0);
+  });
+
+  it('have the latency of what a thread waits for that never returns to its event loop', () => {
+    const timers = new VirtualTimers();
+    const { service, device } = sleepingService(timers);
+    const pool = new AioServicePool(device, { service, timers });
+    for (let count = 0; count < 100; count++) {
+      const op = fill(pool.allocate(), { callback: queueCompletion });
+      pool.submit(op);
+      expect(pool.waitComplete()).toBe(op);
+      pool.release(op);
+      const timeout = fill(pool.allocate(), { timer: { timeoutMs: 10 }, callback: queueCompletion });
+      pool.submit(timeout);
+      expect(pool.waitComplete()).toBe(timeout);
+      pool.release(timeout);
+    }
+    const { read, timeout } = pool.stats().operations;
+    expect([read?.totalUs, timeout?.totalUs]).toEqual([1_000_000, 1_000_000]);
+  });
+
+  it('have timeouts in rows of their own, by the names that they have everywhere', async () => {
+    const timers = new VirtualTimers();
+    const { device, complete } = openManual({ timers, polled: false });
+    const pool = new AioServicePool(device, { timers });
+    start(pool, [], 'timeout', { timer: { timeoutMs: 7 } });
+    const covered = fill(pool.allocate(), { callback: () => {}, operation: BLOCK_WRITE, link: LINK_HARD });
+    const limit = fill(pool.allocate(), { callback: () => {}, timer: { timeoutMs: 9, link: true } });
+    expect(pool.submitAll([covered, limit])).toBe(2);
+    expect(pool.dump().map(({ operation }) => operation)).toEqual(['timeout', 'write', 'link-timeout']);
+    complete();
+    await settled();
+    await timers.advance(7);
+    const { operations, completed, errors } = pool.stats();
+    expect({ completed, errors }).toEqual({ completed: 3, errors: 2 });
+    expect(Object.keys(operations).sort()).toEqual(['link-timeout', 'timeout', 'write']);
+    expect(operations['timeout']).toMatchObject({ completed: 1, errors: 1, bytes: 0, totalUs: 7000 });
+    expect(operations['link-timeout']).toMatchObject({ completed: 1, totalUs: 0 });
+  });
+
+  it.each([20, 36, 60, 72, 200, 10_000])('know how old an operation is that hangs for %d minutes', async (minutes) => {
+    const timers = new VirtualTimers();
+    const { device, complete } = openManual({ timers, polled: false });
+    const pool = new AioServicePool(device, { timers, inFlightMax: 1 });
+    start(pool, [], 'a');
+    start(pool, [], 'b');
+    timers.nowMs += minutes * 60_000;
+    await settled();
+    expect(pool.dump().map(({ ageMs }) => ageMs)).toEqual([minutes * 60_000, minutes * 60_000]);
+    complete();
+    await settled();
+    complete();
+    const { read } = pool.stats().operations;
+    // Latencies are counted up to this one.
+    const longestUs = Math.min(minutes * 60e6, 2 ** 31 - 1);
+    expect(read).toMatchObject({ completed: 2, totalUs: 2 * longestUs });
+    expect([read?.latency.maxUs, pool.stats().queueWait.maxUs]).toEqual([longestUs, longestUs]);
   });
 
   it('count a flush’s wait for what it covers', async () => {
@@ -139,3 +195,21 @@ it('histograms can be added', () => {
   expect(one.buckets().map(({ count }) => count)).toEqual([1, 2, 1, 1]);
   expect(other.count).toBe(2);
 });
+
+/** What takes 10 ms for each operation, in which the thread sleeps. */
+function sleepingService(timers: VirtualTimers): { readonly service: PoolService; readonly device: BlockDevice } {
+  const ops: AioOp[] = [];
+  const wait = (): number => {
+    timers.sleep(10);
+    const op = ops.shift() as AioOp;
+    op.state = IO_DONE;
+    op.iodone?.(op);
+    return 1;
+  };
+  const begin = (op: AioOp): void => {
+    op.state = IO_STARTED;
+    ops.push(op);
+  };
+  const service: PoolService = { start: begin, abort: () => 'in-progress', poll: () => 0, wait, close: () => Promise.resolve() };
+  return { service, device: openMem(65536) };
+}

@@ -23,6 +23,35 @@ describe('a timeout', () => {
     expect([pool.inFlight, timers.pending]).toEqual([0, 0]);
   });
 
+  it.each(['its count', 'a cancel'] as const)('without a time keeps the thread alive until %s ends it', async (what) => {
+    const held = new Set<object>();
+    class HoldingTimers extends VirtualTimers {
+      override after(delayMs: number, callback: () => void, keepsAlive = false): () => void {
+        const cancel = super.after(delayMs, callback);
+        const hold = {};
+        if (keepsAlive) held.add(hold);
+        return () => {
+          held.delete(hold);
+          cancel();
+        };
+      }
+    }
+    const timers = new HoldingTimers();
+    const { pool, log, manual } = manualPool({ timers });
+    const ops = [1, 1].map((count) => start(pool, log, 'timeout', { timer: { timeoutMs: Number.POSITIVE_INFINITY, count } }));
+    expect([held.size, timers.pending]).toEqual([1, 1]);
+    pool.cancel(ops[0] as AioOp);
+    expect(held.size).toBe(1);
+    if (what === 'a cancel') {
+      pool.cancel(ops[1] as AioOp);
+    } else {
+      start(pool, log, 'read');
+      manual.complete();
+    }
+    await settled();
+    expect([held.size, timers.pending, pool.inFlight]).toEqual([0, 0, 0]);
+  });
+
   it('with an absolute time completes then, at once if that is over', async () => {
     const timers = new VirtualTimers();
     const { pool, log } = manualPool({ timers });

@@ -3,9 +3,11 @@ import {
   type AioCancelMessage,
   type AioCompleteMessage,
   type AioMessage,
+  type AioOp,
   AioServiceClass,
   AioServicePool,
   type AioStartMessage,
+  LINK_HARD,
   queueCompletion,
 } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, openNull } from '@biodone/blockdev';
@@ -197,6 +199,30 @@ describe('tracing by diagnostics_channel', () => {
     expect(log.map((name) => name.split(':')[0]).sort()).toEqual(['inner 0', 'inner 1', 'inner 2', 'outer']);
     expect(pool.stats()).toMatchObject({ submitted: 4, completed: 4, inFlight: 0, queued: 0 });
     await pool.close();
+  });
+
+  it('lets a listener cancel what it hears is submitted, alone and in a chain', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const log: string[] = [];
+    const verdicts: string[] = [];
+    const seen = listen(['submit'], (_event, { id, offset }) => {
+      if (offset === 4096) verdicts.push(pool.cancel(id));
+    });
+    const { id } = start(pool, log, 'alone', { offset: 4096 });
+    start(pool, log, 'timeout', { offset: 4096, timer: { timeoutMs: 1 } });
+    const callback = (op: AioOp): void => void log.push(`${op.private}:${op.error}`);
+    const chain = ['first', 'second', 'third'].map((name, index) =>
+      fill(pool.allocate(), { private: name, callback, link: LINK_HARD, offset: index * 4096 }),
+    );
+    expect(pool.submitAll(chain)).toBe(3);
+    expect([verdicts, seen[0]?.[1].id]).toEqual([['cancelled', 'cancelled', 'cancelled'], id]);
+    await settled();
+    expect(log).toEqual([`alone:${ECANCELED}`, `timeout:${ECANCELED}`, `second:${ECANCELED}`, `third:${ECANCELED}`]);
+    expect(manual.started.length).toBe(1);
+    manual.complete();
+    await settled();
+    expect([log.at(-1), pool.inFlight]).toEqual(['first:0', 0]);
   });
 
   it('lets a listener close the pool', async () => {

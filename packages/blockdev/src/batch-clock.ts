@@ -12,6 +12,9 @@ export interface BlockTimers {
   sleep(delayMs: number): void;
 }
 
+/** How many milliseconds {@link BatchClock.coarse} counts as one: a little less than half of what 31 bits of microseconds can tell apart. */
+export const COARSE_MS: number = 2 ** 20;
+
 /** How many looks at the clock share one reading: a request looks twice. */
 const SHARED_BY = 64;
 
@@ -23,6 +26,8 @@ export class BatchClock {
   /** For {@link tick}. */
   left = 0;
   us = 0;
+  /** The same reading in units of {@link COARSE_MS}, for what may last longer than {@link us} can tell. As it, a small integer. */
+  coarse = 0;
   /** How many readings there have been: it says whether what is done once a batch is to be done again. It wraps around. */
   readings = 0;
   readonly #timers: BlockTimers;
@@ -73,6 +78,7 @@ export class BatchClock {
     const nowMs = this.#timers.now();
     this.#nowMs = nowMs;
     this.us = Math.floor(nowMs * 1000) | 0;
+    this.coarse = Math.floor(nowMs / COARSE_MS) | 0;
     if (!this.#armed) {
       this.#armed = true;
       resolved.then(this.#forget);

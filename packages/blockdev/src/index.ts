@@ -17,7 +17,7 @@
  */
 
 export { attachDevice } from './attach.js';
-export { type BatchClock, type BlockTimers, clockOf, threadTimers } from './batch-clock.js';
+export { type BatchClock, type BlockTimers, COARSE_MS, clockOf, threadTimers } from './batch-clock.js';
 export { beginSubmit, biodone, biowait, endSubmit, pollDone, putOff } from './biodone.js';
 export { BlockDevice, type BlockDeviceEvents, type BlockDeviceOptions } from './block-device.js';
 export {

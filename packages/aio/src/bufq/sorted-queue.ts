@@ -1,4 +1,3 @@
-import { EINVAL, SystemError } from '@biodone/uring';
 import type { AioOp } from '../aio-op.js';
 
 /**
@@ -53,23 +52,36 @@ export class SortedQueue {
     return node;
   }
 
-  /** Takes this one out. False if it is not here. @throws SystemError EINVAL if its offset has been changed since it was put here */
+  /** Takes this one out. False if it is not here. */
   remove(op: AioOp): boolean {
     if (op.queue !== this) return false;
-    let parent: AioOp | null = null;
-    let node = this.#root;
-    while (node !== op) {
-      if (node === null)
-        throw new SystemError(EINVAL, 'bufq_cancel', undefined, `operation ${op.id} was changed while it waited`);
-      parent = node;
-      node = isBefore(op, node) ? before(node) : behind(node);
-    }
+    const parent = this.#parentOf(op);
     this.#replace(parent, op, join(before(op), behind(op)), op);
     this.#length -= 1;
     op.queue = null;
     op.queuePrevious = null;
     op.queueNext = null;
     return true;
+  }
+
+  /** The one that this one hangs under, which is here; null for the root. */
+  #parentOf(op: AioOp): AioOp | null {
+    let parent: AioOp | null = null;
+    let node = this.#root;
+    while (node !== null && node !== op) {
+      parent = node;
+      node = isBefore(op, node) ? before(node) : behind(node);
+    }
+    if (node === op) return parent;
+    // Somebody has changed its offset while it waited, or that of one above it. Others must not suffer from that: it is looked for everywhere.
+    const left: (AioOp | null)[] = [this.#root];
+    for (let above = left.pop() ?? null; above !== null; above = left.pop() ?? null) {
+      const [one, other] = [before(above), behind(above)];
+      if (one === op || other === op) return above;
+      if (one !== null) left.push(one);
+      if (other !== null) left.push(other);
+    }
+    return null;
   }
 
   /** Puts another subtree where `old` was: under `parent`, on the side that `key` belongs to. */

@@ -86,7 +86,8 @@ export class Batches {
   #mayHaveRoom(target: SimulatedPool, group: readonly Submission[]): boolean {
     const bytes = group.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     const isFree = group.every(({ key }) => key === null) || target.pools.length === 1;
-    return isFree && target.hasRoom(bytes, group.length);
+    // The room that is free is kept for who waits for it.
+    return isFree && target.waiters.length === 0 && target.hasRoom(bytes, group.length);
   }
 
   /** What a batch of one chain, or one operation, may be answered with. */
@@ -95,7 +96,7 @@ export class Batches {
     const bytes = group.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     const isLong = group.length > target.depth;
     if (target.pools.length === 1 || group.every(({ key }) => key === null))
-      return [isLong && group.length > 1 ? EINVAL : target.hasRoom(bytes, group.length) ? 0 : EAGAIN];
+      return isLong && group.length > 1 ? [EINVAL] : target.answersTo(target.hasRoom(bytes, group.length));
     const homes = new Set(group.flatMap(({ key }) => (key === null ? [] : this.#ledger.homesOf(key, group))));
     if (homes.size > 1 && group.length > 1) return [EINVAL];
     // Where the keys belong while nothing is under way with them nobody can see, and how deep that pool is.

@@ -272,21 +272,23 @@ export class Ledger {
     return error === EDEADLK && synchronous;
   }
 
-  /** A flush fails with the first error of what it covers, else as the device says. */
+  /** A flush fails with the first error of the writes that it covers, wherever these were when they ended, else as the device says. */
   #checkFlush(flush: Submission): void {
     const { name, error, coveredBefore, deviceError, poison } = flush;
     if (error === ETIMEDOUT && this.#time.now() >= flush.deadlineAtMs) return;
     if (error === ECANCELED && this.#mayBeCancelled(flush)) return;
     if (flush.broken) this.fault(`flush ${name} ended with ${error}, and its chain was broken`);
-    const allowed = [...coveredBefore].map((other) => other.error).filter((other) => other > 0);
+    const allowed = [...coveredBefore]
+      .filter(isWrite)
+      .map(errorOf)
+      .filter((other) => other > 0);
     for (const other of flush.covers) {
       if (other.refused) continue;
-      const optional = other.mayBeOutside && other.starts === 0;
-      if (other.error < 0 && !optional && error !== EDEADLK)
+      const isOutside = other.mayBeOutside && other.starts === 0 && this.#mayHaveEnded(other);
+      if (other.error < 0 && !isOutside && error !== EDEADLK)
         this.fault(`flush ${name} was told before ${other.name}, which it covers`);
-      if (other.error <= 0) continue;
-      allowed.push(other.error);
-      if (optional) continue;
+      if (!isWrite(other) || errorOf(other) <= 0) continue;
+      allowed.push(errorOf(other));
       this.#expectOneOf(flush, allowed);
       return;
     }
@@ -311,4 +313,13 @@ export class Ledger {
 /** Whether an operation is with its pool: in a batch, the answer to it may be still to come. */
 function isTaken({ op, synchronous }: Submission): boolean {
   return synchronous || op.submitted;
+}
+
+/** What an operation has ended with, or does, although nobody was told yet; -1 before. */
+function errorOf({ op, error }: Submission): number {
+  return error < 0 && op.state === IO_DONE ? op.error : error;
+}
+
+function isWrite({ operation }: Submission): boolean {
+  return operation === BLOCK_WRITE;
 }

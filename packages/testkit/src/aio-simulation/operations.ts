@@ -122,11 +122,11 @@ export class Operations {
   /** What a submission of one operation may be answered with. @param leaving what is reaped by it */
   #expected(target: SimulatedPool, { key, memoryBytes }: Submission, leaving: AioOp | null): readonly number[] {
     if (target.pool.closed) return [EBADF];
-    if (key === null || target.pools.length === 1) return [target.hasRoom(memoryBytes, 1, leaving) ? 0 : EAGAIN];
+    if (key === null || target.pools.length === 1) return target.answersTo(target.hasRoom(memoryBytes, 1, leaving));
     const [home] = this.#ledger.homesOf(key);
     // Nothing tells which pool the key belongs to while nothing is under way with it.
     if (home === undefined) return [0, EAGAIN];
-    return [target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving) ? 0 : EAGAIN];
+    return target.answersTo(target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving));
   }
 
   /** Fills an operation in, and writes down what is to come of it. */
@@ -221,6 +221,8 @@ export class Operations {
     const { op, dice } = submission;
     const random = new SeededRandom(dice);
     this.#ledger.completed(submission, op, target);
+    // Whoever has the object next, and however it comes to them.
+    target.staleIds.push(submission.id);
     target.bytes += submission.bytes;
     if (submission.timer === null) target.completed += 1;
     if (submission.error !== 0) target.errors += 1;
@@ -237,7 +239,6 @@ export class Operations {
       target.kept.push(op);
       return true;
     }
-    if (target.made.has(op)) target.staleIds.push(submission.id);
     if (what === 6 && target.made.has(op)) {
       target.release(op);
       this.#reactTo(target, random);

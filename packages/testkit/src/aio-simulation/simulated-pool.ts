@@ -10,6 +10,7 @@ import {
   PoolCloseError,
 } from '@biodone/aio';
 import { type AbortVerdict, BLOCK_FLUSH, type BlockDevice } from '@biodone/blockdev';
+import { EAGAIN } from '@biodone/uring';
 import type { SeededRandom } from '../random.js';
 import type { VirtualTime } from '../virtual-time.js';
 import type { Ledger } from './ledger.js';
@@ -87,7 +88,15 @@ export class SimulatedPool {
   hasRoomIn(pool: AioServicePool, bytes: number, count = 1, leaving: AioOp | null = null): boolean {
     const { inFlight, unreapedCount, depth, bytesMax } = pool;
     const left = leaving?.owner === pool ? 1 : 0;
-    return inFlight + unreapedCount - left + count <= depth && (inFlight === 0 || this.#bytesOf(pool) + bytes <= bytesMax);
+    return (
+      inFlight + unreapedCount - left + count <= depth && (this.#bytesOf(pool) === 0 || this.#bytesOf(pool) + bytes <= bytesMax)
+    );
+  }
+
+  /** What a submission may be answered with. @param fits whether there is room, which may be kept for those who wait */
+  answersTo(fits: boolean): readonly number[] {
+    if (!fits) return [EAGAIN];
+    return this.waiters.length > 0 ? [0, EAGAIN] : [0];
   }
 
   /** Whether somebody waits for room, and there is some. */
@@ -185,8 +194,8 @@ export class SimulatedPool {
     const bytes = this.#bytesOf(pool);
     if (started > inFlightMax) this.#wrong(`${started} with the device, at most ${inFlightMax}`);
     if (inFlight + unreapedCount > depth) this.#wrong(`${inFlight} submitted and ${unreapedCount} not reaped, at most ${depth}`);
-    // What comes into an empty pool may be larger, and so may a chain as a whole.
-    const [first, ...others] = this.live.filter(({ op }) => op.owner === pool);
+    // What comes while no other bytes are under way may be larger, and so may a chain as a whole.
+    const [first, ...others] = this.live.filter(({ op, memoryBytes }) => op.owner === pool && memoryBytes > 0);
     if (bytes > bytesMax && !others.every(({ chain }) => chain?.members === first?.chain?.members && chain !== null))
       this.#wrong(`${bytes} bytes, at most ${bytesMax}`);
   }
