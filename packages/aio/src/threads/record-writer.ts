@@ -1,5 +1,14 @@
-import { BLOCK_COMPARE_AND_WRITE, BLOCK_READ, BLOCK_WRITE, type BlockIo, ExtentList, IO_DONE } from '@biodone/blockdev';
-import { EINVAL, IoBuffer, IoVector } from '@biodone/uring';
+import {
+  BLOCK_COMPARE_AND_WRITE,
+  BLOCK_FLUSH,
+  BLOCK_OPERATION_NAMES,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  type BlockIo,
+  ExtentList,
+  IO_DONE,
+} from '@biodone/blockdev';
+import { EINVAL, ENOTSUP, IoBuffer, IoVector } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
 import { type Bounce, BounceMemory, gather, scatter, viewOf, viewsOf } from './bounce-memory.js';
 import {
@@ -26,6 +35,20 @@ import {
   VECTOR_COUNT,
 } from './memory-layout.js';
 import type { SharedObjects } from './shared-objects.js';
+
+/**
+ * What an operation ends with because its fields are no numbers, which the memory of the threads would make of a text or of nothing: as the device would
+ * say it. 0 for none.
+ */
+export function refusalOf(op: BlockIo): number {
+  const { operation, offset, lengthBytes, bufferOffset, flags, compareOffset } = op;
+  if (typeof operation !== 'number' || BLOCK_OPERATION_NAMES[operation] === undefined || typeof flags !== 'number')
+    return ENOTSUP;
+  if (operation === BLOCK_FLUSH) return 0;
+  if (typeof offset !== 'number' || typeof lengthBytes !== 'number') return EINVAL;
+  if (typeof bufferOffset !== 'number' && op.buffer !== null) return EINVAL;
+  return operation === BLOCK_COMPARE_AND_WRITE && typeof compareOffset !== 'number' ? EINVAL : 0;
+}
 
 /** Numbers of an extent: offset, length and kind. */
 const EXTENT_NUMBERS = 3;
@@ -61,15 +84,17 @@ export class RecordWriter {
     this.#compares = new Array<IoBuffer | null>(memory.size).fill(null);
   }
 
-  /** @throws what an operation throws whose fields are no numbers, as a BigInt */
+  /** @param op one that {@link refusalOf} has nothing against */
   write(op: BlockIo, slot: number): void {
     const records = this.#records;
     const at = slot * RECORD_NUMBERS;
     const { buffer } = op;
     records[at + OPERATION] = op.operation;
-    records[at + OFFSET] = op.offset;
-    records[at + LENGTH] = op.lengthBytes;
-    records[at + BUFFER_OFFSET] = op.bufferOffset;
+    // A flush has no range, and what stands there need not be a number.
+    const hasRange = op.operation !== BLOCK_FLUSH;
+    records[at + OFFSET] = hasRange ? op.offset : 0;
+    records[at + LENGTH] = hasRange ? op.lengthBytes : 0;
+    records[at + BUFFER_OFFSET] = buffer === null ? 0 : op.bufferOffset;
     this.#buffers[slot] = buffer;
     const isThreads = buffer === null ? this.#writeNone(at) : this.#writeBuffer(slot, BUFFER, buffer);
     const plain = op.operation <= BLOCK_WRITE && op.flags === 0 && op.vector === null && op.claim === null;
