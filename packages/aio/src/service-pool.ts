@@ -246,7 +246,7 @@ export class AioServicePool extends Dispatcher {
    */
   waitComplete(timeoutMs: number = Number.POSITIVE_INFINITY): AioOp | 'EINTR' | 'ETIME' | null {
     checkTime('timeoutMs', timeoutMs);
-    // What is done is looked at before the clock (NB-14).
+    // What is done is looked at before the clock: a wait of no time finds it too.
     const early = this.reap();
     if (early !== null || this.inFlight === 0) return early;
     const deadlineMs = this.timers.now() + timeoutMs;

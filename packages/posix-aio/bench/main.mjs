@@ -7,6 +7,8 @@
 // Both sides read 4 KiB at random offsets of the same file, with as many requests in progress, and look at the clock seldom: fio with gtod_reduce, this
 // side once in 64 reads. Files are read from the page cache, but for those with "direct". `lio32_system_calls` counts calls of io_uring_enter(2) for a
 // list of 32; before it the list asks once what is behind its descriptor, by fcntl(2) and statx(2).
+
+import { probe } from '@biodone/uring';
 import {
   currentLoad,
   environmentOf,
@@ -18,7 +20,6 @@ import {
   tell,
   writeFigures,
 } from '../../../scripts/bench-table.mjs';
-import { probe } from '@biodone/uring';
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
 import { fioPosixAio, fioVersion, reasonAgainstFio } from './fio-posixaio.mjs';
 import { callsOfList, listReads, singleReads } from './posix-reads.mjs';
@@ -60,7 +61,13 @@ async function main({ json, repeats, slice }) {
   }
   const possible = PATHS.filter(({ id }) => !reasons.has(id));
   const samples = new Map(PATHS.map(({ id }) => [id, []]));
-  const load = { path: file.path, fileBytes: FILE_BYTES, blockBytes: BLOCK_BYTES, warmUpMs: slice * WARM_UP_SHARE, lengthMs: slice };
+  const load = {
+    path: file.path,
+    fileBytes: FILE_BYTES,
+    blockBytes: BLOCK_BYTES,
+    warmUpMs: slice * WARM_UP_SHARE,
+    lengthMs: slice,
+  };
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const { id, run, direct, depth = DEPTH } of repeat % 2 === 0 ? possible : possible.toReversed()) {
       tell(`repeat ${repeat + 1} of ${repeats}: ${id}`);
@@ -74,10 +81,7 @@ async function main({ json, repeats, slice }) {
   const environment = environmentOf(loadBefore, repeats, reasonAgainstFio() === null ? { fio: fioVersion() } : {});
   const figures = FIGURES.map(({ id, from, of }) => ({ id, values: valuesOf(samples, from, of) }));
   figures.push({ id: 'lio32_system_calls', values: calls });
-  printTable([
-    ['reads a second', 'median', 'lowest', 'highest'],
-    ...[...samples].map(([id, all]) => [id, ...spread(all)]),
-  ]);
+  printTable([['reads a second', 'median', 'lowest', 'highest'], ...[...samples].map(([id, all]) => [id, ...spread(all)])]);
   console.log();
   printFigures(figures);
   for (const reason of new Set(reasons.values())) console.log(`\nnot available: ${reason}`);
