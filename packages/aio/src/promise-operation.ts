@@ -6,14 +6,11 @@ import { nameOfDevice } from './device-name.js';
 import { EAGAIN, EBADF } from './dispatcher.js';
 import { outOfRange } from './errors.js';
 import { deviceOf, explain } from './explain.js';
+import type { OperationTarget } from './operation-target.js';
 import type { OrderingKey } from './ordering-key.js';
 import { type RoomWish, waitForRoom } from './promise-room.js';
-import type { AioServiceClass } from './service-class.js';
 import type { AioServicePool } from './service-pool.js';
 import { memoryBytes } from './usable.js';
-
-/** What operations are submitted to. */
-export type OperationTarget = AioServicePool | AioServiceClass;
 
 /** What is asked for. */
 export interface Request {

@@ -1,6 +1,6 @@
 import { ECANCELED, ETIMEDOUT } from '@biodone/uring';
+import type { OperationTarget } from './operation-target.js';
 import type { OrderingKey } from './ordering-key.js';
-import type { OperationTarget } from './promise-operation.js';
 
 /** For what room is waited for, and what ends that. */
 export interface RoomWish {

@@ -13,11 +13,12 @@ import { ECANCELED, IoBuffer } from '@biodone/uring';
 import type { AioOp, AioPriority } from './aio-op.js';
 import { checkNames } from './check-names.js';
 import { invalidType } from './errors.js';
+import type { OperationTarget } from './operation-target.js';
 import { OrderingKey } from './ordering-key.js';
-import { type OperationTarget, refusalOf, start } from './promise-operation.js';
+import { refusalOf, start } from './promise-operation.js';
 import { waitForRoom } from './promise-room.js';
 
-export type { OperationTarget } from './promise-operation.js';
+export type { OperationTarget } from './operation-target.js';
 
 /** How an operation is to be done. */
 export interface OperationOptions {

@@ -1,7 +1,6 @@
 import { channel } from 'node:diagnostics_channel';
 import { type AbortVerdict, BLOCK_OPERATION_NAMES } from '@biodone/blockdev';
 import type { AioOp, AioOpOwner, AioPriority } from './aio-op.js';
-import type { AioServicePool } from './service-pool.js';
 
 const submits = channel('biodone:aio:submit');
 const starts = channel('biodone:aio:start');
@@ -10,8 +9,8 @@ const cancels = channel('biodone:aio:cancel');
 
 /** What all messages have: which operation of which pool it is about. It is a copy, and may be kept. */
 export class AioMessage {
-  /** The pool that the operation is with; one of the class's pools, for a class. */
-  readonly pool: AioServicePool;
+  /** The `AioServicePool` that the operation is with. */
+  readonly pool: AioOpOwner;
   /** Names this use of the operation: the same in all of its messages. */
   readonly id: number;
   /** The operation's name: `'read'`. */
@@ -22,8 +21,7 @@ export class AioMessage {
 
   /** @internal */
   constructor(pool: AioOpOwner, op: AioOp) {
-    // Nothing else is an owner of operations.
-    this.pool = pool as AioServicePool;
+    this.pool = pool;
     this.id = op.id;
     this.operation = BLOCK_OPERATION_NAMES[op.operation] ?? String(op.operation);
     this.offset = op.offset;

@@ -95,9 +95,9 @@ export const BUFFER_LENGTH = 5;
 export const BUFFER_OFFSET = 6;
 /** 1 if the numbers below count. */
 export const RARE = 7;
-/** The answer, in the place of the question: a thread writes it when it has said that it has begun, and nobody else will begin. */
-export const ERROR: number = OPERATION;
-export const TRANSFERRED: number = OFFSET;
+/** The answer, in the place of the question, of {@link OPERATION} and {@link OFFSET}: a thread writes it when it has said that it has begun, and nobody else will begin. */
+export const ERROR = 0;
+export const TRANSFERRED = 1;
 export const FLAGS = 8;
 /** The id of a claim: 0 is one that has been released; -1 for none. */
 export const CLAIM = 9;
