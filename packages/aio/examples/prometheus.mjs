@@ -3,6 +3,7 @@
 //   node prometheus.mjs          serves them on http://127.0.0.1:9464/metrics, beside a load that makes something to see
 //
 // Nothing is counted for this: pools and devices count anyway, and what is here looks at that when Prometheus asks.
+import { realpathSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { AioServiceClass, promises } from '@biodone/aio';
 import { openMem } from '@biodone/blockdev';
@@ -144,7 +145,8 @@ async function load(target) {
   await Promise.all(offsets.map((offset, index) => promises[index % 4 === 0 ? 'write' : 'read'](target, buffer, offset)));
 }
 
-if (process.argv[1] === import.meta.filename) {
+// The program's path may lead here by symbolic links.
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === import.meta.filename) {
   const device = openMem(2 ** 20);
   const target = new AioServiceClass([
     { device, inFlightMax: 16 },

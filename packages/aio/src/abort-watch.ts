@@ -1,7 +1,15 @@
-/** Who is to be ended by which signal, and how. One listener a signal, however many operations it is given to: Node warns of more than ten. */
+interface Watched<T> {
+  readonly targets: Set<T>;
+  readonly end: () => void;
+}
+
+/**
+ * Who is to be ended by which signal, and how. One listener a signal, however many operations it is given to: Node warns of more than ten. A signal
+ * that outlives them all holds nothing of them, nor their pool.
+ */
 export class AbortWatch<T> {
   readonly #end: (target: T) => void;
-  readonly #targets = new WeakMap<AbortSignal, Set<T>>();
+  readonly #watched = new WeakMap<AbortSignal, Watched<T>>();
 
   constructor(end: (target: T) => void) {
     this.#end = end;
@@ -9,20 +17,25 @@ export class AbortWatch<T> {
 
   /** Ends `target` when the signal is aborted, which it has not been. */
   add(signal: AbortSignal, target: T): void {
-    let targets = this.#targets.get(signal);
-    if (targets === undefined) {
-      targets = new Set();
-      this.#targets.set(signal, targets);
-      const all = targets;
-      const end = (): void => {
-        for (const each of [...all]) this.#end(each);
-      };
-      signal.addEventListener('abort', end, { once: true });
-    }
-    targets.add(target);
+    const watched = this.#watched.get(signal) ?? this.#watch(signal);
+    watched.targets.add(target);
   }
 
   remove(signal: AbortSignal, target: T): void {
-    this.#targets.get(signal)?.delete(target);
+    const watched = this.#watched.get(signal);
+    if (watched === undefined || !watched.targets.delete(target) || watched.targets.size > 0) return;
+    this.#watched.delete(signal);
+    signal.removeEventListener('abort', watched.end);
+  }
+
+  #watch(signal: AbortSignal): Watched<T> {
+    const targets = new Set<T>();
+    const end = (): void => {
+      for (const each of [...targets]) this.#end(each);
+    };
+    const watched = { targets, end };
+    this.#watched.set(signal, watched);
+    signal.addEventListener('abort', end, { once: true });
+    return watched;
   }
 }

@@ -169,7 +169,7 @@ export class AioFile {
     }
   }
 
-  /** Starts a flush when all that it covers is done: that may be at once, also if nothing else ever comes (NB-7). @internal */
+  /** Starts a flush when all that it covers is done: that may be at once, also if nothing else ever comes. @internal */
   addBarrier(op: AioOp): void {
     const { rare } = op;
     rare.left = this.live - this.#covered;

@@ -4,7 +4,8 @@ import { SoftInterrupt } from '@biodone/sync';
 /** Is called when there is room: with 0, or with EBADF if there never will be, because the pool is closed. */
 export type AvailableCallback = (error: number) => void;
 
-interface Waiter {
+/** A place in the line. */
+export interface Waiter {
   readonly callback: AvailableCallback;
   readonly bytes: number;
   readonly count: number;
@@ -47,11 +48,22 @@ export class AvailableLine {
   }
 
   /** @param bytes for how many bytes there is to be room, and for how many operations */
-  add(callback: AvailableCallback, bytes: number, count: number): void {
-    this.#waiting.push({ callback, bytes, count });
+  add(callback: AvailableCallback, bytes: number, count: number): Waiter {
+    const waiter = { callback, bytes, count };
+    this.#waiting.push(waiter);
     this.#watch();
     // Never in here, also if there is room now.
     if (this.#waiting.length === 1) this.#tell.schedule();
+    return waiter;
+  }
+
+  /** Gives a place up, if there still is one. Who is behind it may have room. */
+  remove(waiter: Waiter): void {
+    const index = this.#waiting.indexOf(waiter);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    if (this.#waiting.length === 0) this.#unwatch();
+    else this.#tell.schedule();
   }
 
   /** There may be room. */

@@ -1,6 +1,7 @@
-import { type BlockDevice, type BlockTimers, threadTimers } from '@biodone/blockdev';
+import { BlockDevice, type BlockTimers, threadTimers } from '@biodone/blockdev';
 import { AioFile } from './aio-file.js';
 import { type Balance, type BalanceName, makeBalance, makeRandom, type RandomBelow } from './balance.js';
+import { checkNames } from './check-names.js';
 import { checkInteger, invalidType } from './errors.js';
 import type { AioServicePoolOptions } from './pool-options.js';
 import { checkSameData } from './same-data.js';
@@ -49,8 +50,8 @@ export interface CompleteClassOptions {
 
 /** @throws as the constructor of {@link AioServiceClass} */
 export function completeClassOptions(pools: readonly ClassPoolOptions[], options: AioServiceClassOptions): CompleteClassOptions {
-  if (!Array.isArray(pools)) throw invalidType('pools', 'an array of { device, ...options of a pool }', pools);
-  checkInteger('pools.length', pools.length, 1, 1024);
+  checkPools(pools);
+  checkNames('AioServiceClass', options, ['balance', 'steal', 'sameData', 'file', 'random', 'timers']);
   const { balance = 'least-loaded', steal = true, sameData = false, random = randomlySeeded(), timers = threadTimers } = options;
   if (typeof steal !== 'boolean') throw invalidType('options.steal', 'of type boolean', steal);
   if (typeof sameData !== 'boolean') throw invalidType('options.sameData', 'of type boolean', sameData);
@@ -59,6 +60,20 @@ export function completeClassOptions(pools: readonly ClassPoolOptions[], options
   checkSameData(devices, sameData);
   const file = options.file ?? AioFile.of(devices[0] as BlockDevice);
   return { balance: makeBalance(balance, random), steal, file, timers };
+}
+
+function checkPools(pools: readonly ClassPoolOptions[]): void {
+  if (!Array.isArray(pools)) throw invalidType('pools', 'an array of { device, ...options of a pool }', pools);
+  checkInteger('pools.length', pools.length, 1, 1024);
+  for (const [index, pool] of pools.entries()) {
+    const name = `pools[${index}]`;
+    const { depth } = (pool ?? {}) as { depth?: unknown };
+    // A pool has a device and a depth too, and would be taken for its own options.
+    const isPool = typeof (pool as { submitAll?: unknown } | null)?.submitAll === 'function';
+    if (isPool) throw invalidType(name, `{ device, depth: ${depth} } and the like: the class makes its pools itself`, pool);
+    if (pool instanceof BlockDevice) throw invalidType(name, '{ device }, an object with the device in it', pool);
+    if (!(pool?.device instanceof BlockDevice)) throw invalidType(`${name}.device`, 'a BlockDevice', pool?.device);
+  }
 }
 
 function randomlySeeded(): RandomBelow {

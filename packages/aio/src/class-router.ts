@@ -111,7 +111,7 @@ export class ClassRouter implements BatchTarget {
   /** Rule 14: what has an ordering key goes where the operations with that key have gone before. */
   #submitOrdered(op: AioOp): number {
     const key = op.orderingKey as OrderingKey;
-    let pool = this.#homeOf(key);
+    let pool = this.homeOf(key);
     if (pool === null) {
       if (key.pending > 0) return EINVAL;
       this.#passByClosed();
@@ -125,7 +125,7 @@ export class ClassRouter implements BatchTarget {
   }
 
   /** The pool of the class that operations with a key go to; null if there is none, or it is closed and has none of them. */
-  #homeOf(key: OrderingKey): AioServicePool | null {
+  homeOf(key: OrderingKey): AioServicePool | null {
     const home = key.home as AioServicePool;
     if (this.#open.includes(home) && isOpen(home)) return home;
     return key.pending > 0 && this.#pools.includes(home) ? home : null;
@@ -138,7 +138,7 @@ export class ClassRouter implements BatchTarget {
     for (let index = start; index < end; index++) {
       const { orderingKey: key } = ops[index] as AioOp;
       if (key === null) continue;
-      const pool = this.#homeOf(key);
+      const pool = this.homeOf(key);
       if (key.pending === 0) home ??= pool;
       else if (pool === null || (isBusy && pool !== home)) return 'several';
       else home = pool;

@@ -90,7 +90,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   readonly bytesMax: number;
   /** @internal */
   protected readonly service: PoolService | null;
-  /** @internal */
+  /** The clock of the deadlines of its operations. */
   readonly timers: BlockTimers;
   /** @internal */
   protected readonly clock: BatchClock;

@@ -32,6 +32,7 @@ export { drainQueue, moveQueue, type QueueDiscipline } from './bufq/queue-discip
 export type { AioServiceClassOptions, ClassPoolOptions } from './class-options.js';
 export type { ClassStatistics } from './class-statistics.js';
 export { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
+export { explain } from './explain.js';
 export { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
 export { OrderingKey, type OrderingKeyOptions } from './ordering-key.js';
 export type { AioServicePoolOptions } from './pool-options.js';

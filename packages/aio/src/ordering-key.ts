@@ -57,7 +57,7 @@ export class OrderingKey {
 
   /**
    * An operation is over. Returns whose turn it is now, if that has changed. The end of one turn and the begin of the next are one step, so
-   * nobody who comes in between waits for a turn that is over (NB-1).
+   * nobody who comes in between waits for a turn that is over.
    *
    * @internal
    */

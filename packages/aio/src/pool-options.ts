@@ -1,6 +1,6 @@
 import { type BlockTimers, threadTimers } from '@biodone/blockdev';
 import { AioFile } from './aio-file.js';
-import type { DisciplineName } from './bufq/disciplines.js';
+import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { checkInteger, invalidType, outOfRange } from './errors.js';
 import type { PoolService } from './service.js';
 import { type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
@@ -58,7 +58,7 @@ export type CompleteOptions = Required<Omit<AioServicePoolOptions, 'file' | keyo
   readonly asked: ServiceThreadsOptions;
 };
 
-/** @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE */
+/** @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE, SystemError ENOENT */
 export function completeOptions(options: AioServicePoolOptions): CompleteOptions {
   const { service = 'inline', depth = 256, bytesMax = Number.POSITIVE_INFINITY, discipline = 'fcfs', file = null } = options;
   const { inFlightMax = depth, threads = threadsDefault(), timers = threadTimers } = options;
@@ -70,6 +70,8 @@ export function completeOptions(options: AioServicePoolOptions): CompleteOptions
   }
   if (typeof bytesMax !== 'number' || !(bytesMax >= 1)) throw outOfRange('bytesMax', '>= 1, or Infinity', bytesMax);
   if (file !== null && !(file instanceof AioFile)) throw invalidType('file', 'an AioFile', file);
+  // Here, although the pool makes its own: service threads hold the device from when they are made, and nothing may fail after that.
+  makeDiscipline(discipline);
   return { service, depth, inFlightMax, bytesMax, discipline, threads, timers, file, asked: options };
 }
 

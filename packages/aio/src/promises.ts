@@ -2,7 +2,6 @@ import {
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FLUSH,
-  BLOCK_OPERATION_NAMES,
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
@@ -10,32 +9,35 @@ import {
   ExtentList,
 } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
-import { ECANCELED, type IoBuffer, SystemError } from '@biodone/uring';
+import { ECANCELED, IoBuffer } from '@biodone/uring';
 import type { AioOp, AioPriority } from './aio-op.js';
-import { EAGAIN, EBADF } from './dispatcher.js';
-import type { OrderingKey } from './ordering-key.js';
-import type { AioServicePool } from './service-pool.js';
+import { checkNames } from './check-names.js';
+import { invalidType } from './errors.js';
+import type { OperationTarget } from './operation-target.js';
+import { OrderingKey } from './ordering-key.js';
+import { refusalOf, start } from './promise-operation.js';
+import { waitForRoom } from './promise-room.js';
 
-/** What operations are submitted to: an `AioServicePool` or an `AioServiceClass`. */
-export type OperationTarget = Pick<AioServicePool, 'allocate' | 'submit' | 'release' | 'whenAvailable' | 'inFlight'>;
+export type { OperationTarget } from './operation-target.js';
 
 /** How an operation is to be done. */
 export interface OperationOptions {
   /**
-   * Cancels the operation: one that waits ends, one that the kernel has started completes as it will, and the promise says how.
+   * Cancels the operation: one that waits ends, one that the kernel has started completes as it will, and the promise says how. The `cause` of the
+   * AbortError is the signal's reason.
    */
   signal?: AbortSignal | null;
   /** @default PRIORITY_TIMELIMITED */
   priority?: AioPriority;
   /** BLOCK_FUA and its like. @default 0 */
   flags?: number;
-  /** After how many milliseconds it is cancelled. @default Infinity */
+  /** After how many milliseconds from this call it is cancelled, or gives up waiting for room. @default Infinity */
   deadlineMs?: number;
   /** @default null */
   orderingKey?: OrderingKey | null;
   /** Whether it waits for all before it, and holds all after it. @default false */
   drain?: boolean;
-  /** Whether it waits for room in a pool that is full, instead of failing with EAGAIN. @default false */
+  /** Whether it waits for room in a pool that is full, instead of failing with EAGAIN; `signal` and `deadlineMs` end that too. @default false */
   wait?: boolean;
 }
 
@@ -57,23 +59,50 @@ export interface TransferOptions extends OperationOptions {
  * Reads from `offset` into the buffer.
  *
  * @returns how many bytes were read, fewer than asked at the end of a file
- * @throws (rejects) SystemError EAGAIN if the pool is full, EBADF if it is closed, ETIMEDOUT if its deadline has ended it; AbortError ABORT_ERR if its signal
- * has; otherwise the I/O's error, when it is done
+ * @throws (rejects) SystemError EAGAIN if the pool is full, EBADF if it or its device is closed, ETIMEDOUT if its deadline has ended it; AbortError
+ * ABORT_ERR if its signal has; TypeError ERR_INVALID_ARG_TYPE for what is no buffer, ERR_INVALID_ARG_VALUE for an option that there is not; otherwise the I/O's
+ * error, when it is done. These errors have the `path` of the device's file, or what else it is, and those by a wrong argument say which it is: see `explain`.
  */
 export function read(pool: OperationTarget, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
-  return transfer(pool, BLOCK_READ, buffer, offset, options);
+  return transfer(pool, BLOCK_READ, buffer, offset, options, bytesMoved);
 }
 
 /** Writes the buffer to `offset`. Returns and rejects as {@link read}; completion is not durability (rule 8): see `flags`. */
 export function write(pool: OperationTarget, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
-  return transfer(pool, BLOCK_WRITE, buffer, offset, options);
+  return transfer(pool, BLOCK_WRITE, buffer, offset, options, bytesMoved);
+}
+
+/** Where {@link append} has written. */
+export interface Appended {
+  /** Of the first byte. */
+  readonly offset: number;
+  /** How many bytes were written. */
+  readonly bytes: number;
+}
+
+/**
+ * Writes the buffer behind what has been written with the same key before, in the order of the calls, whatever is under way meanwhile.
+ *
+ * @param key one with an `appendOffset`, which says where the first write goes
+ * @throws (rejects) TypeError ERR_INVALID_ARG_VALUE for a key that does not append; otherwise as {@link read}. Where a failed write was to be, the next one is
+ * written
+ */
+export function append(
+  pool: OperationTarget,
+  key: OrderingKey,
+  buffer: IoBuffer,
+  options: Omit<TransferOptions, 'orderingKey'> = {},
+): Promise<Appended> {
+  const fault = appendFault(key);
+  if (fault !== null) return Promise.reject(fault);
+  return transfer(pool, BLOCK_WRITE, buffer, 0, { ...options, orderingKey: key }, appendedAt);
 }
 
 /**
  * Makes all writes stable that were submitted before. Rejects with the error of the first operation submitted before that fails, or as {@link read}.
  */
 export async function flush(pool: OperationTarget, options: OperationOptions = {}): Promise<void> {
-  await start(pool, BLOCK_FLUSH, null, 0, 0, 0, options);
+  await range(pool, BLOCK_FLUSH, 0, 0, options);
 }
 
 /** Says that nobody needs the range any more. Rejects as {@link read}, and with ENOTSUP if the device cannot. */
@@ -83,7 +112,7 @@ export async function discard(
   lengthBytes: number,
   options: OperationOptions = {},
 ): Promise<void> {
-  await start(pool, BLOCK_DISCARD, null, 0, offset, lengthBytes, options);
+  await range(pool, BLOCK_DISCARD, offset, lengthBytes, options);
 }
 
 /** Makes a range read as zeros. Rejects as {@link read}. */
@@ -93,7 +122,7 @@ export async function zeroes(
   lengthBytes: number,
   options: OperationOptions = {},
 ): Promise<void> {
-  await start(pool, BLOCK_WRITE_ZEROES, null, 0, offset, lengthBytes, options);
+  await range(pool, BLOCK_WRITE_ZEROES, offset, lengthBytes, options);
 }
 
 /** Which parts of a range hold data: for the beginning of the range, which may be all of it. Rejects as {@link read}. */
@@ -104,113 +133,75 @@ export async function extents(
   options: OperationOptions = {},
 ): Promise<ExtentList> {
   const list = new ExtentList();
-  await start(pool, BLOCK_EXTENTS, null, 0, offset, lengthBytes, options, list);
+  await range(pool, BLOCK_EXTENTS, offset, lengthBytes, options, list);
   return list;
 }
 
-/** Resolves when there is room for one more operation: see `AioServicePool.whenAvailable`. Rejects with EBADF if the pool is closed. */
-export function available(pool: OperationTarget): Promise<void> {
+/**
+ * Resolves when there is room for one more operation: see `AioServicePool.whenAvailable`. Rejects with EBADF if the pool or its device is closed, with an
+ * AbortError if the signal comes first.
+ */
+export function available(pool: OperationTarget, options: { signal?: AbortSignal | null } = {}): Promise<void> {
   return new Promise((resolve, reject) => {
-    pool.whenAvailable((error) => {
+    checkNames('available', options, ['signal']);
+    const { signal = null } = options;
+    if (signal?.aborted === true) throw new AbortError(signal.reason);
+    const wish = { signal, orderingKey: null, deadlineMs: Number.POSITIVE_INFINITY, lengthBytes: 0 };
+    waitForRoom(pool, wish, (error) => {
       if (error === 0) resolve();
-      else reject(new SystemError(error, 'available', undefined, 'the pool is closed'));
+      else if (error === ECANCELED) reject(new AbortError(signal?.reason));
+      else reject(refusalOf(pool, error, 'available'));
     });
   });
 }
 
-function transfer(
+const OPTIONS: readonly string[] = ['signal', 'priority', 'flags', 'deadlineMs', 'orderingKey', 'drain', 'wait'];
+const TRANSFER_OPTIONS: readonly string[] = [...OPTIONS, 'bufferOffset', 'lengthBytes'];
+
+function transfer<T>(
   pool: OperationTarget,
   operation: BlockOperation,
   buffer: IoBuffer,
   offset: number,
   options: TransferOptions,
-): Promise<number> {
+  resultOf: (op: AioOp) => T,
+): Promise<T> {
+  try {
+    checkNames('a transfer', options, TRANSFER_OPTIONS);
+    if (!(buffer instanceof IoBuffer)) {
+      throw invalidType('buffer', 'an IoBuffer, from IoBuffer.allocate() or IoBuffer.over()', buffer);
+    }
+  } catch (error) {
+    // An async function would be slower.
+    return Promise.reject(error as Error);
+  }
   const { bufferOffset = 0, lengthBytes = buffer.lengthBytes - bufferOffset } = options;
-  return start(pool, operation, buffer, bufferOffset, offset, lengthBytes, options);
+  return start(pool, { operation, buffer, bufferOffset, offset, lengthBytes, extents: null }, options, resultOf);
 }
 
-function start(
+function range(
   pool: OperationTarget,
   operation: BlockOperation,
-  buffer: IoBuffer | null,
-  bufferOffset: number,
   offset: number,
   lengthBytes: number,
   options: OperationOptions,
-  list: ExtentList | null = null,
+  extents: ExtentList | null = null,
 ): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const { signal = null } = options;
-    if (signal?.aborted === true) {
-      reject(new AbortError(signal.reason));
-      return;
-    }
-    const op = pool.allocate();
-    op.operation = operation;
-    op.buffer = buffer;
-    op.bufferOffset = bufferOffset;
-    op.offset = offset;
-    op.lengthBytes = lengthBytes;
-    if (list !== null) op.extents = list;
-    op.private = { resolve, reject } satisfies Settle;
-    op.callback = settle;
-    try {
-      applyOptions(op, options);
-      submit(pool, op, options.wait === true);
-    } catch (error) {
-      if (!op.submitted) pool.release(op);
-      reject(error);
-    }
-  });
+  checkNames('an operation', options, OPTIONS);
+  return start(pool, { operation, buffer: null, bufferOffset: 0, offset, lengthBytes, extents }, options, bytesMoved);
 }
 
-function applyOptions(op: AioOp, { signal, priority, flags, deadlineMs, orderingKey, drain }: OperationOptions): void {
-  if (flags !== undefined) op.flags = flags;
-  if (priority !== undefined) op.priority = priority;
-  if (signal) op.signal = signal;
-  if (deadlineMs !== undefined) op.deadlineMs = deadlineMs;
-  if (orderingKey) op.orderingKey = orderingKey;
-  if (drain === true) op.drain = true;
+function bytesMoved({ transferredBytes }: AioOp): number {
+  return transferredBytes;
 }
 
-function submit(pool: OperationTarget, op: AioOp, wait: boolean): void {
-  const refused = pool.submit(op);
-  if (refused === 0) return;
-  if (refused === EAGAIN && wait) {
-    pool.whenAvailable((error) => {
-      if (error !== 0) refuse(pool, op, error);
-      else if (op.signal?.aborted === true) giveUp(pool, op, new AbortError(op.signal.reason));
-      else submit(pool, op, true);
-    }, op.lengthBytes);
-    return;
-  }
-  refuse(pool, op, refused);
+function appendedAt({ offset, transferredBytes }: AioOp): Appended {
+  return { offset, bytes: transferredBytes };
 }
 
-function refuse(pool: OperationTarget, op: AioOp, error: number): void {
-  const why = error === EBADF ? 'the pool is closed' : `${pool.inFlight} operations are in flight`;
-  giveUp(pool, op, new SystemError(error, nameOf(op), undefined, why));
-}
-
-function giveUp(pool: OperationTarget, op: AioOp, error: Error): void {
-  const { reject } = op.private as Settle;
-  pool.release(op);
-  reject(error);
-}
-
-interface Settle {
-  resolve(transferredBytes: number): void;
-  reject(error: Error): void;
-}
-
-function settle(op: AioOp): void {
-  const { resolve, reject } = op.private as Settle;
-  const { error, signal } = op;
-  if (error === 0) resolve(op.transferredBytes);
-  else if (error === ECANCELED && signal?.aborted === true) reject(new AbortError(signal.reason));
-  else reject(new SystemError(error, nameOf(op)));
-}
-
-function nameOf({ operation }: AioOp): string {
-  return BLOCK_OPERATION_NAMES[operation] ?? 'aio';
+function appendFault(key: OrderingKey): TypeError | null {
+  if (!(key instanceof OrderingKey)) return invalidType('key', 'an OrderingKey', key);
+  if (key.appendOffset !== null) return null;
+  const message = 'The value of "key" is invalid. It does not append: make it with new OrderingKey({ appendOffset: 0 })';
+  return Object.assign(new TypeError(message), { code: 'ERR_INVALID_ARG_VALUE' });
 }

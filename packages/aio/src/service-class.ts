@@ -24,6 +24,7 @@ import { EBADF, type SubmitResult } from './dispatcher.js';
 import { checkInteger, checkTime } from './errors.js';
 import { moveOn } from './move-on.js';
 import { OperationTable } from './operation-table.js';
+import type { OrderingKey } from './ordering-key.js';
 import type { OperationReport } from './pool-statistics.js';
 import { AioServicePool, type CloseOptions } from './service-pool.js';
 import { PoolCloseError } from './teardown.js';
@@ -48,7 +49,8 @@ export class AioServiceClass {
   readonly #table = new OperationTable();
   readonly #peers: ClassPeers;
   readonly #router: ClassRouter;
-  readonly #timers: BlockTimers;
+  /** The clock of the deadlines of its operations. */
+  readonly timers: BlockTimers;
   #firstToReap = 0;
   #closed = false;
 
@@ -59,7 +61,7 @@ export class AioServiceClass {
    */
   constructor(pools: readonly ClassPoolOptions[], options: AioServiceClassOptions = {}) {
     const { balance, steal, file, timers } = completeClassOptions(pools, options);
-    this.#timers = timers;
+    this.timers = timers;
     this.file = file;
     this.pools = makePools(pools, file, timers, this.#table);
     this.#peers = new ClassPeers(this.pools, steal, timers);
@@ -69,6 +71,11 @@ export class AioServiceClass {
   /** Whether {@link close} has been called. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** How many operations the deepest pool takes at a time: the longest chain that there can be. */
+  get depth(): number {
+    return Math.max(...this.pools.map(({ depth }) => depth));
   }
 
   /** How many operations have been submitted and are not done. */
@@ -170,12 +177,22 @@ export class AioServiceClass {
     return this.submit(op);
   }
 
-  /** As {@link AioServicePool.whenAvailable}, for room in any pool; for all of a chain in one. */
-  whenAvailable(callback: AvailableCallback, lengthBytes = 0, count = 1): void {
-    checkInteger('count', count, 1, Math.max(...this.pools.map(({ depth }) => depth)));
-    this.#peers.line.add(callback, lengthBytes, count);
+  /**
+   * As {@link AioServicePool.whenAvailable}, for room in any pool; for all of a chain in one.
+   *
+   * @param orderingKey what the operation has: while others with it are under way it can go to their pool alone, and it is that which must have room
+   */
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0, count = 1, orderingKey: OrderingKey | null = null): () => void {
+    const home = orderingKey === null || orderingKey.pending === 0 ? null : this.#router.homeOf(orderingKey);
+    if (home !== null) return home.whenAvailable(callback, lengthBytes, count);
+    checkInteger('count', count, 1, this.depth);
+    const waiter = this.#peers.line.add(callback, lengthBytes, count);
     if (this.#closed) this.#peers.line.close(EBADF);
     this.#peers.look();
+    return () => {
+      this.#peers.line.remove(waiter);
+      this.#peers.look();
+    };
   }
 
   /** As {@link AioServicePool.cancel}, whichever pool the operation is with by now. */
@@ -216,9 +233,9 @@ export class AioServiceClass {
     checkTime('timeoutMs', timeoutMs);
     const early = this.reap();
     if (early !== null || this.inFlight === 0) return early;
-    const deadlineMs = this.#timers.now() + timeoutMs;
+    const deadlineMs = this.timers.now() + timeoutMs;
     for (;;) {
-      const leftMs = deadlineMs - this.#timers.now();
+      const leftMs = deadlineMs - this.timers.now();
       const ended = this.wait(Math.max(0, leftMs));
       const op = this.reap();
       if (op !== null || this.inFlight === 0) return op;

@@ -179,18 +179,33 @@ export class ServiceMemory {
     return slot;
   }
 
-  /** Takes a slot out of the middle of the submission queue. The caller owns `lock`, and has given the slot another state. */
+  /**
+   * Takes a slot out of the middle of the submission queue. Those at either end are found first, as when all are taken out in their order. The caller owns
+   * `lock`, and has given the slot another state.
+   */
   removeSubmission(slot: number): void {
     const { words } = this;
-    const mask = this.size - 1;
-    const tail = words[SUBMISSION_TAIL] as number;
-    let at = words[SUBMISSION_HEAD] as number;
-    while (at !== tail && words[this.#queue + (at & mask)] !== slot) at = (at + 1) | 0;
-    if (at === tail) return;
-    for (let next = (at + 1) | 0; next !== tail; at = next, next = (next + 1) | 0) {
-      words[this.#queue + (at & mask)] = words[this.#queue + (next & mask)] as number;
+    const head = words[SUBMISSION_HEAD] as number;
+    let before = 0;
+    let behind = this.submissions - 1;
+    while (before <= behind && words[this.#queueAt(head + before)] !== slot && words[this.#queueAt(head + behind)] !== slot) {
+      before += 1;
+      behind -= 1;
     }
-    words[SUBMISSION_TAIL] = (tail - 1) | 0;
+    if (before > behind) return;
+    if (words[this.#queueAt(head + before)] === slot) {
+      for (; before > 0; before--) words[this.#queueAt(head + before)] = words[this.#queueAt(head + before - 1)] as number;
+      words[SUBMISSION_HEAD] = (head + 1) | 0;
+    } else {
+      const last = this.submissions - 1;
+      for (; behind < last; behind++) words[this.#queueAt(head + behind)] = words[this.#queueAt(head + behind + 1)] as number;
+      words[SUBMISSION_TAIL] = ((words[SUBMISSION_TAIL] as number) - 1) | 0;
+    }
+  }
+
+  /** Where the slot stands that is in this place of the queue. */
+  #queueAt(place: number): number {
+    return this.#queue + (place & (this.size - 1));
   }
 
   /** Pushes completed slots, which are linked from `last` to `first`, each to the one that was completed before it. Any thread, without the lock. */

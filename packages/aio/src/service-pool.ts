@@ -179,13 +179,18 @@ export class AioServicePool extends Dispatcher {
    *
    * @param lengthBytes how many bytes the operation is to move, or all of the chain, where the pool has a limit of bytes
    * @param count how many operations the chain has, at most `depth`
+   * @returns what ends the wait: called before `callback` is, it will not be
    * @throws RangeError ERR_OUT_OF_RANGE for another count
    */
-  whenAvailable(callback: AvailableCallback, lengthBytes = 0, count = 1): void {
+  whenAvailable(callback: AvailableCallback, lengthBytes = 0, count = 1): () => void {
     checkInteger('count', count, 1, this.depth);
-    this.line.add(callback, lengthBytes, count);
+    const waiter = this.line.add(callback, lengthBytes, count);
     if (this.shut) this.line.close(EBADF);
     this.reconsider();
+    return () => {
+      this.line.remove(waiter);
+      this.reconsider();
+    };
   }
 
   /**
@@ -251,7 +256,7 @@ export class AioServicePool extends Dispatcher {
    */
   waitComplete(timeoutMs: number = Number.POSITIVE_INFINITY): AioOp | 'EINTR' | 'ETIME' | null {
     checkTime('timeoutMs', timeoutMs);
-    // What is done is looked at before the clock (NB-14).
+    // What is done is looked at before the clock: a wait of no time finds it too.
     const early = this.reap();
     if (early !== null || this.inFlight === 0) return early;
     const deadlineMs = this.timers.now() + timeoutMs;

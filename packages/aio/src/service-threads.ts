@@ -18,7 +18,7 @@ import { NUDGE_MS, Nudge } from './threads/nudge.js';
 import { OperationTable } from './threads/operation-table.js';
 import { checkOptions, handleFor, type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
 import { type OwnerDoor, openOwnerDoor } from './threads/owner-door.js';
-import { RecordWriter } from './threads/record-writer.js';
+import { RecordWriter, refusalOf } from './threads/record-writer.js';
 import { type GatedService, ServiceGate } from './threads/service-gate.js';
 import { SharedObjects } from './threads/shared-objects.js';
 import { SlotQueue } from './threads/slot-queue.js';
@@ -196,13 +196,9 @@ export class ServiceThreads implements PoolService {
     if (this.#device.closed) return EBADF;
     if (this.#gate.resetSlot >= 0 && op.operation !== BLOCK_ABORT) return ECANCELED;
     if (op.operation >= BLOCK_RESET) return this.#manage(op, slot);
-    try {
-      this.#records.write(op, slot);
-      return 0;
-    } catch {
-      // What is no number, as a BigInt.
-      return EINVAL;
-    }
+    const refused = refusalOf(op);
+    if (refused === 0) this.#records.write(op, slot);
+    return refused;
   }
 
   /** What is about other operations is not for a channel, which knows its own alone. */

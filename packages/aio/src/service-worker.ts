@@ -22,9 +22,28 @@ export type SpawnServiceThread = (data: ServiceThreadData, name: string) => Serv
 const YOUNG_GENERATION_MB = 3;
 
 /** Starts a worker of the built package. */
-export const spawnWorker: SpawnServiceThread = (workerData, name) =>
-  new Worker(new URL('./service-thread.js', import.meta.url), {
-    workerData,
-    name,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-  });
+export const spawnWorker: SpawnServiceThread = (workerData, name) => {
+  const url = new URL('./service-thread.js', import.meta.url);
+  const options = { workerData, name, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } };
+  const execArgv = argumentsWithoutInputType(process.execArgv);
+  if (execArgv === null) return new Worker(url, options);
+  try {
+    return new Worker(url, { ...options, execArgv });
+  } catch (error) {
+    // What a worker inherits it need not take as an argument: flags of V8.
+    if ((error as { code?: unknown }).code !== 'ERR_WORKER_INVALID_EXEC_ARGV') throw error;
+    return new Worker(url, { ...options, execArgv: [] });
+  }
+};
+
+/**
+ * A worker inherits the arguments of the process, and by --input-type, which is for a program that is no file, Node refuses the worker's file.
+ *
+ * @returns null if it is not there
+ */
+function argumentsWithoutInputType(execArgv: readonly string[]): string[] | null {
+  const index = execArgv.findIndex((argument) => argument.split('=', 1)[0] === '--input-type');
+  if (index < 0) return null;
+  const behind = index + (execArgv[index] === '--input-type' ? 2 : 1);
+  return [...execArgv.slice(0, index), ...execArgv.slice(behind)];
+}

@@ -3,6 +3,7 @@ import type { OperationReport } from './pool-statistics.js';
 
 /** What `AioServicePool.close` is rejected with when operations have not ended by its deadline: ETIMEDOUT, and which ones. */
 export class PoolCloseError extends SystemError {
+  override readonly name: string = 'PoolCloseError';
   /** The operations that have not ended. They complete as they will, and the pool is closed when they have. */
   readonly operations: readonly OperationReport[];
 

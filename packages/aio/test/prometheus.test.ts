@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { AioServicePool } from '@biodone/aio';
 import { BLOCK_WRITE } from '@biodone/blockdev';
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
+import { makeFolder } from './support/files.js';
 import { openManual } from './support/manual-device.js';
 import { start } from './support/operations.js';
 import { settled, VirtualTimers } from './support/virtual-timers.js';
@@ -88,20 +90,32 @@ it('the example shows Prometheus what pools and devices have counted, with histo
   expect(again.get(`biodone_pool_submitted_total{${label}}`)).toBe(4);
 });
 
-it('the example serves them on a port of this machine', { timeout: 30_000 }, async () => {
-  const child = spawn(process.execPath, [example], { env: { ...process.env, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
-    const response = await fetch(url);
-    expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
-    const { samples } = parse(await response.text());
-    const submitted = ['first', 'second'].map((name) => samples.get(`biodone_pool_submitted_total{pool="${name}"}`));
-    expect(submitted).toEqual([100, 100]);
-    const count = (operation: string) =>
-      samples.get(`biodone_device_latency_seconds_count{device="disk",operation="${operation}"}`);
-    expect([count('read'), count('write')]).toEqual([150, 50]);
-  } finally {
-    child.kill();
-    await once(child, 'exit');
-  }
-});
+it.each(['its own path', 'a path with a symbolic link'])(
+  'the example serves them on a port of this machine: by %s',
+  { timeout: 30_000 },
+  async (path) => {
+    const folder = makeFolder();
+    const linked = join(folder.path, 'examples');
+    symlinkSync(join(example, '..'), linked);
+    const program = path === 'its own path' ? example : join(linked, 'prometheus.mjs');
+    const child = spawn(process.execPath, [program], {
+      env: { ...process.env, PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      const [url] = (await once(createInterface(child.stdout), 'line')) as [string];
+      const response = await fetch(url);
+      expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/);
+      const { samples } = parse(await response.text());
+      const submitted = ['first', 'second'].map((name) => samples.get(`biodone_pool_submitted_total{pool="${name}"}`));
+      expect(submitted).toEqual([100, 100]);
+      const count = (operation: string) =>
+        samples.get(`biodone_device_latency_seconds_count{device="disk",operation="${operation}"}`);
+      expect([count('read'), count('write')]).toEqual([150, 50]);
+    } finally {
+      child.kill();
+      await once(child, 'exit');
+      folder.remove();
+    }
+  },
+);

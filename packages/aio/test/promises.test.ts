@@ -1,8 +1,9 @@
-import { AioServicePool, promises } from '@biodone/aio';
+import { AioServicePool, OrderingKey, promises } from '@biodone/aio';
 import { openFile, openMem } from '@biodone/blockdev';
-import { IoBuffer } from '@biodone/uring';
+import { EIO, IoBuffer } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Folder, makeFolder } from './support/files.js';
+import { openManual } from './support/manual-device.js';
 
 let folder: Folder;
 
@@ -46,5 +47,39 @@ describe('promises', () => {
     expect(await first).toBe(512);
     await pool.close();
     await expect(promises.read(pool, IoBuffer.allocate(512), 0)).rejects.toMatchObject({ code: 'EBADF' });
+  });
+
+  it('append one behind the other in the order of the calls, and tell where', async () => {
+    const device = openFile(`${folder.path}/appended`, { create: true, growable: true });
+    const pool = new AioServicePool(device);
+    const key = new OrderingKey({ appendOffset: 10 });
+    const buffer = IoBuffer.allocate(100);
+    const lengths = [100, 1, 50];
+    const places = await Promise.all(lengths.map((lengthBytes) => promises.append(pool, key, buffer, { lengthBytes })));
+    expect(places).toEqual([
+      { offset: 10, bytes: 100 },
+      { offset: 110, bytes: 1 },
+      { offset: 111, bytes: 50 },
+    ]);
+    expect(key.appendOffset).toBe(161);
+    await pool.close();
+    await device.close();
+  });
+
+  it('append in the place of a write that has failed', async () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device);
+    const key = new OrderingKey({ appendOffset: 0 });
+    const buffer = IoBuffer.allocate(100);
+    const ends = Promise.allSettled([0, 1, 2].map(() => promises.append(pool, key, buffer)));
+    manual.complete(undefined, EIO, 0);
+    // It was short: the next one begins where it has ended.
+    manual.complete(undefined, 0, 40);
+    manual.complete();
+    expect(await ends).toMatchObject([
+      { status: 'rejected', reason: { code: 'EIO', syscall: 'write' } },
+      { value: { offset: 0, bytes: 40 } },
+      { value: { offset: 40, bytes: 100 } },
+    ]);
   });
 });

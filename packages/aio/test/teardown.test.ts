@@ -53,6 +53,7 @@ describe('closing a pool', () => {
     await timers.advance(100);
     const error = await outcome;
     expect(error).toBeInstanceOf(PoolCloseError);
+    expect(error.name).toBe('PoolCloseError');
     expect(error).toMatchObject({ code: 'ETIMEDOUT', syscall: 'close' });
     expect(error.operations).toEqual([{ id, operation: 'write', offset: 0, lengthBytes: 512, phase: 'started', ageMs: 140 }]);
     expect(error.message).toContain(`write ${id} (started, 140 ms)`);

@@ -15,7 +15,7 @@ const OTHERS_MS = 10;
 const WORKER_SLICE_MS: number = isMainThread ? Number.POSITIVE_INFINITY : 250;
 
 /**
- * Blocks the thread until something is over, which is looked at before the clock (NB-14); callbacks and notifications run in here. The wait is a
+ * Blocks the thread until something is over, which is looked at before the clock; callbacks and notifications run in here. The wait is a
  * system call, so a signal ends it, also one that a completion has sent in here.
  *
  * @param requests those whose ends are waited for; they are asked for anew after each wait

@@ -53,4 +53,5 @@ const TEXTS: Readonly<Record<string, string>> = {
   EOPNOTSUPP: 'operation not supported',
   ESTALE: 'stale file handle',
   ETIME: 'timer expired',
+  ETIMEDOUT: 'timed out',
 };

@@ -38,11 +38,11 @@ export class IoBuffer {
    */
   #addresses: unknown[] | null = null;
 
-  private constructor(bytes: Uint8Array, id: number) {
+  private constructor(bytes: Uint8Array, id: number, isShared = false, address: number = addressOf(bytes)) {
     this.bytes = bytes;
     this.lengthBytes = bytes.byteLength;
-    this.address = addressOf(bytes);
-    this.isShared = bytes.buffer instanceof SharedArrayBuffer;
+    this.address = address;
+    this.isShared = isShared || bytes.buffer instanceof SharedArrayBuffer;
     this.id = id;
   }
 
@@ -146,6 +146,17 @@ export class IoBuffer {
     if (!(handle?.memory instanceof SharedArrayBuffer))
       throw wrongType('attach() takes what handle() has returned in another thread');
     return new IoBuffer(new Uint8Array(handle.memory, handle.byteOffset, handle.lengthBytes), handle.id);
+  }
+
+  /**
+   * The same memory in another thread of the process, by its address alone, under the same id. It keeps nothing alive: whoever has the buffer that the
+   * address is of holds it until nobody touches this one any more. So it is not for handing on.
+   *
+   * @throws SystemError ENOSYS where this platform has no foreign function interface, and `address` is 0
+   * @internal
+   */
+  static borrow(id: number, address: number, lengthBytes: number): IoBuffer {
+    return new IoBuffer(new Uint8Array(libc().view(address, lengthBytes)), id, true, address);
   }
 }
 

@@ -87,28 +87,37 @@ export const SLOT_BEGUN = 3;
 export const SLOT_DONE = 4;
 
 /** The numbers of a slot's record: what is asked for, and what became of it. Those that all operations have come first, in one cache line. */
-export const RECORD_NUMBERS = 16;
+export const RECORD_NUMBERS = 24;
 export const OPERATION = 0;
 export const OFFSET = 1;
 export const LENGTH = 2;
-/** The id of an IoBuffer that the threads have, or 0. */
+/** The id of an IoBuffer, or 0; where it is; and how large. */
 export const BUFFER = 3;
-export const BUFFER_OFFSET = 4;
-export const ERROR = 5;
-export const TRANSFERRED = 6;
+export const BUFFER_ADDRESS = 4;
+export const BUFFER_LENGTH = 5;
+export const BUFFER_OFFSET = 6;
 /** 1 if the numbers below count. */
 export const RARE = 7;
+/** The answer, in the place of the question, of {@link OPERATION} and {@link OFFSET}: a thread writes it when it has said that it has begun, and nobody else will begin. */
+export const ERROR = 0;
+export const TRANSFERRED = 1;
 export const FLAGS = 8;
-/** The number of an IoVector that the threads have, or 0. */
-export const VECTOR = 9;
 /** The id of a claim: 0 is one that has been released; -1 for none. */
-export const CLAIM = 10;
-export const COMPARE = 11;
-export const COMPARE_OFFSET = 12;
-/** The id of the IoBuffer that takes the extents, three numbers each; 0 for none. */
-export const EXTENTS = 13;
-export const EXTENTS_CAPACITY = 14;
-export const EXTENTS_COUNT = 15;
+export const CLAIM = 9;
+/** The number of an IoVector, or 0; where its array of `struct iovec` is; and how many parts it has. */
+export const VECTOR = 10;
+export const VECTOR_ADDRESS = 11;
+export const VECTOR_COUNT = 12;
+export const COMPARE = 13;
+export const COMPARE_ADDRESS = 14;
+export const COMPARE_LENGTH = 15;
+export const COMPARE_OFFSET = 16;
+/** The IoBuffer that takes the extents, three numbers each; 0 for none. */
+export const EXTENTS = 17;
+export const EXTENTS_ADDRESS = 18;
+export const EXTENTS_LENGTH = 19;
+export const EXTENTS_CAPACITY = 20;
+export const EXTENTS_COUNT = 21;
 
 /** Where the parts lie, for so many slots (a power of two) and threads. */
 export interface MemoryLayout {

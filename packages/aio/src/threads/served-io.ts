@@ -2,14 +2,20 @@ import { BlockIo, type BlockOperation, ExtentList } from '@biodone/blockdev';
 import type { IoBuffer } from '@biodone/uring';
 import {
   BUFFER,
+  BUFFER_ADDRESS,
+  BUFFER_LENGTH,
   BUFFER_OFFSET,
   CLAIM,
   COMPARE,
+  COMPARE_ADDRESS,
+  COMPARE_LENGTH,
   COMPARE_OFFSET,
   ERROR,
   EXTENTS,
+  EXTENTS_ADDRESS,
   EXTENTS_CAPACITY,
   EXTENTS_COUNT,
+  EXTENTS_LENGTH,
   FLAGS,
   LENGTH,
   OFFSET,
@@ -18,6 +24,8 @@ import {
   RECORD_NUMBERS,
   TRANSFERRED,
   VECTOR,
+  VECTOR_ADDRESS,
+  VECTOR_COUNT,
 } from './memory-layout.js';
 import { extentNumbers } from './record-writer.js';
 import type { ThreadObjects } from './thread-objects.js';
@@ -39,7 +47,7 @@ export class ServedIo extends BlockIo {
     this.operation = records[at + OPERATION] as BlockOperation;
     this.offset = records[at + OFFSET] as number;
     this.lengthBytes = records[at + LENGTH] as number;
-    this.buffer = objects.buffer(records[at + BUFFER] as number);
+    this.buffer = bufferAt(records, at, BUFFER, BUFFER_ADDRESS, BUFFER_LENGTH, objects);
     this.bufferOffset = records[at + BUFFER_OFFSET] as number;
     this.#rare = records[at + RARE] !== 0;
     if (this.#rare) this.#readRare(records, at, objects);
@@ -56,12 +64,16 @@ export class ServedIo extends BlockIo {
 
   #readRare(records: Float64Array, at: number, objects: ThreadObjects): void {
     this.flags = records[at + FLAGS] as number;
-    this.vector = objects.vector(records[at + VECTOR] as number);
+    this.vector = objects.vector(
+      records[at + VECTOR] as number,
+      records[at + VECTOR_ADDRESS] as number,
+      records[at + VECTOR_COUNT] as number,
+    );
     this.#token.id = records[at + CLAIM] as number;
     this.claim = this.#token.id === -1 ? null : this.#token;
-    this.compare = objects.buffer(records[at + COMPARE] as number);
+    this.compare = bufferAt(records, at, COMPARE, COMPARE_ADDRESS, COMPARE_LENGTH, objects);
     this.compareOffset = records[at + COMPARE_OFFSET] as number;
-    this.#extentMemory = objects.buffer(records[at + EXTENTS] as number);
+    this.#extentMemory = bufferAt(records, at, EXTENTS, EXTENTS_ADDRESS, EXTENTS_LENGTH, objects);
     this.extents = this.#extentMemory === null ? null : new ExtentList(records[at + EXTENTS_CAPACITY]);
   }
 
@@ -77,6 +89,17 @@ export class ServedIo extends BlockIo {
     this.extents = null;
     this.#extentMemory = null;
   }
+}
+
+function bufferAt(
+  records: Float64Array,
+  at: number,
+  number: number,
+  address: number,
+  length: number,
+  objects: ThreadObjects,
+): IoBuffer | null {
+  return objects.buffer(records[at + number] as number, records[at + address] as number, records[at + length] as number);
 }
 
 function writeExtents(extents: ExtentList, numbers: Float64Array): void {

@@ -1,11 +1,12 @@
-import { IoBuffer, IoVector } from '@biodone/uring';
+import type { IoBuffer, IoVector } from '@biodone/uring';
 import type { ServiceMessage } from './thread-data.js';
 
 /**
- * The memory that service threads have been told of. An operation names it by a number; the data itself never travels.
+ * The numbers of vectors; and where there are no addresses, because the platform has no foreign function interface, the memory that service
+ * threads have been told of: an operation names it by a number, the data itself never travels.
  *
  * Each buffer and vector is sent once, and forgotten when the last object that stands for it here has been collected: the list holds the
- * memory, not the objects.
+ * memory, not the objects. What was sent to a thread stays until that thread has collected its garbage too.
  */
 export class SharedObjects {
   readonly #send: (message: ServiceMessage) => void;
@@ -33,50 +34,43 @@ export class SharedObjects {
     return [...[...this.#buffers.values()].map(({ message }) => message), ...this.#vectors.values()];
   }
 
-  /** The number of a buffer: 0 for what is no buffer, -1 for one that lies in memory of this thread alone. */
-  bufferNumber(buffer: IoBuffer): number {
-    return this.#bufferObjects.has(buffer) ? buffer.id : this.#register(buffer);
-  }
-
-  /** The number of a vector, as {@link bufferNumber}. */
-  vectorNumber(vector: IoVector): number {
-    return this.#vectorNumbers.get(vector) ?? this.#registerVector(vector);
-  }
-
-  #register(buffer: IoBuffer): number {
-    // Whoever writes JavaScript can hand over anything: the channel calls it invalid.
-    if (!(buffer instanceof IoBuffer)) return 0;
-    if (!(buffer.bytes.buffer instanceof SharedArrayBuffer)) return -1;
+  /** Tells the threads of a buffer that has no address. It lies in memory that can be shared. */
+  tell(buffer: IoBuffer): void {
+    if (this.#bufferObjects.has(buffer)) return;
     const { id } = buffer;
     this.#bufferObjects.add(buffer);
     this.#collectedBuffer.register(buffer, id);
     const known = this.#buffers.get(id);
     if (known !== undefined) {
       known.objects += 1;
-      return id;
+      return;
     }
     const message = { buffer: buffer.handle() };
     this.#buffers.set(id, { objects: 1, message });
     this.#send(message);
-    return id;
   }
 
-  #registerVector(vector: IoVector): number {
-    if (!(vector instanceof IoVector)) return 0;
-    const buffers = vector.segments.map(({ memory }) => this.bufferNumber(memory));
-    if (buffers.some((number) => number <= 0)) return -1;
+  /** The number of a vector, whose parts can be shared. Tells the threads of it if it has no address. */
+  vectorNumber(vector: IoVector): number {
+    const known = this.#vectorNumbers.get(vector);
+    if (known !== undefined) return known;
     const number = ++this.#lastVector;
-    const segments = vector.segments.map(({ memoryOffset, lengthBytes }, index) => ({
-      buffer: buffers[index] as number,
+    this.#vectorNumbers.set(vector, number);
+    if (vector.address === 0) this.#tellVector(vector, number);
+    return number;
+  }
+
+  #tellVector(vector: IoVector, number: number): void {
+    for (const { memory } of vector.segments) this.tell(memory);
+    const segments = vector.segments.map(({ memory, memoryOffset, lengthBytes }) => ({
+      buffer: memory.id,
       memoryOffset,
       lengthBytes,
     }));
     const message = { vector: number, segments };
-    this.#vectorNumbers.set(vector, number);
     this.#collectedVector.register(vector, number);
     this.#vectors.set(number, message);
     this.#send(message);
-    return number;
   }
 
   #forgetBuffer(id: number): void {

@@ -34,16 +34,25 @@ export class SlotQueue {
     }
   }
 
-  /** Takes a slot out. False if it is not there. */
+  /** Takes a slot out. False if it is not there. Those at either end are found first, as when all are taken out in their order. */
   remove(slot: number): boolean {
-    const mask = this.#slots.length - 1;
-    let index = 0;
-    while (index < this.length && this.#slots[(this.#head + index) & mask] !== slot) index += 1;
-    if (index === this.length) return false;
-    this.length -= 1;
-    for (; index < this.length; index++) {
-      this.#slots[(this.#head + index) & mask] = this.#slots[(this.#head + index + 1) & mask] as number;
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let first = this.#head;
+    let last = this.#head + this.length - 1;
+    while (first <= last && slots[first & mask] !== slot && slots[last & mask] !== slot) {
+      first += 1;
+      last -= 1;
     }
+    if (first > last) return false;
+    if (slots[first & mask] === slot) {
+      for (; first > this.#head; first--) slots[first & mask] = slots[(first - 1) & mask] as number;
+      this.#head = (this.#head + 1) & mask;
+    } else {
+      const end = this.#head + this.length - 1;
+      for (; last < end; last++) slots[last & mask] = slots[(last + 1) & mask] as number;
+    }
+    this.length -= 1;
     return true;
   }
 }

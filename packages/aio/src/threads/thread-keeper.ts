@@ -23,6 +23,9 @@ import { wakeAll } from './wake-threads.js';
 /** How long a thread may take to start, in milliseconds, before a pool whose owner blocks gives up hope. */
 const START_MAX_MS = 30_000;
 
+/** Where the threads of the next pool begin among the CPUs: pools of one thread each would all have the first one otherwise. */
+let nextCpu = 0;
+
 /** What the keeper needs of the pool's side. */
 export interface ThreadHost {
   readonly memory: ServiceMemory;
@@ -31,7 +34,7 @@ export interface ThreadHost {
   readonly ownerFd: number;
   readonly idleMs: number;
   readonly threadsMin: number;
-  /** The CPUs that threads are bound to, in turn; none to leave them free. */
+  /** The CPUs that threads are bound to, in turn, also from pool to pool of this thread; none to leave them free. */
   readonly cpus: readonly number[];
   /** What a thread imports first, by URL. */
   readonly modules: readonly string[];
@@ -52,11 +55,14 @@ export class ThreadKeeper {
   readonly #restarts: RestartPolicy;
   /** Settled as the workers' 'exit' events come. */
   readonly #exits = new Set<Promise<void>>();
+  readonly #firstCpu: number;
   #started = 0;
   #died = 0;
 
   constructor(host: ThreadHost) {
     this.#host = host;
+    this.#firstCpu = nextCpu;
+    if (host.cpus.length > 0) nextCpu += host.memory.threads;
     this.#members = new Array<Member | null>(host.memory.threads).fill(null);
     this.#restarts = new RestartPolicy(host.timers, () => this.grow());
   }
@@ -155,7 +161,7 @@ export class ThreadKeeper {
       words[at + THREAD_CPU] = 0;
       words[at + THREAD_ERRNO] = 0;
       words[at + THREAD_STATE] = THREAD_STARTING;
-      const cpu = cpus.length === 0 ? -1 : (cpus[index % cpus.length] as number);
+      const cpu = cpus.length === 0 ? -1 : (cpus[(this.#firstCpu + index) % cpus.length] as number);
       const messages = Atomics.load(words, MESSAGES);
       const known = this.#host.known();
       const data = {

@@ -4,7 +4,14 @@ import type { ServiceMemory } from '../service-memory.js';
 import { MESSAGES } from './memory-layout.js';
 import type { ServiceMessage, VectorHandle } from './thread-data.js';
 
-/** The memory that the pool has told this service thread of, by its number. */
+/** How many buffers and vectors a thread remembers: all of them are made anew when there are more. */
+const REMEMBERED_MAX = 1024;
+const IOVEC_BYTES = 16;
+
+/**
+ * The memory of operations, for a service thread. It gets addresses, and keeps nothing alive: what it remembers of a buffer may be gone, and is
+ * touched again only by an operation with the same number, whose memory the pool's side keeps. Numbers are never given twice.
+ */
 export class ThreadObjects {
   readonly #words: Int32Array;
   readonly #port: MessagePort;
@@ -20,12 +27,30 @@ export class ThreadObjects {
     for (const message of known) this.#learn(message);
   }
 
-  buffer(number: number): IoBuffer | null {
-    return this.#buffers.get(number) ?? null;
+  /** A buffer by its number and its address; null for 0, which is none. */
+  buffer(number: number, address: number, lengthBytes: number): IoBuffer | null {
+    if (number === 0) return null;
+    const known = this.#buffers.get(number);
+    if (known !== undefined && known.address === address && known.lengthBytes === lengthBytes) return known;
+    if (address === 0) return null;
+    const buffer = IoBuffer.borrow(number, address, lengthBytes);
+    remember(this.#buffers, number, buffer);
+    return buffer;
   }
 
-  vector(number: number): IoVector | null {
-    return this.#vectors.get(number) ?? null;
+  /** A vector by its number, and the address of its array of `struct iovec`; null for 0. */
+  vector(number: number, address: number, count: number): IoVector | null {
+    if (number === 0) return null;
+    const known = this.#vectors.get(number);
+    if (known !== undefined || address === 0) return known ?? null;
+    const { bytes } = IoBuffer.borrow(0, address, count * IOVEC_BYTES);
+    const words = new BigUint64Array(bytes.buffer, bytes.byteOffset, count * 2);
+    const parts = Array.from({ length: count }, (_, index) => ({
+      memory: IoBuffer.borrow(0, Number(words[index * 2]), Number(words[index * 2 + 1])),
+    }));
+    const vector = new IoVector(parts);
+    remember(this.#vectors, number, vector);
+    return vector;
   }
 
   /** Reads what was sent before the operations that this thread has taken. The event loop never runs here, so messages are fetched. */
@@ -56,4 +81,9 @@ export class ThreadObjects {
     // Of a vector that has been collected the buffers may be forgotten first: no operation has it.
     if (parts.every(({ memory }) => memory !== undefined)) this.#vectors.set(vector, new IoVector(parts));
   }
+}
+
+function remember<T>(objects: Map<number, T>, number: number, object: T): void {
+  if (objects.size >= REMEMBERED_MAX) objects.clear();
+  objects.set(number, object);
 }

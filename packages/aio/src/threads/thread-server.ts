@@ -227,13 +227,14 @@ export class ThreadServer {
     const at = this.#memory.slotAt(slot);
     const io = this.#free.pop() ?? new ServedIo();
     io.read(records, slot, this.#objects);
+    // Before the answer takes the place of the question: of what it finds in this state nobody begins anything.
+    words[at + STATE] = SLOT_BEGUN;
     if (words[at + ABORT] !== 0) {
       io.error = ECANCELED;
       io.transferredBytes = 0;
       this.#done(io);
       return;
     }
-    words[at + STATE] = SLOT_BEGUN;
     if (this.#blocking) {
       this.#device.strategySync(io);
       this.#done(io);

@@ -9,7 +9,7 @@ const DEPTH = 65536;
 
 /**
  * A file that descriptors of this thread's requests are of: BSD's vnode. All descriptors of the same file share one, so an fsync
- * covers the writes through all of them (NB-9), and streams and appends keep one order.
+ * covers the writes through all of them, and streams and appends keep one order.
  *
  * Positional files have a pool and a device each, since a failed flush poisons a file (rule 8) and not its neighbours; streams share a
  * pool of their own, whose operations may take for ever and hold up none of a disk's.
