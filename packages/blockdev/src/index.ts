@@ -76,6 +76,7 @@ export type { ThrottleLimits } from './drivers/throttle-limits.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';
+export { nearestName } from './nearest-name.js';
 export { openDevice } from './open.js';
 export type { DeviceSpec, SpecValue } from './spec.js';
 export { SpecError } from './spec-error.js';
