@@ -125,8 +125,8 @@ let guests = 0;
 export class AioOp extends BlockIo {
   /** The pool that it is submitted to, or was last. */
   owner: AioOpOwner | null = null;
-  /** Called when it is done. Null means synchronous: `submit` runs the operation in the calling thread (rule 3). */
-  callback: AioCallback | null = null;
+  /** Its {@link callback}. @internal */
+  told: AioCallback | null = null;
   /** Where it is: AIO_IDLE and its like. For the pool alone. */
   phase: number = AIO_IDLE;
   /** What about it is not as with most. 0 for nothing. For the pool alone. @internal */
@@ -144,8 +144,8 @@ export class AioOp extends BlockIo {
   readonly number: number;
   /** Where it stands in the memory that service threads share, while it is with them; otherwise -1. @internal */
   slot = -1;
-  /** For disciplines that know priorities. */
-  priority: AioPriority = PRIORITY_TIMELIMITED;
+  /** Its {@link priority}. @internal */
+  rank: AioPriority = PRIORITY_TIMELIMITED;
   /** What few operations have, in an object of its own that keeps the others small. @internal */
   extra: AioExtra<AioOp> | null = null;
 
@@ -166,6 +166,35 @@ export class AioOp extends BlockIo {
     const { phase, state } = this;
     const isOver = state === IO_DONE && (phase === AIO_IDLE || phase === AIO_UNREAPED);
     return ((isOver ? this.generation - 1 : this.generation) >>> 0) * 2 * OBJECTS_MAX + this.number;
+  }
+
+  /**
+   * Called when it is done. Null means synchronous: `submit` runs the operation in the calling thread (rule 3). @default null
+   *
+   * @throws TypeError ERR_INVALID_ARG_TYPE
+   */
+  get callback(): AioCallback | null {
+    return this.told;
+  }
+
+  set callback(callback: AioCallback | null) {
+    if (typeof callback !== 'function' && callback !== null) throw invalidType('callback', 'a function, or null', callback);
+    this.told = callback;
+  }
+
+  /**
+   * For disciplines that know priorities. @default PRIORITY_TIMELIMITED
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE
+   */
+  get priority(): AioPriority {
+    return this.rank;
+  }
+
+  set priority(priority: AioPriority) {
+    if (priority !== 0 && priority !== 1 && priority !== 2)
+      throw outOfRange('priority', 'PRIORITY_NONCRITICAL, PRIORITY_TIMELIMITED or PRIORITY_TIMECRITICAL', priority);
+    this.rank = priority;
   }
 
   /** Whether it is with a pool: from `submit` until its callback begins, or until it is reaped. */
@@ -315,9 +344,9 @@ export class AioOp extends BlockIo {
     this.offset = 0;
     this.lengthBytes = 0;
     this.state = IO_IDLE;
-    this.callback = null;
+    this.told = null;
     this.private = null;
-    this.priority = PRIORITY_TIMELIMITED;
+    this.rank = PRIORITY_TIMELIMITED;
     if (this.vector !== null) this.vector = null;
     if (this.claim !== null) this.claim = null;
     if (this.compare !== null) this.compare = null;

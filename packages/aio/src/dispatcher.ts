@@ -28,7 +28,7 @@ import {
   AIO_TIMING,
   AIO_TURN,
   AIO_UNREAPED,
-  type AioOp,
+  AioOp,
   type AioOpOwner,
   HAS_DRAIN,
   HAS_KEY,
@@ -50,6 +50,7 @@ import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 import { CompletionQueue } from './completion-queue.js';
 import { countedUs } from './elapsed.js';
 import { endWithoutDevice } from './end-without-device.js';
+import { invalidType } from './errors.js';
 import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
 import { nameOf } from './operation-name.js';
@@ -197,7 +198,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     const { clock } = this;
     // Before anything is decided by what is looked at there.
     if (clock.left <= 0 || clock.readings !== this.#readings) this.#beginBatch();
-    if (op.callback === null) return this.#submitSync(op);
+    if (op.told === null) return this.#submitSync(op);
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
@@ -513,6 +514,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   }
 
   #submitRare(op: AioOp): SubmitResult {
+    if (!(op instanceof AioOp)) throw invalidType('op', 'an AioOp, from allocate() or new AioOp()', op);
     refuseMisuse(op, this.misuse(op));
     if (this.keyFault(op) !== 0) throw elsewhere();
     if (this.shut || this.device.closed) return EBADF;
@@ -737,14 +739,14 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Calls the callback, and takes the operation back if it is the pool's and the callback does not keep it. */
   #tell(op: AioOp): void {
-    const { callback } = op;
+    const { told } = op;
     // From here on its id is that of a use that is over: nobody who has it can reach the next one (rule 5).
     const generation = (op.generation + 1) | 0;
     op.generation = generation;
     op.phase = AIO_IDLE;
     let kept: boolean | undefined | void = false;
     try {
-      kept = callback?.(op);
+      kept = told?.(op);
     } finally {
       // An operation that the callback has submitted again is kept, whatever the callback returned or threw.
       // One that it has released itself may be somebody else's already, which the generation tells; and who has reaped one that was kept has it.

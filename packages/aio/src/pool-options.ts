@@ -1,6 +1,7 @@
 import { type BlockTimers, threadTimers } from '@biodone/blockdev';
 import { AioFile } from './aio-file.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
+import { checkNames } from './check-names.js';
 import { checkInteger, invalidType, outOfRange } from './errors.js';
 import type { PoolService } from './service.js';
 import { type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
@@ -60,6 +61,7 @@ export type CompleteOptions = Required<Omit<AioServicePoolOptions, 'file' | keyo
 
 /** @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE, SystemError ENOENT */
 export function completeOptions(options: AioServicePoolOptions): CompleteOptions {
+  checkNames('AioServicePool', options, OPTIONS);
   const { service = 'inline', depth = 256, bytesMax = Number.POSITIVE_INFINITY, discipline = 'fcfs', file = null } = options;
   const { inFlightMax = depth, threads = threadsDefault(), timers = threadTimers } = options;
   checkInteger('depth', depth, 1, 65536);
@@ -74,6 +76,11 @@ export function completeOptions(options: AioServicePoolOptions): CompleteOptions
   makeDiscipline(discipline);
   return { service, depth, inFlightMax, bytesMax, discipline, threads, timers, file, asked: options };
 }
+
+const OPTIONS: readonly string[] = [
+  ...['service', 'threads', 'depth', 'inFlightMax', 'bytesMax', 'discipline', 'file', 'timers'],
+  ...['idleMs', 'threadsMin', 'bind', 'claim', 'modules', 'spawn'],
+];
 
 function isService(service: unknown): service is PoolService {
   return typeof service === 'object' && service !== null && typeof (service as PoolService).start === 'function';

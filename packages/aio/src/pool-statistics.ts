@@ -114,7 +114,7 @@ export class PoolCounters {
       cancels: { ...this.cancels },
       stolen: this.stolen,
       operations,
-      queueWait: this.queueWait,
+      queueWait: copyOf(this.queueWait),
       queueWaitTotalUs: this.#queueWaitTotalUs,
       threads,
     };
@@ -128,6 +128,12 @@ export class PoolCounters {
     }
     return rows;
   }
+}
+
+function copyOf(histogram: LatencyHistogram): LatencyHistogram {
+  const copy = new LatencyHistogram();
+  copy.add(histogram);
+  return copy;
 }
 
 function sumOf<T>(rows: readonly T[], of: (row: T) => number): number {

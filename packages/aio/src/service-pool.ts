@@ -6,21 +6,21 @@ import {
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
-  type BlockDevice,
+  BlockDevice,
   type ExtentList,
   IO_DONE,
   pollDone,
 } from '@biodone/blockdev';
 import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
-import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, type AioOp, IS_WATCHED } from './aio-op.js';
+import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
 import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
 import { elapsedUs } from './elapsed.js';
-import { checkInteger, checkTime } from './errors.js';
+import { checkInteger, checkTime, invalidType } from './errors.js';
 import { moveOn } from './move-on.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
@@ -68,9 +68,10 @@ export class AioServicePool extends Dispatcher {
   /**
    * @param device what the operations go to; close it after the pool
    * @param table for the pools of a class alone, whose operations are common to them
-   * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_TYPE; SystemError ENOENT for a discipline that there is not
+   * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for an option that there is not; SystemError ENOENT for a discipline that there is not
    */
   constructor(device: BlockDevice, options: AioServicePoolOptions = {}, table: OperationTable = new OperationTable()) {
+    if (!(device instanceof BlockDevice)) throw invalidType('device', 'a BlockDevice, as openFile() returns', device);
     const complete = completeOptions(options);
     super(device, serviceOf(device, complete), complete, table);
   }
@@ -113,6 +114,7 @@ export class AioServicePool extends Dispatcher {
    */
   release(op: AioOp): void {
     if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
+    if (!(op instanceof AioOp)) throw invalidType('op', 'an AioOp', op);
     if (op.submitted) throw new SystemError(EBUSY, 'release', undefined, `operation ${op.id} is in flight`);
     if (op.phase === AIO_FREE || !this.table.owns(op)) notTheCallers(op, 'release');
     // It may not have been used, and who has its id is not to reach who gets it next.
@@ -203,7 +205,7 @@ export class AioServicePool extends Dispatcher {
    * @throws SystemError ESRCH for an id that no operation here can have had, EINVAL for an operation that is with another pool
    */
   cancel(target: AioOp | number): AbortVerdict {
-    const op = typeof target === 'number' ? this.table.find(target) : target;
+    const op = this.#opOf(target);
     if (op?.submitted && op.phase !== AIO_UNREAPED && op.owner !== this) notTheCallers(op, 'cancel');
     if (op === null) {
       this.counters.cancels.done += 1;
@@ -231,7 +233,7 @@ export class AioServicePool extends Dispatcher {
    */
   cancelSync(target: AioOp | number, timeoutMs: number = Number.POSITIVE_INFINITY): 'cancelled' | 'done' | 'ETIME' | 'EINTR' {
     checkTime('timeoutMs', timeoutMs);
-    const op = typeof target === 'number' ? this.table.find(target) : target;
+    const op = this.#opOf(target);
     if (op === null || !op.submitted || op.phase === AIO_UNREAPED) return this.cancel(target) === 'done' ? 'done' : 'cancelled';
     if (op.callback === null) return this.cancel(op) === 'cancelled' || op.error === ECANCELED ? 'cancelled' : 'done';
     const { rare } = op;
@@ -295,10 +297,11 @@ export class AioServicePool extends Dispatcher {
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were
-   * @throws SystemError EDEADLK if this thread would wait for ever: if only the event loop can complete operations of this device; or in a callback, if all
+   * @throws RangeError ERR_OUT_OF_RANGE; SystemError EDEADLK if this thread would wait for ever: if only the event loop can complete operations of this device; or in a callback, if all
    * that is in flight waits for a synchronous operation that is below on the stack
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    checkTime('timeoutMs', timeoutMs);
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
     if (this.started === 0) return moveOn(this.file.usersFrom(this), timeoutMs);
@@ -395,6 +398,12 @@ export class AioServicePool extends Dispatcher {
   #ageUs({ startedAtUs, submittedAtUs, submittedCoarse }: AioOp): number {
     const { clock } = this;
     return Math.min(elapsedUs(clock, startedAtUs, submittedCoarse), elapsedUs(clock, submittedAtUs, submittedCoarse));
+  }
+
+  #opOf(target: AioOp | number): AioOp | null {
+    if (typeof target === 'number') return this.table.find(target);
+    if (!(target instanceof AioOp)) throw invalidType('target', 'an AioOp, or its id', target);
+    return target;
   }
 
   #drain(): Promise<void> {
