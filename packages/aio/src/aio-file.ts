@@ -82,7 +82,7 @@ export class AioFile {
     return this.#draining !== null || !this.#held.isEmpty;
   }
 
-  /** The pools that have not been closed. @internal */
+  /** The pools that have not been closed. */
   get users(): ReadonlySet<AioFileUser> {
     return this.#users;
   }
