@@ -102,7 +102,7 @@ export class AioFile {
     return this.live === 0 && this.#outside.size === 0;
   }
 
-  /** The pools that have not been closed. @internal */
+  /** The pools that have not been closed. */
   get users(): ReadonlySet<AioFileUser> {
     return this.#users;
   }

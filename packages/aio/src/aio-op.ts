@@ -16,13 +16,13 @@ export type AioCallback = (op: AioOp) => boolean | undefined | void;
 
 /** What an operation is submitted to: its pool. For the pool and the {@link AioFile} alone. */
 export interface AioOpOwner {
-  /** The I/O is done, `error` and `transferredBytes` are final. Calls the operation's callback. */
+  /** The I/O is done, `error` and `transferredBytes` are final. Calls the operation's callback. @internal */
   finish(op: AioOp): void;
-  /** The operation had to wait for others, and takes its place among what is under way now. */
+  /** The operation had to wait for others, and takes its place among what is under way now. @internal */
   enter(op: AioOp): void;
-  /** All that a flush covers is done: it starts, before whatever waits in the queue. */
+  /** All that a flush covers is done: it starts, before whatever waits in the queue. @internal */
   startBarrier(op: AioOp): void;
-  /** Keeps a completion until somebody reaps it. */
+  /** Keeps a completion until somebody reaps it. @internal */
   keepCompletion(op: AioOp): void;
 }
 
@@ -140,7 +140,7 @@ export class AioOp extends BlockIo {
   generation: number;
   /** The {@link generation} with which its completion was kept last: who reaps it has it, whatever its callback returns. @internal */
   keptGeneration = -1;
-  /** Which one of its pool's objects it is; from {@link OBJECTS_MAX} on it belongs to no pool. @internal */
+  /** Which one of its pool's objects it is; from 2^20 on it belongs to no pool. */
   readonly number: number;
   /** Where it stands in the memory that service threads share, while it is with them; otherwise -1. @internal */
   slot = -1;
