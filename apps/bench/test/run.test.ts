@@ -17,7 +17,7 @@ const FIGURES = [
   'd32_uring_over_fs_read',
   'sync_over_readsync_time',
 ];
-const NEEDS_IO_URING = ['biodone_callbacks', 'biodone_promises', 'posix_aio'];
+const NEEDS_IO_URING = ['biodone_callbacks', 'biodone_promises'];
 /** As short as it goes. */
 const SHORT = ['--directory', folder, '--size', '16m', '--seconds', '1', '--repeats', '1'];
 

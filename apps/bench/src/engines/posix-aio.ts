@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { aio_error, aio_read, aio_return, aio_suspend, aio_write, aiocb, EINPROGRESS } from '@biodone/posix-aio';
+import { aio_error, aio_read, aio_return, aio_suspend, aio_write, aiocb, configure, EINPROGRESS } from '@biodone/posix-aio';
+import { probe } from '@biodone/uring';
 import type { Slice } from '../stats/slice.js';
 import { type Engine, type Session, type Target, Unavailable } from './engine.js';
-import { requireIoUring } from './io-uring.js';
 
 /** Requests that one aio_suspend waits for, as in fio's engine. */
 const SUSPEND_MAX = 8;
@@ -16,13 +16,13 @@ export const posixAio: Engine = {
 };
 
 async function open({ path, buffer }: Target): Promise<Session> {
+  // Chosen here, it need not warn that there is no io_uring: that is said in other rows.
+  configure({ engine: probe().available ? 'uring' : 'threads' });
   const fd = openSync(path, constants.O_RDWR);
   try {
     readOnce(fd, buffer.bytes);
   } catch (error) {
     closeSync(fd);
-    // Where that is the cause, it is said in the same words as for the other engines.
-    requireIoUring();
     throw new Unavailable((error as Error).message);
   }
   return {

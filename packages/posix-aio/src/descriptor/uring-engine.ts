@@ -126,19 +126,25 @@ class DescriptorRequest extends RingRequest {
     const op = this.#op;
     this.ending = false;
     this.#polling = false;
-    if (op.operation === this.#prepared && op.held === null && op.vector === null && op.flags === 0) this.#prepareAgain(op);
+    const isLikeLast = op.operation === this.#prepared && op.held === null && op.vector === null && op.flags === 0;
+    // Behind a drain of somebody else's the ring has given it a duplicate, which is closed by now.
+    if (isLikeLast && this.file === null) this.#prepareAgain(op);
     else this.#prepare(op);
     this.#start();
   }
 
   override complete(result: number): void {
     const op = this.#op;
+    const polled = this.#polling;
     if (op.isStream && !this.ending && this.#goesOn(op, result)) {
       this.#start();
-      return;
+    } else if (polled) {
+      // What a poll comes to is no count of bytes.
+      this.#finish(op, result < 0 ? result : -ECANCELED);
+    } else {
+      if (result > 0) op.transferredBytes += result;
+      this.#finish(op, result);
     }
-    if (result > 0) op.transferredBytes += result;
-    this.#finish(op, result);
   }
 
   /** Whether there is more to do for a stream, which is prepared then. */

@@ -124,8 +124,8 @@ export function testCancel(): void {
       const pipe = new Pipe();
       const cb = pipe.writeOf(Buffer.alloc(2 ** 20, 1));
       aio_write(cb);
-      // Until the pipe is full.
-      expect(() => aio_suspend([cb], 50)).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+      // A part of it is there: this would block otherwise.
+      pipe.read(1);
       const behind = pipe.writeOf('behind');
       aio_write(behind);
       expect(aio_cancel(pipe.writeEnd)).toBe(AIO_NOTCANCELED);

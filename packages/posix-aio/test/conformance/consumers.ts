@@ -1,13 +1,16 @@
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants as fileConstants, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { openMem } from '@biodone/blockdev';
 import {
+  AioEvents,
   aio_cancel,
   aio_error,
   aio_fsync,
   aio_read,
   aio_return,
   aio_suspend,
+  aio_waitcomplete,
   aio_write,
   aio_writev,
   aiocb,
@@ -16,17 +19,52 @@ import {
   LIO_READ,
   lio_listio,
   O_SYNC,
+  SIGEV_SIGNAL,
+  SIGEV_THREAD,
 } from '@biodone/posix-aio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { failsWith, finish, finishAll } from '../support/expect.js';
+import { failsWith, finish, finishAll, until } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
 import { blockOf, Pipe } from '../support/pipe.js';
 import { socketPair } from '../support/socket-pair.js';
-import { subjectKinds } from '../support/subjects.js';
+import { type Subject, subjectKinds } from '../support/subjects.js';
 import { openTerminal } from '../support/terminal.js';
 
 const ECANCELED = 125;
 const socketRefusal = subjectKinds.find(({ name }) => name === 'a socket')?.refusal ?? null;
+
+/** The ways to hear of a completion, as FreeBSD's tests have them: each waits for the end of a request that `start` starts. */
+const WAYS: Record<string, (cb: aiocb, start: () => void) => void | Promise<void>> = {
+  poll: async (cb, start) => {
+    start();
+    await until(() => aio_error(cb) !== EINPROGRESS);
+  },
+  signal: async (cb, start) => {
+    cb.aio_sigevent = { sigev_notify: SIGEV_SIGNAL, sigev_signo: constants.signals.SIGUSR2 };
+    await new Promise<void>((resolve) => {
+      process.once('SIGUSR2', () => resolve());
+      start();
+    });
+  },
+  suspend: (cb, start) => {
+    start();
+    aio_suspend([cb]);
+  },
+  thread: async (cb, start) => {
+    await new Promise<void>((resolve) => {
+      cb.aio_sigevent = { sigev_notify: SIGEV_THREAD, sigev_notify_function: () => resolve() };
+      start();
+    });
+  },
+  kevent: async (cb, start) => {
+    const events = new AioEvents();
+    cb.aio_sigevent = events.notification('done');
+    await new Promise<void>((resolve) => {
+      events.addEventListener('completion', () => resolve());
+      start();
+    });
+  },
+};
 
 /** What fio, and the tests of FreeBSD and glibc, rely on. */
 export function testConsumers(): void {
@@ -36,6 +74,28 @@ export function testConsumers(): void {
       folder = makeFolder();
     });
     afterAll(() => folder.remove());
+
+    for (const kind of subjectKinds) {
+      test.skipIf(kind.refusal !== null).each(Object.keys(WAYS))(
+        `FreeBSD: ${kind.name}, told by %s, and by waitcomplete`,
+        async (way) => {
+          const subject: Subject = await kind.open(folder.path);
+          const write = blockOf(subject.writer, Buffer.from('written'));
+          await WAYS[way]?.(write, () => aio_write(write));
+          expect([aio_error(write), aio_return(write)]).toEqual([0, 7]);
+          expect(subject.take(7).toString()).toBe('written');
+          subject.feed(Buffer.from('to be read'));
+          const read = blockOf(subject.reader, Buffer.alloc(10));
+          await WAYS[way]?.(read, () => aio_read(read));
+          expect([aio_error(read), (read.aio_buf as Buffer).toString()]).toEqual([0, 'to be read']);
+          let completion = aio_waitcomplete();
+          // Earlier tests have left results that nobody has taken.
+          while (completion !== null && completion.aiocb !== read) completion = aio_waitcomplete();
+          expect(completion).toEqual({ aiocb: read, error: 0, result: 10 });
+          await subject.close();
+        },
+      );
+    }
 
     test('fio: polls aio_error, suspends on at most 8, takes EAGAIN as busy, and resubmits what failed without aio_return', () => {
       const path = join(folder.path, 'fio');
@@ -132,6 +192,27 @@ export function testConsumers(): void {
       expect(finish(write)).toEqual([0, 6]);
       expect(aio_cancel(program, behind)).toBe(0);
       expect(finish(behind)).toEqual([ECANCELED, -1]);
+      closeSync(program);
+      closeSync(user);
+    });
+
+    test('a terminal that does not block: reads wait for a line all the same, and can be cancelled', (context) => {
+      let terminal: ReturnType<typeof openTerminal>;
+      try {
+        terminal = openTerminal(fileConstants.O_NONBLOCK);
+      } catch (error) {
+        return context.skip(`no pseudo terminal: ${(error as Error).message}`);
+      }
+      const { program, user } = terminal;
+      const list = Array.from({ length: 3 }, () => blockOf(program, Buffer.alloc(10)));
+      for (const cb of list) aio_read(cb);
+      expect(() => aio_suspend(list, 1)).toThrow(expect.objectContaining({ code: 'EAGAIN' }));
+      writeSync(user, 'one\n');
+      expect(finish(list[0] as aiocb)).toEqual([0, 4]);
+      expect(aio_cancel(program, list[1])).toBe(0);
+      expect(finish(list[1] as aiocb)).toEqual([ECANCELED, -1]);
+      writeSync(user, 'three\n');
+      expect(finish(list[2] as aiocb)).toEqual([0, 6]);
       closeSync(program);
       closeSync(user);
     });

@@ -18,7 +18,7 @@ import {
   LIO_WRITE,
   sysconf,
 } from '@biodone/posix-aio';
-import { IoBuffer, threadRing } from '@biodone/uring';
+import { IOSQE_IO_DRAIN, IoBuffer, prepareNop, RingRequest, threadRing } from '@biodone/uring';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { failsWith, finish, finishAll } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
@@ -474,6 +474,31 @@ export function testTransfers(isRing: boolean): void {
       expect(finish(last)).toEqual([0, 4]);
       expect((last.aio_buf as Buffer).toString()).toBe('file');
       closeSync(again);
+    });
+
+    test.skipIf(!isRing)('a block that was used behind a drain of the thread’s ring can be used again', () => {
+      class Nop extends RingRequest {
+        override complete(): void {}
+      }
+      const [fd, pipe] = [open('drained', ''), new Pipe()];
+      const blocked = pipe.readOf(1);
+      aio_read(blocked);
+      const drain = new Nop();
+      prepareNop(drain);
+      drain.flags |= IOSQE_IO_DRAIN;
+      threadRing().start(drain);
+      const cb = blockOf(fd, Buffer.from('x'));
+      aio_write(cb);
+      expect(aio_error(cb)).toBe(EINPROGRESS);
+      pipe.write('y');
+      for (let use = 0; use < 3; use++) {
+        expect(finish(cb)).toEqual([0, 1]);
+        aio_write(cb);
+      }
+      expect(finish(cb)).toEqual([0, 1]);
+      expect(finish(blocked)).toEqual([0, 1]);
+      closeSync(fd);
+      pipe.close();
     });
 
     test.skipIf(!isRing)('a read past the page cache is never done in the call, which would block', (context) => {
