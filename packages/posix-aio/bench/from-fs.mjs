@@ -3,8 +3,8 @@
 //
 //   node bench/from-fs.mjs [--repeats N] [--slice MS]
 //
-// All rows are run once, then all again in the other order; each cell is the median of the repeats, in operations a second, of streams in chunks a
-// second.
+// All rows are run once, then all again in the other order; each cell is the median of the repeats: operations a second (of streams, chunks), and the
+// processor time of the whole process for each, in microseconds. The second says more on a machine that is busy with other things.
 import { constants, openSync, readSync } from 'node:fs';
 import { open as openHandle } from 'node:fs/promises';
 import { open } from '@biodone/posix-aio';
@@ -107,7 +107,7 @@ async function measure(side, load, operation) {
     );
     await file.close();
   };
-  return (await measured(path, load)).iops;
+  return measured(path, load);
 }
 
 /** Reads the file from its beginning to its end, again and again. */
@@ -124,7 +124,7 @@ function streamed(side) {
         }
       }
     };
-    return (await measured(path, load)).iops;
+    return measured(path, load);
   };
 }
 
@@ -135,7 +135,7 @@ async function readsSync(load) {
     recorder.begin();
     while (recorder.complete(0, readSync(fd, bytes, 0, load.blockBytes, recorder.nextOffset())));
   };
-  return (await measured(path, load)).iops;
+  return measured(path, load);
 }
 
 async function main({ repeats, slice }) {
@@ -153,10 +153,14 @@ async function main({ repeats, slice }) {
       }
     }
     tell('');
-    const textOf = (row, column) => spread(cells.find((cell) => cell.row === row && cell.column === column).values)[0];
+    const textOf = (row, column) => {
+      const { values } = cells.find((cell) => cell.row === row && cell.column === column);
+      if (values.length === 0) return '–';
+      return `${spread(values.map(({ iops }) => iops))[0]} (${spread(values.map(({ cpuUs }) => cpuUs))[0]})`;
+    };
     console.log(`\n${title}\n`);
     printTable([
-      ['', ...columns.map(({ name }) => name)],
+      ['a second (CPU µs)', ...columns.map(({ name }) => name)],
       ...rows.map((row) => [row.name, ...columns.map((column) => textOf(row, column))]),
     ]);
   }

@@ -24,6 +24,7 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
   const { status, stdout, stderr } = await runScript(program, '--repeats', '1', '--slice', '20', '--json', report);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const { figures, environment } = JSON.parse(readFileSync(report, 'utf8'));
+  const withRings = probe().available ? expect.any(Number) : null;
   // Those beside glibc only where fio is installed, and with O_DIRECT where the disk can be read past the page cache.
   expect(figures).toEqual({
     direct_d32_over_glibc: expect.toSatisfy(isNumberOrNull),
@@ -31,6 +32,12 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     cached_d32_raw_over_glibc: expect.toSatisfy(isNumberOrNull),
     cached_d1_over_glibc: expect.toSatisfy(isNumberOrNull),
     lio32_system_calls: probe().available ? 1 : null,
+    aiofile_d1_over_filehandle: withRings,
+    aiofile_iobuffer_d1_over_filehandle: withRings,
+    aiofile_fs_d1_over_filehandle: expect.any(Number),
+    aiofile_d32_over_filehandle: withRings,
+    aiofile_iobuffer_d32_over_filehandle: withRings,
+    aiofile_fs_d32_over_filehandle: expect.any(Number),
   });
   expect(environment).toMatchObject({ repeats: 1, node: process.version });
   for (const id of Object.keys(figures)) expect(stdout).toContain(id);
