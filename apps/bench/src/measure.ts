@@ -4,10 +4,10 @@ import { ENGINES } from './engines/all.js';
 import type { Engine, Session } from './engines/engine.js';
 import { settleHeap } from './heap.js';
 import type { Progress } from './progress.js';
+import { LatencyHistogram } from './results/latency-histogram.js';
 import { Budget, enginesOfTurn, groupsOfRound, turnsOf, weightOf } from './schedule.js';
 import { Sessions } from './sessions.js';
 import { StallTimer } from './stall-timer.js';
-import { Histogram } from './stats/histogram.js';
 import { Results, Series } from './stats/results.js';
 import { Slice } from './stats/slice.js';
 import type { TestFile } from './test-file.js';
@@ -91,7 +91,7 @@ class Run {
       workload,
       offsets: new Offsets(workload, this.#options.file.sizeBytes, seed),
       buffers: this.#buffers.get(workload.blockBytes) ?? [],
-      histogram: round === 0 ? new Histogram() : series.latencies,
+      histogram: round === 0 ? new LatencyHistogram() : series.latencies,
       lengthMs,
     });
     const cpuMicros = await time(session, slice).catch((error: Error) => {
