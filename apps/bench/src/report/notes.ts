@@ -3,6 +3,7 @@ import type { Environment } from '../environment.js';
 import { formatSize } from '../size.js';
 import type { Figure } from '../stats/figures.js';
 import type { Row } from '../stats/row.js';
+import { percent } from './numbers.js';
 
 /** The ratios that the project promises something about, as lines. */
 export function formatFigures(figures: readonly Figure[]): string {
@@ -68,8 +69,4 @@ export function formatEnvironment(environment: Environment): string {
     ],
   ];
   return lines.map(([name, text]) => `${name.padEnd(10)}${text}`).join('\n');
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }
