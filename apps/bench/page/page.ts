@@ -23,6 +23,14 @@ function main(): void {
   });
 }
 
+/** A scale that goes from the least to the largest value, not to the next powers of ten. */
+const logarithmic: uPlot.Scale = { time: false, distr: 3, range: (_plot, min, max) => [min * 0.9, max * 1.1] };
+/** Only 1, 2 and 5 and their powers of ten have a grid line and a label: there is room for them, however far the scale goes. */
+const logarithmicAxis: uPlot.Axis = {
+  splits: (_plot, _axis, min, max) => ticksOf(min, max),
+  filter: (_plot, splits) => splits,
+};
+
 function drawChart(chart: LineChart): uPlot {
   const element = document.getElementById(chart.id) as HTMLElement;
   const [ink, line, card] = ['--muted', '--line', '--card'].map(colour) as [string, string, string];
@@ -38,12 +46,22 @@ function drawChart(chart: LineChart): uPlot {
     height: HEIGHT,
     cursor: { points: { size: 8, fill: card }, drag: { x: true, y: false } },
     scales: {
-      x: { time: false, distr: chart.x === 'latency' ? 3 : 1 },
-      y: chart.y === 'latency' ? { distr: 3 } : { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
+      x: chart.x === 'latency' ? logarithmic : { time: false, range: (_plot, _min, max) => [0, max] },
+      y: chart.y === 'latency' ? logarithmic : { range: (_plot, _min, max) => [0, max > 0 ? max * 1.08 : 1] },
     },
     axes: [
-      { ...axis, space: 60, values: (_plot, ticks) => ticks.map((tick) => axisText(chart.x, tick)) },
-      { ...axis, size: 74, values: (_plot, ticks) => ticks.map((tick) => axisText(chart.y, tick)) },
+      {
+        ...axis,
+        ...(chart.x === 'latency' ? logarithmicAxis : {}),
+        space: 60,
+        values: (_plot, ticks) => ticks.map((tick) => axisText(chart.x, tick)),
+      },
+      {
+        ...axis,
+        ...(chart.y === 'latency' ? logarithmicAxis : {}),
+        size: 74,
+        values: (_plot, ticks) => ticks.map((tick) => axisText(chart.y, tick)),
+      },
     ],
     series: [
       {
@@ -64,6 +82,15 @@ function drawChart(chart: LineChart): uPlot {
     ],
   };
   return new uPlot(options, [[...chart.xs], ...chart.series.map(({ ys }) => [...ys])], element);
+}
+
+function ticksOf(min: number, max: number): number[] {
+  const ticks: number[] = [];
+  for (let power = 10 ** Math.floor(Math.log10(min)); power <= max; power *= 10) {
+    ticks.push(...[power, 2 * power, 5 * power].filter((tick) => tick >= min && tick <= max));
+  }
+  // Over many powers of ten only these have room.
+  return ticks.length <= 12 ? ticks : ticks.filter((tick) => Number.isInteger(Math.round(Math.log10(tick) * 1e9) / 1e9));
 }
 
 /** The reader's theme changes with the system, or by the button. */

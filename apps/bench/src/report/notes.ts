@@ -55,12 +55,15 @@ export function formatEnvironment(environment: Environment): string {
   const { packages, cpus, memoryBytes, loadAverage, otherCpuShare } = environment;
   const versions = Object.entries(packages).map(([name, version]) => `${name.replace('@biodone/', '')} ${version}`);
   const lines: [string, string][] = [
-    ['CPU', `${cpus} × ${environment.cpu}, ${environment.architecture}, ${formatSize(memoryBytes)} of memory`],
+    [
+      'CPU',
+      `${cpus} × ${environment.cpu}, ${environment.architecture}, governor ${environment.governor}, ${formatSize(memoryBytes)} of memory`,
+    ],
     [
       'Kernel',
       `${environment.kernel}, clock ${environment.clockSource}, io_uring ${environment.ioUring === 'available' ? 'available' : 'not available'}`,
     ],
-    ['File', `${formatSize(environment.sizeBytes)} on ${environment.fileSystem}`],
+    ['File', `${formatSize(environment.sizeBytes)} on ${environment.fileSystem}, scheduler ${environment.scheduler}`],
     ['Node', `${environment.node}, libuv ${environment.libuv} with ${environment.threadPoolSize} threads`],
     ['biodone', versions.join(', ')],
     [

@@ -36,7 +36,8 @@ th{color:var(--muted);font-weight:500}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0;font-size:14px}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
 .chart{min-height:300px}
-.u-legend{font-size:13px;text-align:left;color:var(--ink)}
+.u-legend th,.u-legend td{border:0;padding:2px 6px 2px 0}
+.uplot .u-legend{font-size:13px;text-align:left;margin-top:6px;color:var(--ink)}
 .u-legend .u-value{font-variant-numeric:tabular-nums;color:var(--muted)}
 @media print{button{display:none}section{break-inside:avoid}}
 `;
