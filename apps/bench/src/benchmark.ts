@@ -1,8 +1,6 @@
-import { dirname } from 'node:path';
 import type { RunOptions } from './cli.js';
-import { currentLoad, describeEnvironment, type Environment, watchOtherCpu } from './environment.js';
+import { describeEnvironment, type Environment } from './environment.js';
 import { ExitTasks } from './exit-tasks.js';
-import { fileSystemOf } from './file-system.js';
 import { type Measured, measure } from './measure.js';
 import { choosePlaces } from './places.js';
 import { Progress } from './progress.js';
@@ -13,6 +11,7 @@ import { formatSize } from './size.js';
 import { figuresOf } from './stats/figures.js';
 import { rowsOf } from './stats/row.js';
 import { TestFile } from './test-file.js';
+import { currentLoad, watchOtherCpu } from './trust/machine.js';
 import { WORKLOADS } from './workload/workload.js';
 
 /** Filling the file may take this share of the time, or too little is left to measure in. */
@@ -31,7 +30,6 @@ export async function runBenchmark(options: RunOptions): Promise<void> {
   const measured = await measureOn(places.testFile, options, exitTasks);
   const environment = describeEnvironment({
     testFile: places.testFile,
-    fileSystem: fileSystemOf(dirname(places.testFile)),
     sizeBytes: options.sizeBytes,
     repeats: options.repeats,
     sliceMs: measured.sliceMs,

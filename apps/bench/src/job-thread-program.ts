@@ -1,2 +1,2 @@
-/** The program of a job's thread. It is built beside this module, whichever file that ends up in. */
-export const JOB_THREAD_PROGRAM: URL = new URL('./job-thread.js', import.meta.url);
+/** The program of a job's thread, as the build has made it. The path is the same from the sources and from what is built. */
+export const JOB_THREAD_PROGRAM: URL = new URL('../dist/job-thread.js', import.meta.url);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { nearest } from '../nearest.js';
+import { FORMATS as REPORT_FORMATS } from '../report/formats.js';
 import { UsageError } from '../usage-error.js';
 import type { GivenOption, JobSection } from './given-option.js';
 import { readJobFile } from './job-file.js';
@@ -44,7 +45,7 @@ type ToolOption = keyof typeof TOOL_OPTIONS;
 
 /** fio's own limit on the jobs of a run. */
 const JOBS_MAX = 4096;
-const FORMATS = ['normal', 'json', 'json+', 'terse'] as const;
+const FORMATS = Object.keys(REPORT_FORMATS);
 
 /**
  * Reads the command line: `--name=` begins a job, options before it hold for all jobs, and what is no option is a job file.

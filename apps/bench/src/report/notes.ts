@@ -3,6 +3,7 @@ import type { Environment } from '../environment.js';
 import { formatSize } from '../size.js';
 import type { Figure } from '../stats/figures.js';
 import type { Row } from '../stats/row.js';
+import { percent } from './numbers.js';
 
 /** The ratios that the project promises something about, as lines. */
 export function formatFigures(figures: readonly Figure[]): string {
@@ -54,12 +55,15 @@ export function formatEnvironment(environment: Environment): string {
   const { packages, cpus, memoryBytes, loadAverage, otherCpuShare } = environment;
   const versions = Object.entries(packages).map(([name, version]) => `${name.replace('@biodone/', '')} ${version}`);
   const lines: [string, string][] = [
-    ['CPU', `${cpus} × ${environment.cpu}, ${environment.architecture}, ${formatSize(memoryBytes)} of memory`],
+    [
+      'CPU',
+      `${cpus} × ${environment.cpu}, ${environment.architecture}, governor ${environment.governor}, ${formatSize(memoryBytes)} of memory`,
+    ],
     [
       'Kernel',
       `${environment.kernel}, clock ${environment.clockSource}, io_uring ${environment.ioUring === 'available' ? 'available' : 'not available'}`,
     ],
-    ['File', `${formatSize(environment.sizeBytes)} on ${environment.fileSystem}`],
+    ['File', `${formatSize(environment.sizeBytes)} on ${environment.fileSystem}, scheduler ${environment.scheduler}`],
     ['Node', `${environment.node}, libuv ${environment.libuv} with ${environment.threadPoolSize} threads`],
     ['biodone', versions.join(', ')],
     [
@@ -68,8 +72,4 @@ export function formatEnvironment(environment: Environment): string {
     ],
   ];
   return lines.map(([name, text]) => `${name.padEnd(10)}${text}`).join('\n');
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }

@@ -1,25 +1,28 @@
 import { jobOf } from '../jobs/job.js';
 import { JobRecorder } from '../results/job-recorder.js';
 import type { Calibration } from '../results/run-result.js';
+import { clockCostNs } from '../trust/clock-cost.js';
 import { JobControl } from './job-control.js';
 import type { JobPlan } from './job-plan.js';
 import { JobRun } from './job-run.js';
 
-const CLOCK_READS = 20_000;
 /** In the first run code is compiled; the second one counts. */
 const WARM_UP = '50ms';
 const MEASURE = '100ms';
 /** What is touched does not matter, as nothing is. */
 const SIZE = '256m';
 
-/** What the program itself costs: the same loop with the same records, and an engine that does nothing. */
+/**
+ * What the program itself costs: the same loop with the same records, and an engine that does nothing. CPU time is counted, as other work on the
+ * machine makes none of it.
+ */
 export async function calibrate(depth: number): Promise<Calibration> {
   await runNull(depth, WARM_UP);
-  const { ios, runtimeMs } = await runNull(depth, MEASURE);
-  return { depth, nullIops: (ios / runtimeMs) * 1000, nsPerIo: (runtimeMs * 1e6) / ios, clockNs: clockCost() };
+  const { ios, cpuMicros } = await runNull(depth, MEASURE);
+  return { depth, nullIops: (ios / cpuMicros) * 1e6, nsPerIo: (cpuMicros * 1e3) / ios, clockNs: clockCostNs() };
 }
 
-async function runNull(depth: number, runtime: string): Promise<{ ios: number; runtimeMs: number }> {
+async function runNull(depth: number, runtime: string): Promise<{ ios: number; cpuMicros: number }> {
   const texts = {
     ioengine: 'null',
     rw: 'randread',
@@ -48,14 +51,7 @@ async function runNull(depth: number, runtime: string): Promise<{ ios: number; r
   };
   const recorder = new JobRecorder();
   const run = await JobRun.open(plan, recorder, new JobControl());
-  const { runtimeMs } = await run.run();
+  const { use } = await run.run();
   await run.close();
-  return { ios: recorder.read.totalIos, runtimeMs };
-}
-
-function clockCost(): number {
-  const begin = performance.now();
-  let last = begin;
-  for (let reads = 0; reads < CLOCK_READS; reads++) last = performance.now();
-  return ((last - begin) * 1e6) / CLOCK_READS;
+  return { ios: recorder.read.totalIos, cpuMicros: use.userMicros + use.systemMicros };
 }

@@ -276,7 +276,6 @@ export class JobLoop implements CompletionSink {
       unit.startedNs = this.#nowNs;
       unit.submittedNs = this.#nowNs;
       this.#inFlight += 1;
-      this.#recorder.depth.record(this.#inFlight);
       batch[count] = unit;
       count += 1;
       this.#session.start(unit);
@@ -284,7 +283,11 @@ export class JobLoop implements CompletionSink {
     if (count === 0) return;
     this.#recorder.submitted.record(count);
     this.#nowNs = this.#clock.now();
-    for (let index = 0; index < count; index++) (batch[index] as IoUnit).submittedNs = this.#nowNs;
+    for (let index = 0; index < count; index++) {
+      (batch[index] as IoUnit).submittedNs = this.#nowNs;
+      // They are handed over together, so each of them has all the others beside it.
+      this.#recorder.depth.record(this.#inFlight);
+    }
   }
 
   #pop(): IoUnit | null {

@@ -2,8 +2,9 @@ import { getSystemErrorName } from 'node:util';
 import { IO_ENGINES } from '../io-engines/all.js';
 import type { JobOptions } from '../jobs/job-options.js';
 import { JobRecorder } from '../results/job-recorder.js';
-import type { JobResult, JobShape, LoopUse, ResourceUse } from '../results/job-result.js';
+import type { JobResult, JobShape, ResourceUse } from '../results/job-result.js';
 import { sumOfSamples } from '../results/sample-series.js';
+import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
 import type { ThreadOutcome } from './job-run.js';
 import type { JobThread } from './job-thread-handle.js';
@@ -17,7 +18,6 @@ const EMPTY_USE: ResourceUse = {
   minorFaults: 0,
   threads: [],
 };
-const EMPTY_LOOP: LoopUse = { gcCount: 0, gcMs: 0, gcMaxMs: 0, delayP50Ms: null, delayP99Ms: null, delayMaxMs: null };
 const NO_SAMPLES = { read: [], write: [], trim: [] };
 
 /** What the jobs of a run have done so far: one result for each thread, or for each group that reports together. */
@@ -57,7 +57,7 @@ function resultOf(threads: readonly JobThread[], nowMs: number): JobResult {
     recorded,
     samples: outcomes.length === 0 ? NO_SAMPLES : sumOfSamples(outcomes.map(({ samples }) => samples)),
     use: largestUse(outcomes),
-    loop: worstLoop(outcomes),
+    loop: mergeLoopUses(outcomes.map(({ loop }) => loop)),
     steadyState: outcomes.find(({ steadyState }) => steadyState !== null)?.steadyState ?? null,
     warnings: warningsOf(plan, outcomes),
   };
@@ -91,21 +91,6 @@ function runtimeSoFar({ recorder }: JobThread): number {
 /** Each thread has counted the whole process, so the one that took longest has counted most. */
 function largestUse(outcomes: readonly ThreadOutcome[]): ResourceUse {
   return outcomes.reduce((largest, { use }) => (use.wallMs > largest.wallMs ? use : largest), EMPTY_USE);
-}
-
-function worstLoop(outcomes: readonly ThreadOutcome[]): LoopUse {
-  return outcomes.reduce((worst, { loop }) => {
-    const larger = (name: 'delayP50Ms' | 'delayP99Ms' | 'delayMaxMs'): number | null =>
-      loop[name] === null ? worst[name] : Math.max(worst[name] ?? 0, loop[name] ?? 0);
-    return {
-      gcCount: worst.gcCount + loop.gcCount,
-      gcMs: worst.gcMs + loop.gcMs,
-      gcMaxMs: Math.max(worst.gcMaxMs, loop.gcMaxMs),
-      delayP50Ms: larger('delayP50Ms'),
-      delayP99Ms: larger('delayP99Ms'),
-      delayMaxMs: larger('delayMaxMs'),
-    };
-  }, EMPTY_LOOP);
 }
 
 function shapeOf({ job, target }: JobPlan): JobShape {

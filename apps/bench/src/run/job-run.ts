@@ -1,11 +1,13 @@
 import { randomFillSync } from 'node:crypto';
 import { IoBuffer } from '@biodone/uring';
 import { IO_ENGINES } from '../io-engines/all.js';
-import type { EngineOpening, EngineSession } from '../io-engines/io-engine.js';
+import type { EngineOpening } from '../io-engines/io-engine.js';
 import { fillWithPattern } from '../jobs/byte-pattern.js';
 import type { JobRecorder } from '../results/job-recorder.js';
 import type { LoopUse, ResourceUse, SteadyState } from '../results/job-result.js';
 import type { SampleData } from '../results/sample-series.js';
+import { LoopWatch } from '../trust/loop-watch.js';
+import { watchProcess } from '../trust/process-watch.js';
 import { makeVerifier, type Verifier } from '../verify/verifier.js';
 import { loadState, saveState, type VerifyState } from '../verify/verify-state.js';
 import { blockBytes, IoChooser } from './io-chooser.js';
@@ -16,7 +18,6 @@ import type { JobFailure } from './job-failure.js';
 import { JobLoop } from './job-loop.js';
 import type { JobPlan } from './job-plan.js';
 import { NextIo } from './next-io.js';
-import { LoopWatch, ResourceWatch } from './resource-watch.js';
 import { Timeline } from './timeline.js';
 
 /** What became of one thread of a job, besides what its recorder has. Plain data. */
@@ -45,9 +46,9 @@ export class JobRun {
   readonly #next: NextIo;
   readonly #clock = new ThreadClock();
   readonly #timeline: Timeline;
-  readonly #resources = new ResourceWatch();
+  #processUse: () => ResourceUse = watchProcess();
+  readonly #loopWatch = new LoopWatch();
   readonly #loop: JobLoop;
-  readonly #session: EngineSession;
   readonly #units: readonly IoUnit[];
 
   private constructor(parts: {
@@ -71,13 +72,10 @@ export class JobRun {
       onMeasure: (nowNs) => this.#beginMeasuring(nowNs),
       onEnd: () => this.#loop.end(),
     });
-    let session: EngineSession | null = null;
     const onTime = (nowNs: number): number => this.#timeline.look(nowNs);
-    this.#loop = new JobLoop({ plan, units, next: this.#next, recorder, clock: this.#clock, control, onTime }, (sink) => {
-      session = opening.attach(sink, units);
-      return session;
-    });
-    this.#session = session as unknown as EngineSession;
+    this.#loop = new JobLoop({ plan, units, next: this.#next, recorder, clock: this.#clock, control, onTime }, (sink) =>
+      opening.attach(sink, units),
+    );
     if (plan.job.options.verify_only && verifier !== null) this.#assumeWrites(chooser, verifier);
   }
 
@@ -113,12 +111,12 @@ export class JobRun {
     const { options } = this.#plan.job;
     const startedAtMs = Date.now();
     const startedAt = performance.now();
-    const watch = new LoopWatch(this.#session.completes === 'events');
     this.#control.state = options.ramp_time > 0 ? JOB_RAMPING : JOB_RUNNING;
-    this.#resources.begin();
     if (!options.verify_only) await this.#loop.run(directionsOf(this.#plan));
     this.#timeline.finish(this.#clock.now());
-    const use = this.#resources.end();
+    const use = this.#processUse();
+    const loop = this.#loopWatch.use();
+    this.#loopWatch.stop();
     const runtimeMs = Math.max(...this.#recorder.directions.map((direction) => direction.toData().runtimeMs));
     await this.#finish();
     this.#control.state = JOB_ENDED;
@@ -130,7 +128,7 @@ export class JobRun {
       runtimeMs,
       samples: this.#timeline.samples(),
       use,
-      loop: watch.end(),
+      loop,
       steadyState: this.#timeline.steadyState(),
       clockReads: this.#clock.reads,
       blocksVerified: this.#verifier?.blocksChecked ?? 0,
@@ -144,7 +142,8 @@ export class JobRun {
   #beginMeasuring(nowNs: number): void {
     this.#control.state = JOB_RUNNING;
     this.#loop.beginMeasuring(nowNs);
-    this.#resources.begin();
+    this.#processUse = watchProcess();
+    this.#loopWatch.clear();
   }
 
   /** The flush at the end, what was written read again, and the state saved. */

@@ -4,6 +4,7 @@ import { jobOf } from '../jobs/job.js';
 import { parseRunCommand, type RunCommand } from '../jobs/run-command-line.js';
 import { commandLineOf } from '../jobs/showcmd.js';
 import { Progress } from '../progress.js';
+import { FORMATS } from '../report/formats.js';
 import type { RunResult } from '../results/run-result.js';
 import { quote, UsageError } from '../usage-error.js';
 import { planRun } from './plan-run.js';
@@ -32,7 +33,9 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const write = openOutput(command.output);
   const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
   const run = new Run(plan, exitTasks);
-  const report = (result: RunResult): void => write(command.outputFormats.map((format) => formatRun(format, result)).join('\n'));
+  const percentiles = jobs[0]?.options.percentile_list;
+  const report = (result: RunResult): void =>
+    write(command.outputFormats.map((format) => FORMATS[format]?.(result, percentiles) ?? '').join('\n'));
   const stopWatching = watch(run, command, report);
   const result = await run.run().finally(stopWatching);
   report(result);
@@ -88,8 +91,4 @@ function statusOf({ outcome, jobs }: RunResult): number {
   for (const { name, errorText } of jobs) if (errorText !== null) console.error(`biodone-bench: job '${name}': ${errorText}`);
   if (jobs.some(({ error }) => error !== 0)) return 1;
   return outcome === 'interrupted' ? INTERRUPTED : 0;
-}
-
-function formatRun(format: string, result: RunResult): string {
-  return format === 'normal' ? JSON.stringify(result, null, 1) : JSON.stringify(result);
 }

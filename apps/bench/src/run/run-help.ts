@@ -9,7 +9,7 @@ Runs jobs as fio does, with fio's option names and job files. A job file can nev
   --destructive PATH      this file or device is not this program's, and may be overwritten
   --section NAME          only this job; can be repeated
   --max-jobs N            more jobs than that are refused
-  --output-format LIST    normal, json, json+, terse; with commas between them
+  --output-format LIST    normal, json, json+, terse, markdown, csv, html; several with commas
   --output FILE           the report goes there; the file must not exist
   --status-interval TIME  a report every so often while it runs
   --eta WHEN              the progress line: auto, always, never

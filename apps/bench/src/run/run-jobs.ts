@@ -1,13 +1,14 @@
+import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
-import { currentLoad, watchOtherCpu } from '../environment.js';
 import type { ExitTasks } from '../exit-tasks.js';
-import type { Calibration, Outcome, RunResult } from '../results/run-result.js';
+import type { Calibration, DiskUse, Outcome, RunResult } from '../results/run-result.js';
+import { diskOf, watchDisk } from '../trust/disk.js';
+import { currentLoad, machineRecord, watchOtherCpu } from '../trust/machine.js';
 import { calibrate } from './calibrate.js';
 import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
 import { depthOf } from './job-run.js';
 import { JobThread } from './job-thread-handle.js';
-import { describeMachine } from './machine.js';
 import type { FileToMake, RunPlan } from './plan-run.js';
 import { makeTargetFile, warmCache } from './target-file.js';
 
@@ -18,6 +19,9 @@ export class Run {
   readonly #startedAtMs = Date.now();
   readonly #loadAverage = currentLoad();
   readonly #otherCpuShare = watchOtherCpu();
+  /** A folder or a device that tells which disk it is. */
+  readonly #place: string | null;
+  readonly #watchedDisk: (() => DiskUse | null) | null;
   readonly #calibrations: Calibration[] = [];
   readonly #threads: JobThread[] = [];
   #removals: (() => void)[] = [];
@@ -27,6 +31,9 @@ export class Run {
   constructor(plan: RunPlan, exitTasks: ExitTasks) {
     this.#plan = plan;
     this.#exitTasks = exitTasks;
+    this.#place = placeOf(plan.plans);
+    const disk = this.#place === null ? null : diskOf(this.#place);
+    this.#watchedDisk = disk === null ? null : watchDisk(disk);
   }
 
   /** All threads that were started so far, for who shows progress. */
@@ -71,11 +78,16 @@ export class Run {
       startedAtMs: this.#startedAtMs,
       writtenAtMs: nowMs,
       globalOptions: Object.keys(globals).length === 0 ? null : globals,
-      machine: describeMachine(plans, this.#loadAverage, this.#otherCpuShare()),
+      machine: machineRecord({ target: this.#place, loadAverage: this.#loadAverage, otherCpuShare: this.#otherCpuShare() }),
       calibrations: [...this.#calibrations],
       jobs,
-      disks: [],
+      disks: this.#diskUse(),
     };
+  }
+
+  #diskUse(): DiskUse[] {
+    const use = this.#watchedDisk?.() ?? null;
+    return use === null ? [] : [use];
   }
 
   #outcome(hasFailed: boolean): Outcome {
@@ -122,6 +134,14 @@ export class Run {
 /** Whether an errno says that there is no room. */
 function isNoRoom(error: number): boolean {
   return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(getSystemErrorName(-error));
+}
+
+/** Where the first job that has a file or a device works. The file itself is not there before, and may be gone behind. */
+function placeOf(plans: readonly JobPlan[]): string | null {
+  for (const { target } of plans) {
+    if (target.kind === 'file') return target.path.startsWith('/dev/') ? target.path : dirname(target.path);
+  }
+  return null;
 }
 
 /** The jobs that run at a time: `stonewall` begins the next ones. */
