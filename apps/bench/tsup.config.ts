@@ -9,8 +9,9 @@ const folder = join(dirname(createRequire(import.meta.url).resolve('uplot')), '.
 const terms = readFileSync(join(folder, 'LICENSE'), 'utf8').trim();
 
 const options: Options[] = [
-  // A program has no types to offer: nothing imports it. The script is built beside it, and may be there before the folder is cleaned.
-  { ...buildOptions(['src/main.ts']), dts: false, clean: ['!page.global.js'] },
+  // A program has no types to offer: nothing imports it. A job's thread runs one of its own. The script is built beside them, and may be there
+  // before the folder is cleaned.
+  { ...buildOptions(['src/main.ts', 'src/job-thread.ts']), dts: false, clean: ['!page.global.js'] },
   // The script of the HTML reports: a file of its own with all that it needs, which the program puts into the page.
   {
     entry: { page: 'page/page.ts' },

@@ -3,6 +3,7 @@ import { runBenchmark } from './benchmark.js';
 import { parseCommandLine } from './cli.js';
 import { HELP } from './help.js';
 import { programVersion } from './program.js';
+import { runCommand } from './run/run-command.js';
 import { UsageError } from './usage-error.js';
 
 // Whoever reads the output, `head` for example, may have seen enough.
@@ -19,6 +20,7 @@ else process.exit(status);
 /** Runs the program and returns its exit status: 0, 1 where something failed, 2 where the request was wrong. */
 async function main(args: readonly string[]): Promise<number> {
   try {
+    if (args[0] === 'run') return await runCommand(args.slice(1));
     const command = parseCommandLine(args);
     if (command.kind === 'help') console.log(HELP);
     else if (command.kind === 'version') console.log(programVersion());
