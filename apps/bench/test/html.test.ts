@@ -79,7 +79,7 @@ describe('charts', () => {
     const { xs, series } = latencyChart(plotted);
     expect(Math.min(...xs)).toBeGreaterThan(80_000);
     expect(Math.max(...xs)).toBeLessThan(240_000);
-    expect(series[1]?.ys.every((y) => y === 0)).toBe(true);
+    expect(series[1]?.ys.every((y) => y === null)).toBe(true);
     // Shares are per eighth of a power of two, so their integral over the logarithm is 100 %.
     const edges = xs.map((x, index) => Math.log2(x / (xs[index - 1] ?? x)));
     const area = edges.reduce((sum, width, index) => sum + width * 8 * (series[0]?.ys[index] ?? 0), 0);
