@@ -19,26 +19,27 @@ const THEMES = {
 /** A line through a chart that is 800 pixels wide and 2 thick has more than these, and the button and the legend have less. */
 const LINE_PIXELS_MIN = 600;
 
+/** Expects the lines of two series and a bar: more of their colours than a page has whose script never ran. */
+function expectMarks(html: string, scheme: keyof typeof THEMES, chromium: string): void {
+  const size = { width: 1100, height: 2300 };
+  const { background, series } = THEMES[scheme];
+  const colours = coloursOf({ browser: chromium, folder, html, scheme, ...size });
+  expect(colours.get(background) ?? 0, 'the background').toBeGreaterThan(100_000);
+  const without = html.replace(/<script>[\s\S]*<\/script>/, '');
+  const bare = coloursOf({ browser: chromium, folder, html: without, scheme, ...size });
+  for (const colour of series) {
+    const drawn = (colours.get(colour) ?? 0) - (bare.get(colour) ?? 0);
+    expect(drawn, `${colour} in the charts`).toBeGreaterThan(LINE_PIXELS_MIN);
+  }
+  // Bars are no matter of the script: 18 pixels high, the longest over most of the width.
+  expect(bare.get(series[0]) ?? 0, 'the bars').toBeGreaterThan(18 * 500);
+}
+
 describe('the HTML report in a browser', () => {
-  it.each(['light', 'dark'] as const)(
-    'has its marks in a %s theme',
-    (scheme, context) => {
-      if (browser === null) return context.skip('no chromium is installed, which would take the picture');
-      const html = htmlOfRun(someRun());
-      const colours = coloursOf({ browser, folder, html, scheme, width: 1100, height: 2300 });
-      const { background, series } = THEMES[scheme];
-      expect(colours.get(background) ?? 0, 'the background').toBeGreaterThan(100_000);
-      const without = html.replace(/<script>[\s\S]*<\/script>/, '');
-      const bare = coloursOf({ browser, folder, html: without, scheme, width: 1100, height: 2300 });
-      for (const colour of series) {
-        const drawn = (colours.get(colour) ?? 0) - (bare.get(colour) ?? 0);
-        expect(drawn, `${colour} in the charts`).toBeGreaterThan(LINE_PIXELS_MIN);
-      }
-      // Bars are no matter of the script: 18 pixels high, one of them over the whole width.
-      expect(bare.get(series[0]) ?? 0, 'the bars').toBeGreaterThan(18 * 700);
-    },
-    120_000,
-  );
+  it.for(['light', 'dark'] as const)('has its marks in a %s theme', { timeout: 120_000 }, (scheme, context) => {
+    if (browser === null) return context.skip('no chromium is installed, which would take the picture');
+    expectMarks(htmlOfRun(someRun()), scheme, browser);
+  });
 });
 
 describe('the HTML report', () => {

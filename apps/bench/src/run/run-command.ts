@@ -1,12 +1,11 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { ExitTasks } from '../exit-tasks.js';
 import { jobOf } from '../jobs/job.js';
 import { parseRunCommand, type RunCommand } from '../jobs/run-command-line.js';
 import { commandLineOf } from '../jobs/showcmd.js';
+import { openOutput } from '../output-file.js';
 import { Progress } from '../progress.js';
 import { FORMATS } from '../report/formats.js';
 import type { RunResult } from '../results/run-result.js';
-import { quote, UsageError } from '../usage-error.js';
 import { planRun } from './plan-run.js';
 import { RUN_HELP } from './run-help.js';
 import { Run } from './run-jobs.js';
@@ -71,22 +70,6 @@ function watch(run: Run, { statusIntervalMs, eta }: RunCommand, report: (result:
     process.off('SIGUSR1', reportNow);
     progress?.clear();
   };
-}
-
-/** Where reports go. A file must not exist: nothing is overwritten. */
-function openOutput(path: string | null): (text: string) => void {
-  if (path === null) return (text) => console.log(text);
-  let fd: number;
-  try {
-    fd = openSync(path, 'wx', 0o666);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EEXIST')
-      throw new UsageError(`${quote(path)} exists, and would be overwritten: name another file after --output`);
-    throw new UsageError(`${quote(path)} cannot be made (${code}): name another file after --output`);
-  }
-  process.once('exit', () => closeSync(fd));
-  return (text) => writeSync(fd, `${text}\n`);
 }
 
 function statusOf({ outcome, jobs }: RunResult): number {
