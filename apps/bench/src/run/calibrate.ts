@@ -7,8 +7,8 @@ import type { JobPlan } from './job-plan.js';
 import { JobRun } from './job-run.js';
 
 /** In the first run code is compiled; the second one counts. */
-const WARM_UP = '50ms';
-const MEASURE = '100ms';
+const WARM_UP_IOS = 50_000;
+const MEASURED_IOS = 200_000;
 /** What is touched does not matter, as nothing is. */
 const SIZE = '256m';
 
@@ -17,12 +17,12 @@ const SIZE = '256m';
  * machine makes none of it.
  */
 export async function calibrate(depth: number): Promise<Calibration> {
-  await runNull(depth, WARM_UP);
-  const { ios, cpuMicros } = await runNull(depth, MEASURE);
+  await runNull(depth, WARM_UP_IOS);
+  const { ios, cpuMicros } = await runNull(depth, MEASURED_IOS);
   return { depth, nullIops: (ios / cpuMicros) * 1e6, nsPerIo: (cpuMicros * 1e3) / ios, clockNs: clockCostNs() };
 }
 
-async function runNull(depth: number, runtime: string): Promise<{ ios: number; cpuMicros: number }> {
+async function runNull(depth: number, ios: number): Promise<{ ios: number; cpuMicros: number }> {
   const texts = {
     ioengine: 'null',
     rw: 'randread',
@@ -30,8 +30,6 @@ async function runNull(depth: number, runtime: string): Promise<{ ios: number; c
     size: SIZE,
     bs: '4k',
     iodepth: String(depth),
-    runtime,
-    time_based: '1',
   };
   const options = Object.entries(texts).map(([name, value]) => ({ name, value, place: 'calibration' }));
   const job = jobOf({ name: 'calibration', globals: [], options, place: 'calibration' });
@@ -44,14 +42,13 @@ async function runNull(depth: number, runtime: string): Promise<{ ios: number; c
     startOffset: 0,
     lengthBytes: 2 ** 28,
     totalBytes: Number.POSITIVE_INFINITY,
-    totalIos: Number.POSITIVE_INFINITY,
+    totalIos: ios,
     seed: 1,
     dataSeed: 1,
     stateFile: '',
   };
-  const recorder = new JobRecorder();
-  const run = await JobRun.open(plan, recorder, new JobControl());
+  const run = await JobRun.open(plan, new JobRecorder(), new JobControl());
   const { use } = await run.run();
   await run.close();
-  return { ios: recorder.read.totalIos, cpuMicros: use.userMicros + use.systemMicros };
+  return { ios, cpuMicros: use.userMicros + use.systemMicros };
 }

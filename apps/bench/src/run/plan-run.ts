@@ -10,16 +10,8 @@ import { isState } from '../verify/verify-state.js';
 import { blockBytes } from './io-chooser.js';
 import type { JobPlan, Target } from './job-plan.js';
 import { RandomMap } from './random-map.js';
+import type { FileToMake } from './target-file.js';
 import { findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
-
-/** A file that does not exist yet. */
-export interface FileToMake {
-  readonly path: string;
-  readonly sizeBytes: number;
-  /** Whether somebody reads what nobody has written. */
-  readonly isFilled: boolean;
-  readonly isKept: boolean;
-}
 
 /** All threads of a run, and what has to be made before they start. */
 export interface RunPlan {

@@ -51,6 +51,8 @@ function watch(run: Run, { statusIntervalMs, eta }: RunCommand, report: (result:
   const progress = eta === 'never' ? null : new Progress(process.stderr);
   const timers = [setInterval(() => progress?.show(progressText(run.threads, Date.now())), PROGRESS_MS)];
   const reportNow = (): void => {
+    // Before that there is nothing to tell of.
+    if (!run.threads.some(({ startedAtMs }) => startedAtMs > 0)) return;
     progress?.clear();
     report(run.snapshot());
   };

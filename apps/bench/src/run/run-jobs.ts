@@ -9,8 +9,8 @@ import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
 import { depthOf } from './job-run.js';
 import { JobThread } from './job-thread-handle.js';
-import type { FileToMake, RunPlan } from './plan-run.js';
-import { makeTargetFile, warmCache } from './target-file.js';
+import type { RunPlan } from './plan-run.js';
+import { makeTargetFile, type TargetFile, warmCache } from './target-file.js';
 
 /** The jobs of a run, from making their files to removing them. */
 export class Run {
@@ -24,7 +24,7 @@ export class Run {
   readonly #watchedDisk: (() => DiskUse | null) | null;
   readonly #calibrations: Calibration[] = [];
   readonly #threads: JobThread[] = [];
-  #removals: (() => void)[] = [];
+  readonly #files: TargetFile[] = [];
   #isInterrupted = false;
   #isRunning = true;
 
@@ -48,7 +48,7 @@ export class Run {
    */
   async run(): Promise<RunResult> {
     try {
-      for (const file of this.#plan.files) this.#make(file);
+      for (const file of this.#plan.files) this.#files.push(makeTargetFile(file, this.#exitTasks));
       for (const depth of new Set(this.#plan.plans.map(depthOf))) {
         if (!this.#isInterrupted) this.#calibrations.push(await calibrate(depth));
       }
@@ -57,7 +57,7 @@ export class Run {
       return this.snapshot();
     } finally {
       this.#isRunning = false;
-      for (const remove of this.#removals) remove();
+      for (const file of this.#files) file.end();
     }
   }
 
@@ -96,10 +96,6 @@ export class Run {
     return hasFailed ? 'failed' : 'complete';
   }
 
-  #make({ path, sizeBytes, isFilled, isKept }: FileToMake): void {
-    this.#removals.push(makeTargetFile(path, sizeBytes, isFilled, isKept, this.#exitTasks));
-  }
-
   async #runBatch(batch: readonly JobPlan[]): Promise<void> {
     const threads = batch.map((plan) => new JobThread(plan));
     this.#threads.push(...threads);
@@ -122,8 +118,7 @@ export class Run {
 
   /** A file that filled the disk is of no use to anybody: it goes, even if it was to be kept. */
   #dropFull(): void {
-    for (const remove of this.#removals) remove();
-    this.#removals = [];
+    for (const file of this.#files) file.remove();
   }
 
   #stopOthers(thread: JobThread): void {

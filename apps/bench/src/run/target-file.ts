@@ -8,24 +8,34 @@ import { quote, UsageError } from '../usage-error.js';
 const CHUNK_BYTES = 2 ** 20;
 const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
+/** A file that does not exist yet. */
+export interface FileToMake {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Whether it is written all over with random bytes, to be read; otherwise it is one hole. */
+  readonly isFilled: boolean;
+  readonly isKept: boolean;
+}
+
 /** Something that stopped a run, whatever it was asked: exit status 1. */
 class TargetFailure extends Error {
   override readonly name = 'TargetFailure';
 }
 
+/** A file that the run has made. */
+export interface TargetFile {
+  /** It has served: it is removed, unless it is to be kept. */
+  end(): void;
+  /** Removes it in any case. */
+  remove(): void;
+}
+
 /**
  * Makes the file of a job, which must not exist, and sees to it that it is removed however the program ends, unless it is to be kept.
  *
- * @param isFilled whether it is written all over with random bytes, to be read; otherwise it is one hole
  * @throws UsageError where there is no room, or no permission; nothing is left behind then
  */
-export function makeTargetFile(
-  path: string,
-  sizeBytes: number,
-  isFilled: boolean,
-  isKept: boolean,
-  exitTasks: ExitTasks,
-): () => void {
+export function makeTargetFile({ path, sizeBytes, isFilled, isKept }: FileToMake, exitTasks: ExitTasks): TargetFile {
   checkRoom(path, sizeBytes);
   let fd: number;
   try {
@@ -34,7 +44,10 @@ export function makeTargetFile(
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${quote(path)} cannot be made (${code}): name another file with filename= or directory=`);
   }
-  const remove = exitTasks.add(() => unlinkIfThere(path));
+  let isWanted = false;
+  const remove = exitTasks.add(() => {
+    if (!isWanted) unlinkIfThere(path);
+  });
   try {
     if (isFilled) fill(fd, sizeBytes, path);
     else ftruncateSync(fd, sizeBytes);
@@ -44,7 +57,13 @@ export function makeTargetFile(
   } finally {
     closeSync(fd);
   }
-  return isKept ? () => {} : remove;
+  return {
+    remove,
+    end() {
+      isWanted = isKept;
+      remove();
+    },
+  };
 }
 
 /** Reads a file or device through once, so that what fits of it is in the page cache. */
