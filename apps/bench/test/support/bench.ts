@@ -20,13 +20,15 @@ export interface RunOptions {
   readonly uid?: number;
   /** Called when the program has been started. */
   readonly onStart?: (child: { kill(signal: NodeJS.Signals): void }) => void;
+  /** Called with each line that the program says. */
+  readonly onLine?: (line: string, child: { kill(signal: NodeJS.Signals): void }) => void;
   /** Called when the program has said its first line. */
   readonly onFirstLine?: (line: string, child: { kill(signal: NodeJS.Signals): void }) => void;
 }
 
 /** Runs the program to its end, in pipes. */
 export function bench(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const { before = [], cwd, uid, onStart, onFirstLine } = options;
+  const { before = [], cwd, uid, onStart, onLine, onFirstLine } = options;
   const child = spawn(process.execPath, [...before, PROGRAM, ...args], {
     cwd,
     env: environment(),
@@ -44,6 +46,9 @@ export function bench(args: readonly string[], options: RunOptions = {}): Promis
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
+  if (onLine !== undefined) {
+    createInterface({ input: child.stdout }).on('line', (line) => onLine(line, { kill: (signal) => child.kill(signal) }));
+  }
   onStart?.({ kill: (signal) => child.kill(signal) });
   if (onFirstLine !== undefined) {
     createInterface({ input: child.stdout }).once('line', (line) => onFirstLine(line, { kill: (signal) => child.kill(signal) }));
