@@ -93,7 +93,8 @@ describe('while it runs', { timeout: 60_000 }, () => {
       onLine: (line, child) => {
         if (line !== '}') return;
         reports += 1;
-        child.kill(reports === 1 ? 'SIGUSR1' : 'SIGINT');
+        if (reports === 1) child.kill('SIGUSR1');
+        if (reports === 2) child.kill('SIGINT');
       },
     });
     expect(outcome).toMatchObject({ status: 130, stderr: '' });
