@@ -15,8 +15,8 @@ export const posixAio: Engine = {
   open,
 };
 
-async function open({ path, buffer }: Target): Promise<Session> {
-  const fd = openSync(path, constants.O_RDWR);
+async function open({ path, buffer, direct }: Target): Promise<Session> {
+  const fd = openSync(path, constants.O_RDWR | (direct ? constants.O_DIRECT : 0));
   try {
     readOnce(fd, buffer.bytes);
   } catch (error) {

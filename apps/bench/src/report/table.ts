@@ -16,8 +16,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'MB/s', width: 8, text: ({ megabytesPerSecond }) => whole(megabytesPerSecond) },
   { title: 'p50 µs', width: 9, text: ({ p50Micros }) => short(p50Micros) },
   { title: 'p99 µs', width: 9, text: ({ p99Micros }) => short(p99Micros) },
-  { title: 'CPU µs/IO', width: 11, text: ({ cpuMicrosPerIo }) => short(cpuMicrosPerIo) },
-  { title: '×FileHandle', width: 13, text: ({ overFileHandle }) => factor(overFileHandle) },
+  { title: 'p99.9 µs', width: 9, text: ({ p999Micros }) => short(p999Micros) },
+  { title: 'CPU µs/IO', width: 10, text: ({ cpuMicrosPerIo }) => short(cpuMicrosPerIo) },
+  { title: '×FileHandle', width: 12, text: ({ overFileHandle }) => factor(overFileHandle) },
 ];
 
 /** The table for people: a block for each workload, a line for each path. */
