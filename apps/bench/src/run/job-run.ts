@@ -183,7 +183,9 @@ export function depthOf({ job }: JobPlan): number {
 }
 
 function directionsOf({ job }: JobPlan): number[] {
-  const { reads, writes, trims } = job.options.rw;
+  const { writes, trims } = job.options.rw;
+  // With a backlog what was written is read in between.
+  const reads = job.options.rw.reads || job.options.verify_backlog > 0;
   return [...(reads ? [IO_READ] : []), ...(writes ? [IO_WRITE] : []), ...(trims ? [IO_TRIM] : [])];
 }
 
