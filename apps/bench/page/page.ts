@@ -25,11 +25,21 @@ function main(): void {
 
 /** A scale that goes from the least to the largest value, not to the next powers of ten. */
 const logarithmic: uPlot.Scale = { time: false, distr: 3, range: (_plot, min, max) => [min * 0.9, max * 1.1] };
-/** Only 1, 2 and 5 and their powers of ten have a grid line and a label: there is room for them, however far the scale goes. */
+/** Its grid lines are its labels. */
 const logarithmicAxis: uPlot.Axis = {
   splits: (_plot, _axis, min, max) => ticksOf(min, max),
   filter: (_plot, splits) => splits,
 };
+
+/** 0, 50, 90, 99 % and so on. */
+const ninesAxis: uPlot.Axis = {
+  splits: (_plot, _axis, _min, max) => [0, Math.log10(2), 1, 2, 3, 4, 5, 6, 7, 8].filter((tick) => tick <= max),
+};
+
+function axisOf(unit: LineChart['x'] | LineChart['y']): uPlot.Axis {
+  if (unit === 'latency') return logarithmicAxis;
+  return unit === 'nines' ? ninesAxis : {};
+}
 
 function drawChart(chart: LineChart): uPlot {
   const element = document.getElementById(chart.id) as HTMLElement;
@@ -52,13 +62,13 @@ function drawChart(chart: LineChart): uPlot {
     axes: [
       {
         ...axis,
-        ...(chart.x === 'latency' ? logarithmicAxis : {}),
+        ...axisOf(chart.x),
         space: 60,
         values: (_plot, ticks) => ticks.map((tick) => axisText(chart.x, tick)),
       },
       {
         ...axis,
-        ...(chart.y === 'latency' ? logarithmicAxis : {}),
+        ...axisOf(chart.y),
         size: 74,
         values: (_plot, ticks) => ticks.map((tick) => axisText(chart.y, tick)),
       },
@@ -75,6 +85,8 @@ function drawChart(chart: LineChart): uPlot {
           stroke,
           width: 2,
           points: { show: chart.xs.length < 3 },
+          // Jobs are sampled each at its own times: between them the others have nothing.
+          spanGaps: chart.x === 'seconds',
           value: (_plot: uPlot, y: number | null) => valueText(chart.y, y),
           ...(isFilled ? { fill: `${stroke}22` } : {}),
         };
@@ -84,13 +96,17 @@ function drawChart(chart: LineChart): uPlot {
   return new uPlot(options, [[...chart.xs], ...chart.series.map(({ ys }) => [...ys])], element);
 }
 
+/** As many as there is room for, and three at least where the scale goes over less than a power of ten. */
 function ticksOf(min: number, max: number): number[] {
-  const ticks: number[] = [];
-  for (let power = 10 ** Math.floor(Math.log10(min)); power <= max; power *= 10) {
-    ticks.push(...[power, 2 * power, 5 * power].filter((tick) => tick >= min && tick <= max));
-  }
-  // Over many powers of ten only these have room.
-  return ticks.length <= 12 ? ticks : ticks.filter((tick) => Number.isInteger(Math.round(Math.log10(tick) * 1e9) / 1e9));
+  const ticks = (steps: readonly number[]): number[] => {
+    const found: number[] = [];
+    for (let power = 10 ** Math.floor(Math.log10(min)); power <= max; power *= 10) {
+      found.push(...steps.map((step) => step * power).filter((tick) => tick >= min && tick <= max));
+    }
+    return found;
+  };
+  const choices = [[1], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]].map(ticks);
+  return choices.find(({ length }) => length >= 4) ?? choices.at(-1) ?? [];
 }
 
 /** The reader's theme changes with the system, or by the button. */

@@ -2,11 +2,11 @@ import type { LineChart } from '../src/report/html/page-data.js';
 
 type Unit = LineChart['x'] | LineChart['y'];
 
-/** A number of an axis; empty where a logarithmic axis has a tick between its labels. */
+/** A number of an axis. */
 export function axisText(unit: Unit, value: number | null): string {
   if (value === null) return '';
   if (unit === 'latency') return duration(value);
-  if (unit === 'nines') return Number.isInteger(value) ? percentile(value) : '';
+  if (unit === 'nines') return percentile(value);
   if (unit === 'seconds') return `${value} s`;
   return unit === 'share' ? `${value} %` : count(value);
 }

@@ -1,5 +1,8 @@
 /** What `--help` prints. */
 export const HELP = `Usage: biodone-bench [options] [PATH]
+       biodone-bench run …        jobs, as fio has them
+       biodone-bench compare …    engines, devices, fio, saved results
+       biodone-bench gate …       new results against old ones, for builds
 
 Measures biodone side by side with what Node.js offers: 4 KiB random reads and writes, 1 MiB
 sequential reads and writes, in a file of its own, through the page cache and past it. The file

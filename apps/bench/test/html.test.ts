@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { COMPARISON_FORMATS } from '../src/report/comparison-report.js';
 import { escapeHtml, jsonForScript } from '../src/report/html/escape.js';
 import { latencyChart, percentileChart, timeChart } from '../src/report/html/line-charts.js';
 import { htmlOfRun } from '../src/report/html/run-page.js';
 import { LatencyHistogram } from '../src/results/latency-histogram.js';
 import { coloursOf, findChromium } from './support/chromium.js';
+import { someComparison } from './support/some-comparison.js';
 import { someJob, someRun } from './support/some-run.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -39,6 +41,7 @@ describe('the HTML report in a browser', () => {
   it.for(['light', 'dark'] as const)('has its marks in a %s theme', { timeout: 120_000 }, (scheme, context) => {
     if (browser === null) return context.skip('no chromium is installed, which would take the picture');
     expectMarks(htmlOfRun(someRun()), scheme, browser);
+    expectMarks(COMPARISON_FORMATS.html(someComparison()), scheme, browser);
   });
 });
 
@@ -76,7 +79,7 @@ describe('charts', () => {
     const { xs, series } = latencyChart(plotted);
     expect(Math.min(...xs)).toBeGreaterThan(80_000);
     expect(Math.max(...xs)).toBeLessThan(240_000);
-    expect(series[1]?.ys.every((y) => y === 0)).toBe(true);
+    expect(series[1]?.ys.every((y) => y === null)).toBe(true);
     // Shares are per eighth of a power of two, so their integral over the logarithm is 100 %.
     const edges = xs.map((x, index) => Math.log2(x / (xs[index - 1] ?? x)));
     const area = edges.reduce((sum, width, index) => sum + width * 8 * (series[0]?.ys[index] ?? 0), 0);

@@ -1,3 +1,5 @@
+import { findOption, knownOptions } from '../jobs/option-names.js';
+import { nearest } from '../nearest.js';
 import { UsageError } from '../usage-error.js';
 import { parseSubject, type Subject } from './subject.js';
 import { parseToolArguments } from './tool-arguments.js';
@@ -71,9 +73,17 @@ function divide(args: readonly string[]): { own: string[]; job: Map<string, stri
     }
     const reason = Object.hasOwn(REFUSED, name) ? REFUSED[name] : undefined;
     if (reason !== undefined) throw new UsageError(`--${name} is no option of compare: ${reason}`);
+    if (findOption(name) === null) refuseMisspelt(name);
     job.set(name, match[2] ?? null);
   }
   return { own, job };
+}
+
+/** What is no option of a job, but near one of this command. Whatever else is wrong with it, `run` will say. */
+function refuseMisspelt(name: string): void {
+  if (nearest(name, Object.keys(OPTIONS)) === null) return;
+  const meant = nearest(name, [...Object.keys(OPTIONS), ...knownOptions()]);
+  throw new UsageError(`unknown option --${name}: did you mean --${meant}?`);
 }
 
 function checkSubjects(subjects: readonly Subject[], job: ReadonlyMap<string, unknown>): void {

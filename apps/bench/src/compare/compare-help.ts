@@ -6,7 +6,8 @@ which sides differ by more than chance. The first side is what the others are co
 
   SIDE                    an engine: uring, threads, sync, posixaio, promises, fs, fs-sync,
                           fs-promises, null; fio:ENGINE where fio is installed, as in fio:io_uring;
-                          a stack of devices, as in 'device:mem(64m)'; or files of saved results only
+                          a stack of devices, as in 'device:mem(64m)';
+                          or files of saved results, and then nothing else
   --repeats N             how often each side does the job (default: 5)
   --output-format FORMAT  normal, json, markdown, csv or html
   --output FILE           the report goes there; the file must not exist

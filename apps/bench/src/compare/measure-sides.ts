@@ -86,9 +86,16 @@ function commandOf(subject: Subject, job: SidesJob): ChildCommand {
   const file = job.file === null || subject.kind === 'device' ? [] : [`--filename=${job.file.path}`];
   const common = ['--name=compare', ...options, ...file];
   if (subject.kind === 'fio') {
-    // The page cache is warm on purpose.
+    // The page cache is warm on purpose. Bins of total latencies come only with their percentiles.
     const cache = job.isBuffered ? ['--invalidate=0'] : [];
-    const args = [...common, `--ioengine=${subject.engine}`, ...cache, '--output-format=json+', '--eta=never'];
+    const args = [
+      ...common,
+      `--ioengine=${subject.engine}`,
+      ...cache,
+      '--lat_percentiles=1',
+      '--output-format=json+',
+      '--eta=never',
+    ];
     return { file: 'fio', args, isFio: true };
   }
   const place =

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { parseSpec } from '@biodone/blockdev';
 import { nearest } from '../nearest.js';
 import { quote, UsageError } from '../usage-error.js';
 
@@ -21,11 +22,25 @@ export type Subject =
 export function parseSubject(text: string): Subject {
   if (text.startsWith('fio:') && text.length > 'fio:'.length)
     return { kind: 'fio', label: text, engine: text.slice('fio:'.length) };
-  if (text.startsWith('device:')) return { kind: 'device', label: text, spec: text.slice('device:'.length) };
-  if (text.includes('(')) return { kind: 'device', label: text, spec: text };
+  if (text.startsWith('device:')) return deviceSubject(text, text.slice('device:'.length));
+  if (text.includes('(')) return deviceSubject(text, text);
   if (ENGINES.some((engine) => engine === text)) return { kind: 'engine', label: text, engine: text };
   if (existsSync(text)) return { kind: 'saved', label: text, path: text };
   const meant = nearest(text, ENGINES);
   const advice = meant === null ? 'see compare --help' : `did you mean ${meant}?`;
   throw new UsageError(`${quote(text)} is no engine, no device: and no file of saved results: ${advice}`);
+}
+
+function deviceSubject(label: string, spec: string): Subject {
+  try {
+    parseSpec(spec);
+  } catch (error) {
+    // The message repeats the text, and points into it with a caret: there is no room for that in one line.
+    const reason = (error as Error).message
+      .split('\n')
+      .at(-1)
+      ?.replace(/^\s*\^\s*/, '');
+    throw new UsageError(`${quote(label)} is no stack of devices: ${reason}`);
+  }
+  return { kind: 'device', label, spec };
 }

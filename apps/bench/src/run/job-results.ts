@@ -56,7 +56,8 @@ function resultOf(threads: readonly JobThread[], nowMs: number): JobResult {
     etaSeconds: Math.max(...threads.map((thread) => etaSecondsOf(thread, nowMs))),
     recorded,
     samples: outcomes.length === 0 ? NO_SAMPLES : sumOfSamples(outcomes.map(({ samples }) => samples)),
-    use: largestUse(outcomes),
+    // A thread's own account comes with its end; a report before that has the run's.
+    use: largestUse(threads.map((thread) => thread.outcome?.use ?? thread.useSoFar ?? EMPTY_USE)),
     loop: mergeLoopUses(outcomes.map(({ loop }) => loop)),
     steadyState: outcomes.find(({ steadyState }) => steadyState !== null)?.steadyState ?? null,
     warnings: warningsOf(plan, outcomes),
@@ -89,8 +90,8 @@ function runtimeSoFar({ recorder }: JobThread): number {
 }
 
 /** Each thread has counted the whole process, so the one that took longest has counted most. */
-function largestUse(outcomes: readonly ThreadOutcome[]): ResourceUse {
-  return outcomes.reduce((largest, { use }) => (use.wallMs > largest.wallMs ? use : largest), EMPTY_USE);
+function largestUse(uses: readonly ResourceUse[]): ResourceUse {
+  return uses.reduce((largest, use) => (use.wallMs > largest.wallMs ? use : largest), EMPTY_USE);
 }
 
 function shapeOf({ job, target }: JobPlan): JobShape {

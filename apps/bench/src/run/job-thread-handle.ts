@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { JOB_THREAD_PROGRAM } from '../job-thread-program.js';
 import { JobRecorder } from '../results/job-recorder.js';
+import type { ResourceUse } from '../results/job-result.js';
+import { watchProcess } from '../trust/process-watch.js';
 import { UsageError } from '../usage-error.js';
 import { JobControl } from './job-control.js';
 import type { JobPlan } from './job-plan.js';
@@ -16,6 +18,7 @@ export class JobThread {
   outcome: ThreadOutcome | null = null;
   /** When it was started, or 0. */
   startedAtMs = 0;
+  #useSoFar: (() => ResourceUse) | null = null;
   readonly #worker: Worker;
   readonly #ready: Promise<void>;
   readonly #done: Promise<ThreadOutcome>;
@@ -46,8 +49,14 @@ export class JobThread {
   /** Starts it. Resolves when it has ended. */
   run(): Promise<ThreadOutcome> {
     this.startedAtMs = Date.now();
+    this.#useSoFar = watchProcess();
     this.#worker.postMessage('go' satisfies ThreadOrder);
     return this.#done;
+  }
+
+  /** What the process has taken since it was started, for reports before its end; null before its start. */
+  get useSoFar(): ResourceUse | null {
+    return this.#useSoFar?.() ?? null;
   }
 
   /** Lets it close what it has open, and waits for its end. */

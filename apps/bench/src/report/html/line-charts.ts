@@ -77,13 +77,20 @@ function countsByPoint({ bins }: HistogramData): number[] {
   return counts;
 }
 
-/** A point's bins have the same width, but not the same ratio of their ends: the share is divided by that. */
-function densities(counts: readonly number[], points: readonly number[]): number[] {
+/**
+ * A point's bins have the same width, but not the same ratio of their ends: the share is divided by that. There is a zero on each side of what was
+ * counted, and nothing further out.
+ */
+function densities(counts: readonly number[], points: readonly number[]): (number | null)[] {
   const total = counts.reduce((sum, count) => sum + count, 0);
-  return points.map((point) => {
+  const isNear = (point: number): boolean => [point - 1, point, point + 1].some((near) => (counts[near] ?? 0) > 0);
+  const first = points.findIndex(isNear);
+  const last = points.length - 1 - [...points].reverse().findIndex(isNear);
+  return points.map((point, index) => {
+    if (total === 0 || index < first || index > last) return null;
     const [low, high] = endsOfPoint(point);
-    const octaves = Math.log2(high / Math.max(1, low));
-    return total === 0 ? 0 : ((counts[point] ?? 0) / total / octaves) * 100 * (1 / 8);
+    const eighths = 8 * Math.log2(high / Math.max(1, low));
+    return (100 * (counts[point] ?? 0)) / total / eighths;
   });
 }
 

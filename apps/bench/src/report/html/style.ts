@@ -32,6 +32,7 @@ th,td{text-align:left;padding:4px 10px 4px 0;border-bottom:1px solid var(--line)
 tbody tr:last-child td{border-bottom:0}
 th{color:var(--muted);font-weight:500}
 .number{text-align:right;font-variant-numeric:tabular-nums;padding-right:0;padding-left:14px}
+.number+:not(.number){padding-left:14px}
 .table+.hint{margin:10px 0 0}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0;font-size:14px}
 dt{color:var(--muted)}dd{margin:0;overflow-wrap:anywhere}
