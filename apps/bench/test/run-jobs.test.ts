@@ -223,6 +223,14 @@ describe('verify', () => {
     expect(only.jobs[0]?.read.io_bytes).toBe(256 * 1024);
   });
 
+  it('checks everything behind a job that its time has ended', async () => {
+    const options = ['--verify=crc32c', '--time_based', '--runtime=200ms'];
+    const { status, stderr, jobs } = await run(...write, ...options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(jobs[0]?.write.total_ios).toBeGreaterThan(0);
+    expect(jobs[0]?.read.io_bytes).toBe(256 * 1024);
+  });
+
   it('wants a state that it can read', async () => {
     writeFileSync(join(place, FILE), new Uint8Array(256 * 1024));
     await expectRefused(

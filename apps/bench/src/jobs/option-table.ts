@@ -83,7 +83,6 @@ export const OPTION_TABLE: OptionTable = {
   iodepth: whole(1, 1, 65_536),
   iodepth_batch_submit: whole(1, 0, 65_536),
   iodepth_batch_complete_min: whole(1, 0, 65_536),
-  iodepth_batch_complete_max: whole(0, 0, 65_536),
   iodepth_low: whole(0, 0, 65_536),
   numjobs: whole(1, 1, 1024),
   thread: flag(true),

@@ -183,7 +183,9 @@ export function depthOf({ job }: JobPlan): number {
 }
 
 function directionsOf({ job }: JobPlan): number[] {
-  const { reads, writes, trims } = job.options.rw;
+  const { writes, trims } = job.options.rw;
+  // With a backlog what was written is read in between.
+  const reads = job.options.rw.reads || job.options.verify_backlog > 0;
   return [...(reads ? [IO_READ] : []), ...(writes ? [IO_WRITE] : []), ...(trims ? [IO_TRIM] : [])];
 }
 
@@ -192,7 +194,8 @@ function makeUnits(plan: JobPlan, alignmentBytes: number): IoUnit[] {
   const { options } = plan.job;
   const lengthBytes = Math.max(...blockBytes(options).map(({ max }) => max));
   return Array.from({ length: depthOf(plan) }, (_, index) => {
-    const buffer = IoBuffer.allocate(lengthBytes, alignmentBytes);
+    // Whole words, so that they can be filled as such.
+    const buffer = IoBuffer.allocate(Math.ceil(lengthBytes / 8) * 8, alignmentBytes);
     if (options.buffer_pattern.length > 0) fillWithPattern(buffer.bytes, options.buffer_pattern, 0);
     else if (options.zero_buffers) buffer.bytes.fill(0);
     else randomFillSync(buffer.bytes);

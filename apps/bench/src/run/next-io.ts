@@ -25,6 +25,8 @@ export class NextIo {
   readonly #syncOperation: number;
   readonly #thinkNs: number;
   readonly #thinkEvery: number;
+  /** Where each write gets new data: what makes them. */
+  readonly #refill: Random | null;
   readonly isOpenLoop: boolean;
   #ios = 0;
   #bytes = 0;
@@ -55,7 +57,9 @@ export class NextIo {
     this.#syncOperation = options.fdatasync > 0 ? IO_FDATASYNC : IO_FSYNC;
     this.#thinkNs = options.thinktime * 1e3;
     this.#thinkEvery = options.thinktime_blocks;
-    this.#isPlain = !this.isOpenLoop && this.#syncEvery === 0 && this.#thinkNs === 0 && verifier === null;
+    this.#refill = options.refill_buffers ? new Random(plan.seed + 2) : null;
+    this.#isPlain =
+      !this.isOpenLoop && this.#syncEvery === 0 && this.#thinkNs === 0 && verifier === null && this.#refill === null;
   }
 
   /** Where {@link isHolding}: when the held unit can be asked for again. */
@@ -120,6 +124,7 @@ export class NextIo {
     }
     this.#isHolding = false;
     if (!unit.isCheck && unit.operation <= IO_WRITE) this.#think(nowNs);
+    if (this.#refill !== null && unit.operation === IO_WRITE) fillRandom(unit, this.#refill);
     this.#verifier?.prepare(unit);
     return true;
   }
@@ -173,4 +178,10 @@ function fillSync(unit: IoUnit, operation: number): void {
   unit.lengthBytes = 0;
   unit.plannedNs = 0;
   unit.isCheck = false;
+}
+
+function fillRandom({ buffer, lengthBytes }: IoUnit, random: Random): void {
+  const { bytes } = buffer;
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, Math.ceil(lengthBytes / 4));
+  for (let index = 0; index < words.length; index++) words[index] = random.bits();
 }

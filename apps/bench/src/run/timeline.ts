@@ -29,6 +29,7 @@ export class Timeline {
   #samples: SampleSeries;
   #startNs = -1;
   #isMeasuring = false;
+  #isFinished = false;
   #nextSampleNs = 0;
   #nextRoundNs = 0;
   #roundStartNs = 0;
@@ -60,6 +61,7 @@ export class Timeline {
 
   /** Does what is due, and returns when the next thing is. */
   look(nowNs: number): number {
+    if (this.#isFinished) return Number.POSITIVE_INFINITY;
     if (this.#startNs < 0) this.#startNs = nowNs;
     if (!this.#isMeasuring) {
       if (nowNs < this.#startNs + this.#rampNs) return this.#startNs + this.#rampNs;
@@ -72,8 +74,9 @@ export class Timeline {
     return Math.min(this.#nextSampleNs, this.#nextRoundNs, nowNs < endNs ? endNs : Number.POSITIVE_INFINITY);
   }
 
-  /** Takes the last sample. */
+  /** The workload is over: takes the last sample, and bothers the phases behind it no more. */
   finish(nowNs: number): void {
+    this.#isFinished = true;
     // A piece that is too short says more about chance than about the job.
     if (nowNs - (this.#nextSampleNs - SAMPLE_NS) > SAMPLE_NS / 2) this.#samples.take((nowNs - this.#startNs) / 1e6);
   }
