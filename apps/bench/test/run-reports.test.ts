@@ -8,6 +8,9 @@ import { temporaryFolder } from './support/temporary-folder.js';
 
 const folder = temporaryFolder();
 
+/** From util-linux: runs a command on a terminal of its own. */
+const TERMINAL_MAKER = 'script';
+
 /** A job that goes on until somebody stops it. */
 const ENDLESS = ['run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m', '--time_based', '--runtime=60'];
 
@@ -104,13 +107,13 @@ describe('while it runs', { timeout: 60_000 }, () => {
   });
 
   it('there is a line on a terminal with states, rate and the time that is left', (context) => {
-    if (process.platform !== 'linux' || spawnSync('script', ['--version']).status !== 0) {
+    if (process.platform !== 'linux' || spawnSync(TERMINAL_MAKER, ['--version']).status !== 0) {
       context.skip('script(1), which makes terminals, is not here');
     }
     const args = [process.execPath, PROGRAM, 'run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m'];
     const command = [...args, '--time_based', '--runtime=2', '--output-format=terse'].map((word) => `'${word}'`).join(' ');
     const options = ['--quiet', '--return', '--command', command, '/dev/null'];
-    const { stdout } = spawnSync('script', options, { encoding: 'utf8' });
+    const { stdout } = spawnSync(TERMINAL_MAKER, options, { encoding: 'utf8' });
     expect(stdout).toMatch(/\rjobs: 1 \[R\] \[[\d.]+ MiB\/s\] \[\d+ IOPS\] \[\d+ s left\]/);
     expect(stdout.lastIndexOf('\r\u001b[K')).toBeLessThan(stdout.indexOf('3;fio-3.33;x;'));
   });

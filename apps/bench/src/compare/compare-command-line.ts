@@ -9,7 +9,7 @@ export interface CompareCommand {
   readonly help: boolean;
   readonly subjects: readonly Subject[];
   readonly repeats: number;
-  /** Of {@link COMPARE_FORMATS}. */
+  /** One of the names that `--output-format` takes. */
   readonly format: CompareFormat;
   /** Where the report goes, or null for standard output. */
   readonly output: string | null;
@@ -19,8 +19,8 @@ export interface CompareCommand {
   readonly job: ReadonlyMap<string, string | null>;
 }
 
-export const COMPARE_FORMATS = ['normal', 'json', 'markdown', 'csv', 'html'] as const;
-export type CompareFormat = (typeof COMPARE_FORMATS)[number];
+const COMPARE_FORMATS = ['normal', 'json', 'markdown', 'csv', 'html'] as const;
+type CompareFormat = (typeof COMPARE_FORMATS)[number];
 
 /** As many as it takes to see how far they lie apart. */
 const REPEATS_DEFAULT = 5;

@@ -45,8 +45,12 @@ async function compareLive(command: CompareCommand): Promise<number> {
   const places = options.has('filename') ? null : await placesOf(command, options);
   const write = openOutput(command.output);
   const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
-  const onInterrupt = (): void => interrupt.abort();
-  process.once('SIGINT', onInterrupt);
+  const onInterrupt = (): void => {
+    // A second one does not wait for the report.
+    if (interrupt.signal.aborted) process.exit(INTERRUPTED);
+    interrupt.abort();
+  };
+  process.on('SIGINT', onInterrupt);
   // Children are in process groups of their own: nobody else ends them.
   exitTasks.add(() => interrupt.abort());
   const progress = new Progress(process.stderr);

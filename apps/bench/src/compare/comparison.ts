@@ -32,7 +32,7 @@ export interface Comparison {
 }
 
 /** What can be said of a side beside the reference. */
-export type Verdict = 'reference' | 'faster' | 'slower' | 'no difference' | 'too few repeats' | 'not available';
+type Verdict = 'reference' | 'faster' | 'slower' | 'no difference' | 'too few repeats' | 'not available';
 
 /** A line of the comparison. */
 export interface ComparedSide {

@@ -6,7 +6,7 @@ import { readSavedResults } from './saved-results.js';
 import { parseToolArguments } from './tool-arguments.js';
 
 /** What `biodone-bench gate --help` prints. */
-export const GATE_HELP = `Usage: biodone-bench gate [--max-regress PERCENT] OLD.json NEW.json
+const GATE_HELP = `Usage: biodone-bench gate [--max-regress PERCENT] OLD.json NEW.json
 
 Holds new results against old ones, for builds: JSON of run, compare, the main job or fio.
 

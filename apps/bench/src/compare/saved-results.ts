@@ -32,7 +32,7 @@ export function readSavedResults(path: string): SavedResults {
 }
 
 /** Whether a text is JSON of `compare`. */
-export function isComparison(value: unknown): value is Comparison {
+function isComparison(value: unknown): value is Comparison {
   return typeof value === 'object' && value !== null && (value as { comparison?: unknown }).comparison === 1;
 }
 

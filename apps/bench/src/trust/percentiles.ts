@@ -11,7 +11,7 @@ const SAMPLES_BEYOND_MIN = 10;
 const HARNESS_FACTOR = 10;
 
 /** Why a percentile is not to be believed, or null. */
-export type Doubt = 'few-samples' | 'harness' | null;
+type Doubt = 'few-samples' | 'harness' | null;
 
 export interface Percentile {
   readonly percent: number;
