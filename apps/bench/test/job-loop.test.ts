@@ -10,6 +10,7 @@ import type { JobClock } from '../src/run/job-clock.js';
 import { JobControl } from '../src/run/job-control.js';
 import { JobLoop } from '../src/run/job-loop.js';
 import type { JobPlan } from '../src/run/job-plan.js';
+import { JobRun } from '../src/run/job-run.js';
 import { NextIo } from '../src/run/next-io.js';
 import { RandomMap } from '../src/run/random-map.js';
 import { SteadyWatch } from '../src/run/steady-watch.js';
@@ -126,6 +127,24 @@ describe('the loop', () => {
     expect(recorder.read.totalIos).toBe(1);
   });
 });
+
+it('the loop and its records allocate nothing for an I/O', async () => {
+  const collections = async (ios: number): Promise<number> => {
+    const plan = {
+      ...planOf({ ioengine: 'null', rw: 'randrw', iodepth: '8' }),
+      totalBytes: Number.POSITIVE_INFINITY,
+      totalIos: ios,
+    };
+    const run = await JobRun.open(plan, new JobRecorder(), new JobControl());
+    const { loop } = await run.run();
+    await run.close();
+    return loop.gcCount;
+  };
+  // Code that is not compiled yet has its numbers on the heap.
+  await collections(500_000);
+  // A single number each would be 48 MB, and the young generation holds 16.
+  expect(await collections(3_000_000)).toBeLessThanOrEqual(1);
+}, 120_000);
 
 describe('where I/Os go', () => {
   function offsetsOf(options: Record<string, string>, count: number): number[] {

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -13,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { probe } from '@biodone/uring';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { bench, type Outcome } from './support/bench.js';
+import { bench, type Outcome, PROGRAM } from './support/bench.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
 // Each run starts a program, and some tests several: on a busy machine that takes its time.
@@ -313,6 +314,19 @@ describe('bad input', () => {
   ])('is refused: %s', async (_, args, words) => {
     await expectRefused(args, ...words);
   });
+});
+
+it('a file that may not be read is refused by its name', async (context) => {
+  const nobody = 65_534;
+  if (process.getuid?.() !== 0) context.skip('only root can become somebody else');
+  if (spawnSync(process.execPath, [PROGRAM, '--version'], { uid: nobody }).status !== 0) {
+    context.skip('another user than root cannot reach this Node or these files');
+  }
+  chmodSync(folder, 0o755);
+  writeFileSync(join(place, FILE), new Uint8Array(4096), { mode: 0o600 });
+  const outcome = await bench(['run', '--name=x', `--filename=${FILE}`, '--ioengine=fs-sync'], { cwd: place, uid: nobody });
+  expect(outcome).toMatchObject({ status: 2, stdout: '' });
+  expect(outcome.stderr).toMatch(/^biodone-bench: [^\n]*'x'[^\n]*EACCES[^\n]*data[^\n]*\n$/);
 });
 
 describe('what goes wrong meanwhile', () => {

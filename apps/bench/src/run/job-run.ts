@@ -31,7 +31,6 @@ export interface ThreadOutcome {
   readonly use: ResourceUse;
   readonly loop: LoopUse;
   readonly steadyState: SteadyState | null;
-  readonly clockReads: number;
   /** Blocks that were verified and found good. */
   readonly blocksVerified: number;
 }
@@ -130,7 +129,6 @@ export class JobRun {
       use,
       loop,
       steadyState: this.#timeline.steadyState(),
-      clockReads: this.#clock.reads,
       blocksVerified: this.#verifier?.blocksChecked ?? 0,
     };
   }
