@@ -40,6 +40,7 @@ describe('sides', () => {
   it('touch where they have one value in common', () => {
     const spread = (min: number, max: number) => ({ min, median: min, max });
     expect(overlaps(spread(1, 2), spread(2, 3))).toBe(true);
+    expect(overlaps(spread(2, 3), spread(1, 2))).toBe(true);
     expect(overlaps(spread(1, 2), spread(3, 4))).toBe(false);
     expect(overlaps(spread(1, 9), spread(3, 4))).toBe(true);
   });
