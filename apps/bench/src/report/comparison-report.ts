@@ -72,7 +72,9 @@ function htmlText(comparison: Comparison): string {
   const compared = sections.map((section) => ({ section, sides: compareSides(section.sides) }));
   const [first] = compared;
   const isOne = compared.length === 1;
-  const plotted = (first?.sides ?? []).flatMap(plottedOf).slice(0, SERIES_MAX);
+  const all = (first?.sides ?? []).flatMap(plottedOf);
+  const plotted = all.slice(0, SERIES_MAX);
+  const more = all.length > SERIES_MAX ? ` The first ${SERIES_MAX} of ${all.length} are drawn; the table has all.` : '';
   const table = isOne && first !== undefined ? tableOf(first.section) : joinedTable(comparison);
   return page({
     title: 'biodone-bench: comparison',
@@ -87,7 +89,7 @@ function htmlText(comparison: Comparison): string {
         ? [
             {
               title: 'Latency',
-              hint: 'How many I/Os of all repeats took how long, from the beginning of the submission to the completion.',
+              hint: `How many I/Os of all repeats took how long, from the beginning of the submission to the completion.${more}`,
               chart: latencyChart(plotted),
             },
             {
