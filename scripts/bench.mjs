@@ -1,33 +1,38 @@
-// Runs the benchmark of every workspace that has one, one after the other, and merges their figures.
+// Runs the benchmark of every workspace that has one, one after the other, merges their figures, and writes all their tables to
+// docs/benchmarks.md.
 //
-//   npm run bench [-- --json FILE]
+//   npm run bench [-- --json FILE] [--only NAME,NAME] [--page FILE]
 //
 // A workspace's `bench` script takes `--json FILE` and writes {"figures": {id: number | null},
 // "environment": {…}} there. The merged figures are called `package.id`, as in `sync.lock_over_atomics`.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { benchmarkPage, writePage } from './benchmark-page.mjs';
 import { checkReportFile, writeReport } from './report-file.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-function main() {
-  const target = targetFile();
+async function main() {
+  const { target, page, only } = readOptions();
+  const startedAt = new Date();
   const merged = { figures: {}, environment: {} };
+  const parts = [];
   const broken = [];
   const folder = mkdtempSync(join(tmpdir(), 'biodone-bench-'));
   try {
-    for (const { name, directory } of workspacesWithBenchmark()) {
+    for (const { name, directory } of chosen(workspacesWithBenchmark(), only)) {
       console.log(`\n${name}`);
       const file = join(folder, `${name}.json`);
-      const result = runBenchmark(directory, file);
+      const result = await runBenchmark(directory, file);
       if (typeof result === 'string') {
         broken.push(`${name}: ${result}`);
         continue;
       }
+      parts.push({ name, output: result.output, command: `npm run bench -w @biodone/${name}` });
       Object.assign(merged.environment, result.environment);
       for (const [id, value] of Object.entries(result.figures)) {
         merged.figures[`${name}.${id}`] = value;
@@ -43,30 +48,33 @@ function main() {
   for (const line of broken) {
     console.error(line);
   }
+  // A page with gaps would replace one without, and one of some packages the one of all.
+  if (page !== null && broken.length === 0) {
+    writePage(page, benchmarkPage({ startedAt, parts, ...merged }));
+    console.log(`\nall of it is in ${page}`);
+  }
   return broken.length === 0 ? 0 : 1;
 }
 
-/** The file named by --json, tried before anything runs: a wrong path must not cost minutes of measuring. */
-function targetFile() {
-  let json;
+/** The options, with the file of --json tried before anything runs: a wrong path must not cost minutes of measuring. */
+function readOptions() {
   try {
-    ({ json } = parseArgs({ options: { json: { type: 'string' } } }).values);
+    const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' }, page: { type: 'string' } } });
+    const only = values.only?.split(',') ?? null;
+    const known = workspacesWithBenchmark().map(({ name }) => name);
+    const unknown = only?.find((name) => !known.includes(name));
+    if (unknown !== undefined) throw new Error(`--only '${unknown}' is none of ${known.join(', ')}`);
+    const named = values.page === undefined ? null : join(process.env.INIT_CWD ?? process.cwd(), values.page);
+    const page = named ?? (only === null ? join(root, 'docs/benchmarks.md') : null);
+    return { target: values.json === undefined ? undefined : checkReportFile(values.json), page, only };
   } catch (error) {
-    fail(`${error.message.split('\n')[0]}; the only option is --json FILE`);
-  }
-  if (json === undefined) {
-    return undefined;
-  }
-  try {
-    return checkReportFile(json);
-  } catch (error) {
-    fail(error.message);
+    console.error(`bench: ${error.message.split('\n')[0]}; options: --json FILE, --only NAME,NAME, --page FILE`);
+    process.exit(2);
   }
 }
 
-function fail(message) {
-  console.error(`bench: ${message}`);
-  process.exit(2);
+function chosen(workspaces, only) {
+  return only === null ? workspaces : workspaces.filter(({ name }) => only.includes(name));
 }
 
 function workspacesWithBenchmark() {
@@ -80,21 +88,30 @@ function workspacesWithBenchmark() {
     .map(({ directory, manifest }) => ({ directory, name: manifest.name.replace('@biodone/', '') }));
 }
 
-/** Runs one benchmark; returns what it wrote, or what went wrong. */
-function runBenchmark(directory, file) {
-  const { status, error } = spawnSync('npm', ['run', '--silent', 'bench', '--', '--json', file], {
+/** Runs one benchmark; resolves with what it wrote and printed, or with what went wrong. */
+async function runBenchmark(directory, file) {
+  const child = spawn('npm', ['run', '--silent', 'bench', '--', '--json', file], {
     cwd: directory,
-    stdio: 'inherit',
+    stdio: ['inherit', 'pipe', 'inherit'],
   });
-  if (error !== undefined) {
-    return error.message;
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    output += chunk;
+    process.stdout.write(chunk);
+  });
+  const ended = await new Promise((resolve) => {
+    child.on('error', (error) => resolve(error.message));
+    child.on('close', (status) => resolve(status));
+  });
+  if (typeof ended === 'string') {
+    return ended;
   }
-  if (status !== 0) {
-    return `ended with exit status ${status}`;
+  if (ended !== 0) {
+    return `ended with exit status ${ended}`;
   }
   try {
     const result = JSON.parse(readFileSync(file, 'utf8'));
-    return { figures: result.figures ?? {}, environment: result.environment ?? {} };
+    return { figures: result.figures ?? {}, environment: result.environment ?? {}, output };
   } catch (problem) {
     return `wrote no figures (${problem.message})`;
   }
@@ -117,4 +134,4 @@ function format(value) {
   return Number.isInteger(value) ? String(value) : value.toPrecision(4);
 }
 
-process.exitCode = main();
+process.exitCode = await main();

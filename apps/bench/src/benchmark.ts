@@ -1,19 +1,20 @@
-import { dirname } from 'node:path';
 import type { RunOptions } from './cli.js';
-import { currentLoad, describeEnvironment, type Environment, watchOtherCpu } from './environment.js';
+import { describeEnvironment, type Environment } from './environment.js';
 import { ExitTasks } from './exit-tasks.js';
-import { fileSystemOf } from './file-system.js';
 import { type Measured, measure } from './measure.js';
 import { choosePlaces } from './places.js';
 import { Progress } from './progress.js';
 import { reportOf, writeReport } from './report/json.js';
 import { formatEnvironment, formatFigures, formatMissing, formatNotes } from './report/notes.js';
 import { formatTable } from './report/table.js';
+import { formatVerdict } from './report/verdict.js';
+import { calibrate } from './run/calibrate.js';
 import { formatSize } from './size.js';
-import { figuresOf } from './stats/figures.js';
+import { type Figure, figuresOf, nullFigure } from './stats/figures.js';
 import { rowsOf } from './stats/row.js';
 import { TestFile } from './test-file.js';
-import { WORKLOADS } from './workload/workload.js';
+import { currentLoad, watchOtherCpu } from './trust/machine.js';
+import { fioCommand, WORKLOADS } from './workload/workload.js';
 
 /** Filling the file may take this share of the time, or too little is left to measure in. */
 const FILL_SHARE_MAX = 0.6;
@@ -28,17 +29,18 @@ export async function runBenchmark(options: RunOptions): Promise<void> {
   const exitTasks = new ExitTasks();
   const loadAverage = currentLoad();
   const otherCpuShare = watchOtherCpu();
+  const harness = await measureHarness(options.repeats);
   const measured = await measureOn(places.testFile, options, exitTasks);
   const environment = describeEnvironment({
     testFile: places.testFile,
-    fileSystem: fileSystemOf(dirname(places.testFile)),
     sizeBytes: options.sizeBytes,
     repeats: options.repeats,
     sliceMs: measured.sliceMs,
     loadAverage,
     otherCpuShare: otherCpuShare(),
   });
-  const { figures, rows } = publish(measured, environment);
+  const { figures, rows } = publish(measured, environment, harness);
+  if (options.showsFio) console.log(`\n${fioCommands(places.testFile, options.sizeBytes)}`);
   if (places.jsonFile !== null) {
     writeReport(places.jsonFile, reportOf(figures, environment, rows), exitTasks);
   }
@@ -63,15 +65,30 @@ async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks
   }
 }
 
-function publish({ results }: Measured, environment: Environment) {
+/** What one I/O costs in which nothing is done, as often as everything is measured. */
+async function measureHarness(repeats: number): Promise<Figure> {
+  const iops: number[] = [];
+  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1)).nullIops);
+  return nullFigure(iops);
+}
+
+function fioCommands(path: string, sizeBytes: number): string {
+  return [
+    'fio does the same so (the first one makes the file):',
+    ...WORKLOADS.map((workload) => fioCommand(workload, path, sizeBytes)),
+  ].join('\n');
+}
+
+function publish({ results }: Measured, environment: Environment, harness: Figure) {
   const rows = rowsOf(results);
-  const figures = figuresOf(results);
+  const figures = [...figuresOf(results), harness];
   const parts = [
     formatTable(WORKLOADS, rows),
     formatMissing(rows),
     formatFigures(figures),
     formatEnvironment(environment),
     formatNotes(environment),
+    formatVerdict(rows),
   ];
   console.log(`\n${parts.filter((part) => part !== '').join('\n\n')}`);
   return { figures, rows };

@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly repeats: number;
   /** Where the report goes, or null. */
   readonly jsonFile: string | null;
+  /** Whether the commands are printed with which fio does the same. */
+  readonly showsFio: boolean;
 }
 
 /** Fewer repeats than these say too little about the spread, and are marked. */
@@ -38,6 +40,7 @@ const OPTIONS = {
   repeats: { type: 'string' },
   quick: { type: 'boolean' },
   json: { type: 'string' },
+  fio: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const;
@@ -63,6 +66,7 @@ export function parseCommandLine(args: readonly string[]): Command {
     seconds: values.seconds === undefined ? defaults.seconds : numberOf('seconds', values.seconds, 3600),
     repeats: values.repeats === undefined ? defaults.repeats : numberOf('repeats', values.repeats, 1000),
     jsonFile: values.json === undefined ? null : notEmpty('json', values.json),
+    showsFio: values.fio === true,
   };
   return { kind: 'run', options };
 }

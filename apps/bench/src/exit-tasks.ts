@@ -8,9 +8,10 @@ export class ExitTasks {
   /** In the order of their addition; run from the last to the first. */
   readonly #tasks = new Set<() => void>();
 
-  constructor() {
+  /** @param signals those that end the program; who handles signals otherwise gives none */
+  constructor(signals: readonly NodeJS.Signals[] = SIGNALS) {
     process.once('exit', () => this.run());
-    for (const signal of SIGNALS) {
+    for (const signal of signals) {
       // Once: with the listener gone the signal has its default effect again.
       process.once(signal, () => {
         this.run();

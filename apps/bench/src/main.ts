@@ -1,9 +1,19 @@
 #!/usr/bin/env node
 import { runBenchmark } from './benchmark.js';
 import { parseCommandLine } from './cli.js';
+import { compareCommand } from './compare/compare-command.js';
+import { gateCommand } from './compare/gate-command.js';
 import { HELP } from './help.js';
 import { programVersion } from './program.js';
+import { runCommand } from './run/run-command.js';
 import { UsageError } from './usage-error.js';
+
+/** What the first word may be; without one it is the main job. */
+const SUBCOMMANDS: Readonly<Record<string, (args: readonly string[]) => number | Promise<number>>> = {
+  run: runCommand,
+  compare: compareCommand,
+  gate: gateCommand,
+};
 
 // Whoever reads the output, `head` for example, may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -19,6 +29,9 @@ else process.exit(status);
 /** Runs the program and returns its exit status: 0, 1 where something failed, 2 where the request was wrong. */
 async function main(args: readonly string[]): Promise<number> {
   try {
+    const [name = '', ...rest] = args;
+    const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
+    if (subcommand !== undefined) return await subcommand(rest);
     const command = parseCommandLine(args);
     if (command.kind === 'help') console.log(HELP);
     else if (command.kind === 'version') console.log(programVersion());

@@ -1,13 +1,13 @@
 import { randomFillSync } from 'node:crypto';
 import { IoBuffer } from '@biodone/uring';
-import { ENGINES } from './engines/all.js';
+import { enginesOf } from './engines/all.js';
 import type { Engine, Session } from './engines/engine.js';
 import { settleHeap } from './heap.js';
 import type { Progress } from './progress.js';
+import { LatencyHistogram } from './results/latency-histogram.js';
 import { Budget, enginesOfTurn, groupsOfRound, turnsOf, weightOf } from './schedule.js';
 import { Sessions } from './sessions.js';
 import { StallTimer } from './stall-timer.js';
-import { Histogram } from './stats/histogram.js';
 import { Results, Series } from './stats/results.js';
 import { Slice } from './stats/slice.js';
 import type { TestFile } from './test-file.js';
@@ -33,7 +33,7 @@ export async function measure(options: MeasureOptions): Promise<Measured> {
   const { file, repeats, deadline } = options;
   const sessions = await Sessions.open(file.path);
   try {
-    const budget = new Budget(deadline, repeats, (engine) => sessions.of(engine) !== undefined);
+    const budget = new Budget(deadline, repeats, (engine, workload) => sessions.of(engine, workload) !== undefined);
     const run = new Run(options, sessions, budget);
     // Round 0 warms up and is forgotten.
     for (let round = 0; round <= repeats; round++) await run.round(round);
@@ -57,15 +57,16 @@ class Run {
     this.#budget = budget;
     for (const workload of WORKLOADS) {
       this.#allocate(workload);
-      for (const engine of ENGINES) this.results.add(new Series(workload, engine, sessions.reasonOf(engine)));
+      for (const engine of enginesOf(workload))
+        this.results.add(new Series(workload, engine, sessions.reasonOf(engine, workload)));
     }
   }
 
   async round(round: number): Promise<void> {
     const sliceMs = this.#budget.beginRound(round);
     for (const workload of WORKLOADS) {
-      await this.#options.file.settle();
-      for (const group of groupsOfRound(round)) await this.#group(group, workload, round, sliceMs);
+      await this.#options.file.settle(!workload.direct);
+      for (const group of groupsOfRound(round, workload)) await this.#group(group, workload, round, sliceMs);
     }
     this.#budget.endRound();
   }
@@ -79,7 +80,7 @@ class Run {
       // The same for all engines of the round: each finds its way through the same blocks.
       const seed = (round * WORKLOADS.length + WORKLOADS.indexOf(workload)) * 1000 + turn;
       for (const engine of enginesOfTurn(group, round, turn)) {
-        const session = this.#sessions.of(engine);
+        const session = this.#sessions.of(engine, workload);
         if (session !== undefined) await this.#slice(engine, session, workload, { round, seed, lengthMs: timeMs / turns });
       }
     }
@@ -91,7 +92,7 @@ class Run {
       workload,
       offsets: new Offsets(workload, this.#options.file.sizeBytes, seed),
       buffers: this.#buffers.get(workload.blockBytes) ?? [],
-      histogram: round === 0 ? new Histogram() : series.latencies,
+      histogram: round === 0 ? new LatencyHistogram() : series.latencies,
       lengthMs,
     });
     const cpuMicros = await time(session, slice).catch((error: Error) => {

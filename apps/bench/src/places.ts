@@ -19,7 +19,7 @@ export interface Places {
  *
  * @throws UsageError where it cannot
  */
-export async function choosePlaces(options: RunOptions): Promise<Places> {
+export async function choosePlaces(options: Omit<RunOptions, 'showsFio'>): Promise<Places> {
   const jsonFile = options.jsonFile === null ? null : await chooseJsonFile(options.jsonFile);
   const testFile = await chooseTestFile(options);
   if (testFile === jsonFile) {
@@ -28,7 +28,7 @@ export async function choosePlaces(options: RunOptions): Promise<Places> {
   return { testFile, jsonFile };
 }
 
-async function chooseTestFile({ path, directory, sizeBytes }: RunOptions): Promise<string> {
+async function chooseTestFile({ path, directory, sizeBytes }: Omit<RunOptions, 'showsFio'>): Promise<string> {
   if (path !== null) await refuseExisting(path);
   const asked = path === null ? (directory ?? tmpdir()) : dirname(path);
   const folder = await writableFolder(asked, 'name another folder with --directory');

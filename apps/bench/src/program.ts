@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 /** The name by which reports are recognized. */
 export const PROGRAM_NAME = '@biodone/bench';
@@ -23,4 +24,9 @@ export function packageVersions(): Record<string, string> {
 
 function versionIn(manifest: URL): string {
   return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version;
+}
+
+/** The built program, to be started again. The path is the same from the sources and from what is built. */
+export function programPath(): string {
+  return fileURLToPath(new URL('../dist/main.js', import.meta.url));
 }

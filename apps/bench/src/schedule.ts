@@ -1,4 +1,4 @@
-import { GROUPS } from './engines/all.js';
+import { groupsOf } from './engines/all.js';
 import type { Engine } from './engines/engine.js';
 import { WORKLOADS, type Workload } from './workload/workload.js';
 
@@ -11,9 +11,10 @@ const RESERVE_MS = 500;
 const SLICE_MS_MIN = 2;
 
 /** The groups of engines in the order of a round. It begins with another one each time, so that none always runs after the same. */
-export function groupsOfRound(round: number): (readonly Engine[])[] {
-  const first = round % GROUPS.length;
-  return [...GROUPS.slice(first), ...GROUPS.slice(0, first)];
+export function groupsOfRound(round: number, workload: Workload): (readonly Engine[])[] {
+  const groups = groupsOf(workload);
+  const first = round % groups.length;
+  return [...groups.slice(first), ...groups.slice(0, first)];
 }
 
 /** The engines of a group in the order of a turn: A B, B A, A B, …, so that being first does neither side good. */
@@ -45,11 +46,13 @@ export class Budget {
    * @param deadline what performance.now() should say at the end
    * @param isAvailable which engines run at all
    */
-  constructor(deadline: number, repeats: number, isAvailable: (engine: Engine) => boolean) {
+  constructor(deadline: number, repeats: number, isAvailable: (engine: Engine, workload: Workload) => boolean) {
     this.#deadline = deadline - RESERVE_MS;
     this.#repeats = repeats;
     this.#slicesPerRound = WORKLOADS.flatMap((workload) =>
-      GROUPS.map((group) => weightOf(group, workload) * group.filter(isAvailable).length),
+      groupsOf(workload).map(
+        (group) => weightOf(group, workload) * group.filter((engine) => isAvailable(engine, workload)).length,
+      ),
     ).reduce((sum, slices) => sum + slices, 0);
   }
 

@@ -71,9 +71,10 @@ export class TestFile {
     }
   }
 
-  /** Lets the kernel write out what it has put off, and reads everything once, so that it is in the page cache. */
-  async settle(): Promise<void> {
+  /** Lets the kernel write out what it has put off, and if asked to reads everything once, so that it is in the page cache. */
+  async settle(isCached = true): Promise<void> {
     await this.#handle.datasync();
+    if (!isCached) return;
     for (let offset = 0; offset < this.sizeBytes; offset += CHUNK_BYTES) {
       const { bytesRead } = await this.#handle.read(this.#chunk, 0, CHUNK_BYTES, offset);
       if (bytesRead !== Math.min(CHUNK_BYTES, this.sizeBytes - offset)) {

@@ -20,11 +20,12 @@ describe('the command line', () => {
       seconds: 50,
       repeats: 5,
       jsonFile: null,
+      showsFio: false,
     });
   });
 
   it('takes all options', () => {
-    const args = ['--directory', 'a', '--size=1g', '--seconds', '20', '--repeats', '7', '--json', 'b.json'];
+    const args = ['--directory', 'a', '--size=1g', '--seconds', '20', '--repeats', '7', '--json', 'b.json', '--fio'];
     expect(optionsOf(...args)).toEqual({
       directory: 'a',
       path: null,
@@ -32,6 +33,7 @@ describe('the command line', () => {
       seconds: 20,
       repeats: 7,
       jsonFile: 'b.json',
+      showsFio: true,
     });
     expect(optionsOf('here.dat')).toMatchObject({ path: 'here.dat', directory: null });
     expect(optionsOf('--', '--here.dat')).toMatchObject({ path: '--here.dat' });

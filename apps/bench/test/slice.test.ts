@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
+import { LatencyHistogram } from '../src/results/latency-histogram.js';
 import { StallTimer } from '../src/stall-timer.js';
-import { Histogram } from '../src/stats/histogram.js';
 import { Slice } from '../src/stats/slice.js';
 import { Offsets } from '../src/workload/offsets.js';
 import { WORKLOADS, type Workload } from '../src/workload/workload.js';
@@ -9,7 +9,7 @@ const [workload] = WORKLOADS as [Workload];
 
 function someSlice(): Slice {
   const offsets = new Offsets(workload, 2 ** 24, 0);
-  return new Slice({ workload, offsets, buffers: [], histogram: new Histogram(), lengthMs: 10 });
+  return new Slice({ workload, offsets, buffers: [], histogram: new LatencyHistogram(), lengthMs: 10 });
 }
 
 it('a stalled slice is told after the last completion, not before', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ENGINES, GROUPS } from '../src/engines/all.js';
+import { ENGINES, enginesOf, groupsOf } from '../src/engines/all.js';
 import type { Engine } from '../src/engines/engine.js';
 import { Budget, enginesOfTurn, groupsOfRound, turnsOf } from '../src/schedule.js';
 import { ratioOf } from '../src/stats/ratio.js';
@@ -61,16 +61,19 @@ describe('a ratio of two series', () => {
 
 describe('the schedule', () => {
   it('has every engine once in a round, beginning with another group each time', () => {
-    for (let round = 0; round < GROUPS.length; round++) {
-      const groups = groupsOfRound(round);
-      expect(new Set(groups.flat())).toEqual(new Set(ENGINES));
-      expect(groups).toHaveLength(GROUPS.length);
-      expect(groups[0]).toBe(GROUPS[round]);
+    for (const each of WORKLOADS) {
+      const all = groupsOf(each);
+      for (let round = 0; round < all.length; round++) {
+        const groups = groupsOfRound(round, each);
+        expect(new Set(groups.flat())).toEqual(new Set(enginesOf(each)));
+        expect(groups).toHaveLength(all.length);
+        expect(groups[0]).toBe(all[round]);
+      }
     }
   });
 
   it('lets each of a pair be first equally often', () => {
-    const pair = GROUPS[0] as readonly Engine[];
+    const pair = groupsOf(workload)[0] as readonly Engine[];
     const turns = turnsOf(pair, 200);
     expect(turns % 2).toBe(0);
     const first = Array.from({ length: turns }, (_, turn) => enginesOfTurn(pair, 1, turn)[0]);
@@ -80,8 +83,8 @@ describe('the schedule', () => {
   it('plans no more than the time that is left', () => {
     const deadline = performance.now() + 10_000;
     const budget = new Budget(deadline, 2, () => true);
-    // 8 engines in 5 workloads, and the pair twice in one of them.
-    const slices = 8 * 5 + 2;
+    // 8 engines in 5 workloads, and the pair twice in one of them; 3 in the 8 that go to the disk.
+    const slices = 8 * 5 + 2 + 3 * 8;
     expect(budget.beginRound(0) * slices).toBeLessThan(1000);
     budget.endRound();
     const planned = budget.beginRound(1) * slices;

@@ -12,10 +12,10 @@ export const biodoneCallbacks: Engine = {
   open,
 };
 
-async function open({ path }: Target): Promise<Session> {
+async function open({ path, direct }: Target): Promise<Session> {
   requireIoUring();
   // All engines have the file open at a time, and take turns.
-  const device = openFile(path, { engine: 'uring', lock: false });
+  const device = openFile(path, { engine: 'uring', lock: false, direct });
   const pool = new AioServicePool(device);
   return {
     run: (slice) => runCallbacks(pool, slice),

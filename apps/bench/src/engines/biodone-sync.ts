@@ -12,9 +12,9 @@ export const biodoneSync: Engine = {
   open,
 };
 
-async function open({ path }: Target): Promise<Session> {
+async function open({ path, direct }: Target): Promise<Session> {
   // All engines have the file open at a time, and take turns.
-  const device = openFile(path, { engine: 'fs', lock: false });
+  const device = openFile(path, { engine: 'fs', lock: false, direct });
   const pool = new AioServicePool(device);
   const op = pool.allocate();
   op.callback = null;

@@ -12,10 +12,10 @@ export const biodoneThreads: Engine = {
   open,
 };
 
-async function open({ path, buffer }: Target): Promise<Session> {
+async function open({ path, buffer, direct }: Target): Promise<Session> {
   // Said outright, since by itself the device would choose the same and warn of it, which the report does as well.
   // All engines have the file open at a time, and take turns.
-  const device = openFile(path, { engine: probe().available ? 'uring' : 'fs', lock: false });
+  const device = openFile(path, { engine: probe().available ? 'uring' : 'fs', lock: false, direct });
   const pool = new AioServicePool(device, { service: 'threads' });
   const session: Session = {
     run: (slice) => runCallbacks(pool, slice),

@@ -22,6 +22,8 @@ export interface Engine {
 export interface Target {
   /** The test file. */
   readonly path: string;
+  /** Whether it is opened with O_DIRECT. */
+  readonly direct: boolean;
   /** Memory for a first I/O. */
   readonly buffer: IoBuffer;
 }

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { type FileHandle, open as openHandle } from 'node:fs/promises';
 import type { Slice } from '../stats/slice.js';
 import type { Engine, Session, Target } from './engine.js';
@@ -10,8 +11,8 @@ export const fileHandle: Engine = {
   open,
 };
 
-async function open({ path }: Target): Promise<Session> {
-  const handle = await openHandle(path, 'r+');
+async function open({ path, direct }: Target): Promise<Session> {
+  const handle = await openHandle(path, constants.O_RDWR | (direct ? constants.O_DIRECT : 0));
   return {
     async run(slice: Slice) {
       const slot = slice.workload.direction === 'read' ? readSlot : writeSlot;

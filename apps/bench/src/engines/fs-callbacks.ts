@@ -20,8 +20,8 @@ type Transfer = (
   callback: (error: NodeJS.ErrnoException | null, count: number) => void,
 ) => void;
 
-async function open({ path }: Target): Promise<Session> {
-  const fd = openSync(path, constants.O_RDWR);
+async function open({ path, direct }: Target): Promise<Session> {
+  const fd = openSync(path, constants.O_RDWR | (direct ? constants.O_DIRECT : 0));
   return {
     run: (slice) => run(fd, slice),
     close: async () => closeSync(fd),

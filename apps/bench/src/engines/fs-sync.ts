@@ -10,8 +10,8 @@ export const fsSync: Engine = {
   open,
 };
 
-async function open({ path }: Target): Promise<Session> {
-  const fd = openSync(path, constants.O_RDWR);
+async function open({ path, direct }: Target): Promise<Session> {
+  const fd = openSync(path, constants.O_RDWR | (direct ? constants.O_DIRECT : 0));
   return {
     run: (slice) => (slice.workload.direction === 'read' ? runReads(fd, slice) : runWrites(fd, slice)),
     close: async () => closeSync(fd),

@@ -15,10 +15,10 @@ export const posixAio: Engine = {
   open,
 };
 
-async function open({ path, buffer }: Target): Promise<Session> {
+async function open({ path, buffer, direct }: Target): Promise<Session> {
   // Chosen here, it need not warn that there is no io_uring: that is said in other rows.
   configure({ engine: probe().available ? 'uring' : 'threads' });
-  const fd = openSync(path, constants.O_RDWR);
+  const fd = openSync(path, constants.O_RDWR | (direct ? constants.O_DIRECT : 0));
   try {
     readOnce(fd, buffer.bytes);
   } catch (error) {

@@ -3,15 +3,20 @@ import type { Environment } from '../environment.js';
 import { formatSize } from '../size.js';
 import type { Figure } from '../stats/figures.js';
 import type { Row } from '../stats/row.js';
+import { percent, whole } from './numbers.js';
 
 /** The ratios that the project promises something about, as lines. */
 export function formatFigures(figures: readonly Figure[]): string {
   const lines = figures.map(({ id, title, value }) => {
-    const text = value === null ? '-' : value.median.toFixed(3);
-    const spread = value === null ? '' : `(${value.min.toFixed(3)}–${value.max.toFixed(3)})`;
-    return `  ${id.padEnd(28)}${text.padStart(8)} ${spread.padEnd(19)}${title}`;
+    const text = value === null ? '-' : digits(value.median);
+    const spread = value === null ? '' : `(${digits(value.min)}–${digits(value.max)})`;
+    return `  ${id.padEnd(28)}${text.padStart(10)} ${spread.padEnd(23)}${title}`;
   });
-  return ['Ratios, repeat by repeat', ...lines].join('\n');
+  return ['Ratios, repeat by repeat, and the harness itself', ...lines].join('\n');
+}
+
+function digits(value: number): string {
+  return value >= 1000 ? whole(value) : value.toFixed(3);
 }
 
 /** Why rows are empty, each reason once. Empty if none is. */
@@ -35,8 +40,8 @@ export function formatNotes(environment: Environment): string {
     'Latency is from submission to completion, over all I/Os of all repeats. Each path reads the clock once per I/O, at its',
     '  completion, which counts as the submission of the next one: time spent in a batch or a queue is in it.',
     'CPU is that of the whole process with all its threads, in the program and in the kernel.',
-    'Everything goes through the page cache, read in right before: this is what the paths cost, not what the disk does.',
-    '  Writes are not made durable.',
+    'O_DIRECT goes to the disk. All else goes through the page cache, read in right before: this is what the paths cost,',
+    '  not what the disk does. Writes are not made durable. Percentiles that fewer than ten I/Os exceed are left out.',
   ];
   if (repeats < REPEATS_WANTED) {
     notes.push(`! ${repeats} of ${REPEATS_WANTED} repeats: enough to see that everything works, not for figures to rely on.`);
@@ -54,12 +59,15 @@ export function formatEnvironment(environment: Environment): string {
   const { packages, cpus, memoryBytes, loadAverage, otherCpuShare } = environment;
   const versions = Object.entries(packages).map(([name, version]) => `${name.replace('@biodone/', '')} ${version}`);
   const lines: [string, string][] = [
-    ['CPU', `${cpus} × ${environment.cpu}, ${environment.architecture}, ${formatSize(memoryBytes)} of memory`],
+    [
+      'CPU',
+      `${cpus} × ${environment.cpu}, ${environment.architecture}, governor ${environment.governor}, ${formatSize(memoryBytes)} of memory`,
+    ],
     [
       'Kernel',
       `${environment.kernel}, clock ${environment.clockSource}, io_uring ${environment.ioUring === 'available' ? 'available' : 'not available'}`,
     ],
-    ['File', `${formatSize(environment.sizeBytes)} on ${environment.fileSystem}`],
+    ['File', `${formatSize(environment.sizeBytes)} on ${environment.fileSystem}, scheduler ${environment.scheduler}`],
     ['Node', `${environment.node}, libuv ${environment.libuv} with ${environment.threadPoolSize} threads`],
     ['biodone', versions.join(', ')],
     [
@@ -68,8 +76,4 @@ export function formatEnvironment(environment: Environment): string {
     ],
   ];
   return lines.map(([name, text]) => `${name.padEnd(10)}${text}`).join('\n');
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }

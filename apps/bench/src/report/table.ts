@@ -1,5 +1,6 @@
 import type { Row } from '../stats/row.js';
 import type { Workload } from '../workload/workload.js';
+import { factor, range, short, whole } from './numbers.js';
 
 const LABEL_WIDTH = 30;
 
@@ -15,8 +16,9 @@ const COLUMNS: readonly Column[] = [
   { title: 'MB/s', width: 8, text: ({ megabytesPerSecond }) => whole(megabytesPerSecond) },
   { title: 'p50 µs', width: 9, text: ({ p50Micros }) => short(p50Micros) },
   { title: 'p99 µs', width: 9, text: ({ p99Micros }) => short(p99Micros) },
-  { title: 'CPU µs/IO', width: 11, text: ({ cpuMicrosPerIo }) => short(cpuMicrosPerIo) },
-  { title: '×FileHandle', width: 13, text: ({ overFileHandle }) => ratio(overFileHandle) },
+  { title: 'p99.9 µs', width: 9, text: ({ p999Micros }) => short(p999Micros) },
+  { title: 'CPU µs/IO', width: 10, text: ({ cpuMicrosPerIo }) => short(cpuMicrosPerIo) },
+  { title: '×FileHandle', width: 12, text: ({ overFileHandle }) => factor(overFileHandle) },
 ];
 
 /** The table for people: a block for each workload, a line for each path. */
@@ -33,25 +35,4 @@ function formatBlock({ id, title }: Workload, rows: readonly Row[]): string {
 function formatRow(row: Row): string {
   const label = `  ${row.label}${row.synchronous ? ' *' : ''}`;
   return label.padEnd(LABEL_WIDTH) + COLUMNS.map((column) => column.text(row).padStart(column.width)).join('');
-}
-
-const NOTHING = '-';
-
-function whole(value: number | null): string {
-  return value === null ? NOTHING : Math.round(value).toLocaleString('en-US');
-}
-
-function range(min: number | null, max: number | null): string {
-  return min === null || max === null ? NOTHING : `(${whole(min)}–${whole(max)})`;
-}
-
-/** Three digits, as many as such a number is worth. */
-function short(value: number | null): string {
-  if (value === null) return NOTHING;
-  if (value >= 100) return whole(value);
-  return value.toFixed(value >= 10 ? 1 : 2);
-}
-
-function ratio(value: number | null): string {
-  return value === null ? NOTHING : `${value.toFixed(2)}×`;
 }

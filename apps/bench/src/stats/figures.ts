@@ -1,6 +1,6 @@
 import { ratioOf } from './ratio.js';
 import { cpuMicrosPerIoOf, iopsOf, type Quantity, type Results } from './results.js';
-import type { Spread } from './spread.js';
+import { type Spread, spreadOf } from './spread.js';
 
 /** A ratio of two rows that the project promises something about. */
 export interface Figure {
@@ -57,6 +57,11 @@ const DEFINITIONS: readonly Definition[] = [
     engines: ['fs_sync', 'biodone_sync'],
   },
 ];
+
+/** What the harness itself can do, in I/Os a second of CPU time on one thread: with an engine that does nothing, and all that is recorded. */
+export function nullFigure(iopsOfRepeats: readonly number[]): Figure {
+  return { id: 'null_ios_per_s', title: 'I/Os a second of CPU time, null engine of run', value: spreadOf(iopsOfRepeats) };
+}
 
 /** The figures of a run. */
 export function figuresOf(results: Results): Figure[] {

@@ -1,6 +1,6 @@
 import type { Engine } from '../engines/engine.js';
+import { LatencyHistogram } from '../results/latency-histogram.js';
 import type { Workload } from '../workload/workload.js';
-import { Histogram } from './histogram.js';
 
 /** What one engine did in one slice, or in several together. */
 export interface Measurement {
@@ -20,7 +20,7 @@ export class Series {
   /** Why there is nothing, or null. */
   readonly unavailable: string | null;
   /** The latencies of all repeats, in nanoseconds. */
-  readonly latencies: Histogram = new Histogram();
+  readonly latencies: LatencyHistogram = new LatencyHistogram();
   /** The slices of each repeat. */
   readonly #slices: Measurement[][] = [];
 

@@ -1,8 +1,8 @@
 import { getSystemErrorName } from 'node:util';
 import type { IoBuffer } from '@biodone/uring';
+import type { LatencyHistogram } from '../results/latency-histogram.js';
 import type { Offsets } from '../workload/offsets.js';
 import type { Workload } from '../workload/workload.js';
-import type { Histogram } from './histogram.js';
 
 /** What a slice is made of. */
 export interface SliceOptions {
@@ -11,7 +11,7 @@ export interface SliceOptions {
   /** Memory for each I/O that can be in flight. */
   readonly buffers: readonly IoBuffer[];
   /** Where latencies are counted. */
-  readonly histogram: Histogram;
+  readonly histogram: LatencyHistogram;
   readonly lengthMs: number;
 }
 
@@ -26,7 +26,7 @@ export class Slice {
   readonly workload: Workload;
   readonly buffers: readonly IoBuffer[];
   readonly #offsets: Offsets;
-  readonly #histogram: Histogram;
+  readonly #histogram: LatencyHistogram;
   readonly #lengthMs: number;
   /** When the I/O of each slot was submitted. */
   readonly #submittedAt: Float64Array;

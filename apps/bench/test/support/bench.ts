@@ -18,13 +18,17 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Runs it as this user; takes root. */
   readonly uid?: number;
+  /** Called when the program has been started. */
+  readonly onStart?: (child: { kill(signal: NodeJS.Signals): void }) => void;
+  /** Called with each line that the program says. */
+  readonly onLine?: (line: string, child: { kill(signal: NodeJS.Signals): void }) => void;
   /** Called when the program has said its first line. */
   readonly onFirstLine?: (line: string, child: { kill(signal: NodeJS.Signals): void }) => void;
 }
 
 /** Runs the program to its end, in pipes. */
 export function bench(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const { before = [], cwd, uid, onFirstLine } = options;
+  const { before = [], cwd, uid, onStart, onLine, onFirstLine } = options;
   const child = spawn(process.execPath, [...before, PROGRAM, ...args], {
     cwd,
     env: environment(),
@@ -42,6 +46,10 @@ export function bench(args: readonly string[], options: RunOptions = {}): Promis
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
   });
+  if (onLine !== undefined) {
+    createInterface({ input: child.stdout }).on('line', (line) => onLine(line, { kill: (signal) => child.kill(signal) }));
+  }
+  onStart?.({ kill: (signal) => child.kill(signal) });
   if (onFirstLine !== undefined) {
     createInterface({ input: child.stdout }).once('line', (line) => onFirstLine(line, { kill: (signal) => child.kill(signal) }));
   }

@@ -1,0 +1,353 @@
+import { getSystemErrorName } from 'node:util';
+import type { EngineSession } from '../io-engines/io-engine.js';
+import type { JobRecorder } from '../results/job-recorder.js';
+import type { CompletionSink } from './completion-sink.js';
+import { IO_FDATASYNC, IO_NAMES, IO_TRIM, type IoUnit } from './io-unit.js';
+import type { JobClock } from './job-clock.js';
+import type { JobControl } from './job-control.js';
+import type { JobFailure } from './job-failure.js';
+import type { JobPlan } from './job-plan.js';
+import type { NextIo } from './next-io.js';
+
+/** While nothing else is due, the loop looks this often whether it is to stop. */
+const LOOK_NS = 5e6;
+/** Shorter waits are spent polling: timers are not that exact. */
+const SPIN_NS = 1.2e6;
+
+/** What the loop needs. */
+export interface LoopParts {
+  readonly plan: JobPlan;
+  readonly units: readonly IoUnit[];
+  readonly next: NextIo;
+  readonly recorder: JobRecorder;
+  readonly clock: JobClock;
+  readonly control: JobControl;
+  /** Told at the times that it asks for, in nanoseconds of measured time; returns when it wants to be told next. */
+  readonly onTime: (nowNs: number) => number;
+}
+
+/**
+ * Keeps a job's I/Os in flight and records them. It allocates nothing per I/O.
+ *
+ * **Clock.** With an engine that blocks in each I/O it is read once per I/O: the completion counts as the beginning of the next one. With the
+ * others it is read when completions are taken, once for all that come together, and when a batch has been handed over, once for the batch. An
+ * I/O begins when the completion before it was taken; so what it waits for in a batch is part of its latency.
+ */
+export class JobLoop implements CompletionSink {
+  readonly #session: EngineSession;
+  readonly #next: NextIo;
+  readonly #recorder: JobRecorder;
+  readonly #clock: JobClock;
+  readonly #control: JobControl;
+  readonly #onTime: (nowNs: number) => number;
+  readonly #units: readonly IoUnit[];
+  /** The indexes of units that are not in flight, the next one last. */
+  readonly #free: Int32Array;
+  readonly #batch: IoUnit[] = [];
+  readonly #batchMax: number;
+  readonly #completeMin: number;
+  readonly #depthLow: number;
+  readonly #maxLatencyNs: number;
+  readonly #isOpenLoop: boolean;
+  #freeCount: number;
+  /** A unit that is filled in, but not due. */
+  #held: IoUnit | null = null;
+  #inFlight = 0;
+  #nowNs = 0;
+  #isStale = true;
+  #lookNs = 0;
+  #isEnding = false;
+  #measureStartNs = 0;
+  /** By direction: what the phases before this one took. */
+  readonly #runtimeBeforeNs = [0, 0, 0];
+  #phaseStartNs = 0;
+  #activeDirections: readonly number[] = [];
+  #doneInWait = 0;
+  #failure: JobFailure | null = null;
+  #failedIos = 0;
+  /** With an engine that needs the event loop: called when nothing is in flight and nothing more comes. */
+  #onDrained: (() => void) | null = null;
+  #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+
+  constructor(parts: LoopParts, openSession: (sink: CompletionSink) => EngineSession) {
+    const { options } = parts.plan.job;
+    this.#next = parts.next;
+    this.#recorder = parts.recorder;
+    this.#clock = parts.clock;
+    this.#control = parts.control;
+    this.#onTime = parts.onTime;
+    this.#units = parts.units;
+    this.#free = Int32Array.from(parts.units.keys()).reverse();
+    this.#freeCount = parts.units.length;
+    this.#batchMax = options.iodepth_batch_submit > 1 ? options.iodepth_batch_submit : parts.units.length;
+    this.#completeMin = Math.max(1, options.iodepth_batch_complete_min);
+    this.#depthLow = options.iodepth_low > 0 ? options.iodepth_low : parts.units.length;
+    this.#maxLatencyNs = options.max_latency > 0 ? options.max_latency * 1e3 : Number.POSITIVE_INFINITY;
+    this.#isOpenLoop = parts.next.isOpenLoop;
+    this.#session = openSession(this);
+  }
+
+  get failure(): JobFailure | null {
+    return this.#failure;
+  }
+
+  get failedIos(): number {
+    return this.#failedIos;
+  }
+
+  /** Of the measured time. */
+  get elapsedNs(): number {
+    return this.#nowNs - this.#measureStartNs;
+  }
+
+  /** Forgets what was recorded, as at the end of a ramp. */
+  beginMeasuring(nowNs: number): void {
+    this.#recorder.clear();
+    this.#measureStartNs = nowNs;
+    this.#phaseStartNs = nowNs;
+  }
+
+  /** Starts nothing more; what is in flight ends. */
+  end(): void {
+    this.#isEnding = true;
+  }
+
+  fail(failure: JobFailure): void {
+    this.#failure ??= failure;
+    this.#isEnding = true;
+  }
+
+  /**
+   * Does all I/Os that come, and returns when the last one is done. It can be called again for a phase that follows.
+   *
+   * @param directions those whose time this phase counts for
+   */
+  async run(directions: readonly number[]): Promise<void> {
+    this.#isEnding = this.#failure !== null;
+    if (this.#held !== null) this.#giveBack(this.#held);
+    this.#nowNs = this.#clock.now();
+    this.#phaseStartNs = this.#nowNs;
+    this.#activeDirections = directions;
+    this.#next.begin(this.#nowNs);
+    this.#look();
+    if (this.#session.completes === 'inside') this.#runInside();
+    else if (this.#session.completes === 'wait') this.#runWaiting();
+    else await this.#runByEvents();
+    this.#endPhase();
+  }
+
+  done(unit: IoUnit, result: number): void {
+    if (this.#isStale) {
+      this.#nowNs = this.#clock.now();
+      this.#isStale = false;
+    }
+    this.#inFlight -= 1;
+    this.#doneInWait += 1;
+    unit.inFlight = false;
+    this.#free[this.#freeCount] = unit.index;
+    this.#freeCount += 1;
+    if (result === unit.lengthBytes && unit.operation <= IO_TRIM) this.#record(unit);
+    else this.#doneOtherwise(unit, result);
+    this.#next.done(unit, result, this);
+    if (this.#nowNs >= this.#lookNs) this.#look();
+    if (this.#onDrained !== null) this.#continueByEvents();
+  }
+
+  #record(unit: IoUnit): void {
+    const direction = this.#recorder.directions[unit.operation];
+    if (direction === undefined) return;
+    const submissionNs = unit.submittedNs - unit.startedNs;
+    const completionNs = this.#nowNs - unit.submittedNs;
+    if (this.#isOpenLoop && !unit.isCheck) {
+      direction.completePlanned(unit.lengthBytes, submissionNs, completionNs, unit.startedNs - unit.plannedNs);
+    } else {
+      direction.complete(unit.lengthBytes, submissionNs, completionNs);
+    }
+    if (submissionNs + completionNs > this.#maxLatencyNs) this.#tooLate(unit, submissionNs + completionNs);
+  }
+
+  #doneOtherwise(unit: IoUnit, result: number): void {
+    if (unit.operation >= IO_FDATASYNC && result >= 0) {
+      this.#recorder.sync.record(this.#nowNs - unit.startedNs);
+      return;
+    }
+    this.#failedIos += 1;
+    const what = `${IO_NAMES[unit.operation]} of ${unit.lengthBytes} bytes at ${unit.offset}`;
+    if (result < 0) this.fail({ error: -result, text: `${what} failed with ${getSystemErrorName(result)}` });
+    else this.fail({ error: 5, text: `${what} moved only ${result}` });
+  }
+
+  #tooLate(unit: IoUnit, latencyNs: number): void {
+    const text = `${IO_NAMES[unit.operation]} at ${unit.offset} took ${Math.round(latencyNs / 1e3)} us, more than max_latency`;
+    this.fail({ error: 62, text });
+  }
+
+  /** What is to be done from time to time. */
+  #look(): void {
+    if (this.#control.isStopped) this.#isEnding = true;
+    this.#lookNs = Math.min(this.#nowNs + LOOK_NS, this.#onTime(this.#nowNs));
+    this.#publishRuntimes();
+  }
+
+  #publishRuntimes(): void {
+    for (const direction of this.#activeDirections) {
+      const runtimeNs = (this.#runtimeBeforeNs[direction] as number) + this.#nowNs - this.#phaseStartNs;
+      this.#recorder.directions[direction]?.setRuntime(runtimeNs / 1e6);
+    }
+  }
+
+  #endPhase(): void {
+    this.#publishRuntimes();
+    for (const direction of this.#activeDirections) {
+      this.#runtimeBeforeNs[direction] = (this.#runtimeBeforeNs[direction] as number) + this.#nowNs - this.#phaseStartNs;
+    }
+  }
+
+  /** An engine that blocks in each I/O. */
+  #runInside(): void {
+    const unit = this.#units[0] as IoUnit;
+    const { depth, submitted, completed } = this.#recorder;
+    while (!this.#isEnding) {
+      if (this.#next.fill(unit, this.#nowNs)) {
+        this.#freeCount = 0;
+        this.#inFlight = 1;
+        this.#isStale = true;
+        unit.inFlight = true;
+        unit.startedNs = this.#nowNs;
+        unit.submittedNs = this.#nowNs;
+        depth.record(1);
+        submitted.record(1);
+        completed.record(1);
+        this.#session.start(unit);
+      } else if (!this.#sleepUntilDue()) {
+        return;
+      }
+    }
+  }
+
+  /** An engine that has several in flight, and that the thread waits for. */
+  #runWaiting(): void {
+    for (;;) {
+      this.#submit();
+      if (this.#inFlight === 0) {
+        if (this.#isEnding || !this.#sleepUntilDue()) return;
+      } else {
+        this.#await();
+      }
+    }
+  }
+
+  #await(): void {
+    const enough = Math.min(this.#completeMin, this.#inFlight);
+    const low = this.#freeCount === 0 ? this.#depthLow : this.#units.length;
+    this.#doneInWait = 0;
+    this.#isStale = true;
+    this.#session.wait(this.#timeoutMs());
+    if (this.#held === null)
+      while (this.#doneInWait < enough || this.#inFlight > low) this.#session.wait(Number.POSITIVE_INFINITY);
+    if (this.#doneInWait > 0) this.#recorder.completed.record(this.#doneInWait);
+    if (this.#isStale) {
+      this.#nowNs = this.#clock.now();
+      this.#isStale = false;
+      if (this.#nowNs >= this.#lookNs) this.#look();
+    }
+  }
+
+  /** Until the unit that is held is due; for ever if there is none. */
+  #timeoutMs(): number {
+    if (this.#held === null) return Number.POSITIVE_INFINITY;
+    const leftNs = this.#next.dueNs - this.#nowNs;
+    return leftNs < SPIN_NS ? 0 : Math.floor((leftNs - SPIN_NS) / 1e6);
+  }
+
+  /** Starts as many as there is room for, and reads the clock once behind them. */
+  #submit(): void {
+    const batch = this.#batch;
+    let count = 0;
+    while (!this.#isEnding && count < this.#batchMax) {
+      const unit = this.#held ?? this.#pop();
+      if (unit === null) break;
+      if (!this.#next.fill(unit, this.#nowNs)) {
+        this.#keep(unit);
+        break;
+      }
+      this.#held = null;
+      unit.inFlight = true;
+      unit.startedNs = this.#nowNs;
+      unit.submittedNs = this.#nowNs;
+      this.#inFlight += 1;
+      batch[count] = unit;
+      count += 1;
+      this.#session.start(unit);
+    }
+    if (count === 0) return;
+    this.#recorder.submitted.record(count);
+    this.#nowNs = this.#clock.now();
+    for (let index = 0; index < count; index++) {
+      (batch[index] as IoUnit).submittedNs = this.#nowNs;
+      // They are handed over together, so each of them has all the others beside it.
+      this.#recorder.depth.record(this.#inFlight);
+    }
+  }
+
+  #pop(): IoUnit | null {
+    if (this.#freeCount === 0) return null;
+    this.#freeCount -= 1;
+    return this.#units[this.#free[this.#freeCount] as number] as IoUnit;
+  }
+
+  /** A unit that was not filled in goes back; one that is not due is held. */
+  #keep(unit: IoUnit): void {
+    if (this.#next.isHolding) this.#held = unit;
+    else this.#giveBack(unit);
+  }
+
+  #giveBack(unit: IoUnit): void {
+    this.#held = null;
+    this.#free[this.#freeCount] = unit.index;
+    this.#freeCount += 1;
+  }
+
+  /** Sleeps until the next I/O is due. Returns false if none comes. */
+  #sleepUntilDue(): boolean {
+    if (!this.#next.isHolding) return false;
+    const leftNs = this.#next.dueNs - this.#nowNs;
+    if (leftNs > SPIN_NS) this.#control.sleep(Math.floor((leftNs - SPIN_NS) / 1e6));
+    this.#nowNs = this.#clock.now();
+    if (this.#nowNs >= this.#lookNs) this.#look();
+    return true;
+  }
+
+  /** An engine whose completions come from the event loop. */
+  #runByEvents(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onDrained = resolve;
+      this.#continueByEvents();
+    });
+  }
+
+  #continueByEvents(): void {
+    this.#submit();
+    this.#isStale = true;
+    if (this.#held !== null && !this.#isEnding) {
+      this.#wakeWhenDue();
+    } else if (this.#inFlight === 0) {
+      const onDrained = this.#onDrained;
+      this.#onDrained = null;
+      onDrained?.();
+    }
+  }
+
+  /** A timer is good to a millisecond; what is left is spent in turns of the event loop. */
+  #wakeWhenDue(): void {
+    if (this.#timer !== null) return;
+    const leftNs = this.#next.dueNs - this.#nowNs;
+    const wake = (): void => {
+      this.#timer = null;
+      this.#nowNs = this.#clock.now();
+      if (this.#nowNs >= this.#lookNs) this.#look();
+      if (this.#onDrained !== null) this.#continueByEvents();
+    };
+    this.#timer = leftNs > 2 * SPIN_NS ? setTimeout(wake, Math.floor((leftNs - SPIN_NS) / 1e6)) : setImmediate(wake);
+  }
+}

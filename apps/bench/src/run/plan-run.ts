@@ -1,0 +1,216 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { openDevice, openFile } from '@biodone/blockdev';
+import { IO_ENGINES } from '../io-engines/all.js';
+import type { Job } from '../jobs/job.js';
+import type { Extent } from '../jobs/option-values.js';
+import { quote, UsageError } from '../usage-error.js';
+import { VERIFY_BLOCK_BYTES_MIN } from '../verify/block-format.js';
+import { isState } from '../verify/verify-state.js';
+import { blockBytes } from './io-chooser.js';
+import type { JobPlan, Target } from './job-plan.js';
+import { RandomMap } from './random-map.js';
+import type { FileToMake } from './target-file.js';
+import { findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
+
+/** All threads of a run, and what has to be made before they start. */
+export interface RunPlan {
+  readonly plans: readonly JobPlan[];
+  readonly files: readonly FileToMake[];
+}
+
+/** O_DIRECT takes whole sectors. */
+const SECTOR_BYTES = 512;
+/** Headers' generations are counted for so many blocks at most. */
+const VERIFY_BLOCKS_MAX = 2 ** 28;
+
+/**
+ * Finds out where each job works and how much, and whether it may, before anything is created.
+ *
+ * @throws UsageError where it cannot, or must not
+ */
+export async function planRun(jobs: readonly Job[], permissions: Permissions): Promise<RunPlan> {
+  const plans: JobPlan[] = [];
+  const files = new Map<string, FileToMake>();
+  let groupId = -1;
+  for (const job of jobs) {
+    if (groupId < 0 || job.options.stonewall || job.options.new_group) groupId += 1;
+    permissions.checkReadOnly(job);
+    checkBlocks(job);
+    for (let copy = 0; copy < job.options.numjobs; copy++) {
+      plans.push(await planThread(job, { copy, number: plans.length, groupId }, permissions, files));
+    }
+  }
+  return { plans, files: [...files.values()] };
+}
+
+async function planThread(
+  job: Job,
+  place: { copy: number; number: number; groupId: number },
+  permissions: Permissions,
+  files: Map<string, FileToMake>,
+): Promise<JobPlan> {
+  const { options } = job;
+  const target = targetOf(job, place.copy);
+  const presentBytes = await presentBytesOf(job, target, permissions);
+  const range = rangeOf(job, place.copy, presentBytes);
+  if (presentBytes === null && target.kind === 'file')
+    addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, files);
+  const stateFile = resolve(`${options.name.replaceAll(/[^\w.-]/g, '_')}-${place.copy}-verify.state`);
+  if (options.verify_state_save) checkStateFile(job, stateFile);
+  const passBytes = bytesOfExtent(options.io_size, range.lengthBytes) || range.lengthBytes;
+  const least = Math.min(...blockBytes(options).map(({ min }) => min));
+  const seed = options.randrepeat ? options.randseed : Math.floor(Math.random() * 2 ** 48);
+  return {
+    job,
+    ...place,
+    target,
+    ...range,
+    totalBytes: options.time_based ? Number.POSITIVE_INFINITY : Math.floor(passBytes / least) * least * options.loops,
+    totalIos: options.number_ios > 0 && !options.time_based ? options.number_ios * options.loops : Number.POSITIVE_INFINITY,
+    seed: seed + place.number * 2 ** 20,
+    dataSeed: options.randseed + place.copy,
+    stateFile,
+  };
+}
+
+function targetOf({ options }: Job, copy: number): Target {
+  if (options.device !== '') return { kind: 'stack', spec: options.device };
+  if (options.ioengine === 'null') return { kind: 'none' };
+  const name = options.filename === '' ? `${options.name}.${copy}.0` : options.filename.replaceAll('\\:', ':');
+  return { kind: 'file', path: resolve(join(options.directory, name)), isDevice: false };
+}
+
+/** How large the target is, or null where it has to be made. */
+async function presentBytesOf(job: Job, target: Target, permissions: Permissions): Promise<number | null> {
+  if (target.kind === 'none') return Number.POSITIVE_INFINITY;
+  if (target.kind === 'stack') {
+    for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, job.place));
+    return sizeOfStack(job, target.spec);
+  }
+  const found = findTarget(target.path, job.place);
+  permissions.check(job, found);
+  if (found.stats === null) return null;
+  if (found.stats.isBlockDevice()) return sizeOfDevice(job, target.path);
+  if (!found.stats.isFile()) throw new UsageError(`${job.place}: ${quote(target.path)} is neither a file nor a block device`);
+  return found.stats.size;
+}
+
+async function sizeOfStack(job: Job, spec: string): Promise<number> {
+  try {
+    const device = await openDevice(spec);
+    const { sizeBytes } = device.limits;
+    await device.close();
+    return sizeBytes ?? 0;
+  } catch (error) {
+    throw new UsageError(`${job.place}: device=${spec} cannot be opened: ${(error as Error).message.split('\n')[0]}`);
+  }
+}
+
+async function sizeOfDevice(job: Job, path: string): Promise<number> {
+  try {
+    const device = openFile(path, { readOnly: true, engine: 'fs', lock: false });
+    const { sizeBytes } = device.limits;
+    await device.close();
+    return sizeBytes ?? 0;
+  } catch (error) {
+    throw new UsageError(`${job.place}: ${quote(path)} cannot be opened: ${(error as Error).message.split('\n')[0]}`);
+  }
+}
+
+/** The part of the target that a copy of the job has. */
+function rangeOf(job: Job, copy: number, presentBytes: number | null): { startOffset: number; lengthBytes: number } {
+  const { options } = job;
+  const whole = presentBytes ?? bytesOfExtent(options.filesize, 0);
+  const startOffset = bytesOfExtent(options.offset, whole) + copy * bytesOfExtent(options.offset_increment, whole);
+  const asked = bytesOfExtent(options.size, whole);
+  const lengthBytes = asked > 0 ? asked : whole - startOffset;
+  if (!Number.isFinite(lengthBytes) || (lengthBytes <= 0 && asked === 0 && presentBytes === null)) {
+    throw new UsageError(`${job.place}: job '${options.name}' needs size=, how much it works on`);
+  }
+  const largest = Math.max(...blockBytes(options).map(({ max }) => max));
+  const isFixed = presentBytes !== null && (!writes(job) || options.device !== '');
+  if (isFixed && startOffset + lengthBytes > presentBytes) {
+    throw new UsageError(
+      `${job.place}: job '${options.name}' reaches to ${startOffset + lengthBytes}, and its target ends at ${presentBytes}: make size= or offset= smaller`,
+    );
+  }
+  if (lengthBytes < largest) {
+    throw new UsageError(
+      `${job.place}: a block of ${largest} bytes does not fit into ${Math.max(0, lengthBytes)}: make size= larger, or bs= smaller`,
+    );
+  }
+  checkMaps(job, lengthBytes);
+  return { startOffset, lengthBytes };
+}
+
+function bytesOfExtent(extent: Extent, whole: number): number {
+  return 'bytes' in extent ? extent.bytes : Math.floor((whole * extent.percent) / 100 / SECTOR_BYTES) * SECTOR_BYTES;
+}
+
+function addFile(job: Job, path: string, sizeBytes: number, permissions: Permissions, files: Map<string, FileToMake>): void {
+  const { options } = job;
+  const { rw, verify } = options;
+  if (permissions.isReadOnly)
+    throw new UsageError(`${job.place}: ${quote(path)} does not exist, and --readonly forbids to make it`);
+  if (verify !== 'none' && !rw.writes)
+    throw new UsageError(`${job.place}: ${quote(path)} does not exist, and verify= reads what an earlier run has written`);
+  const before = files.get(path);
+  const filesizeBytes = 'bytes' in options.filesize ? options.filesize.bytes : 0;
+  files.set(path, {
+    path,
+    sizeBytes: Math.max(sizeBytes, filesizeBytes, before?.sizeBytes ?? 0),
+    // Who writes first, and reads only what is there then, needs no data.
+    isFilled: (before?.isFilled ?? false) || rw.reads,
+    isKept: (before?.isKept ?? false) || !options.unlink,
+  });
+}
+
+function checkBlocks(job: Job): void {
+  const { options } = job;
+  const ranges = blockBytes(options);
+  const refuse = (why: string): never => {
+    throw new UsageError(`${job.place}: job '${options.name}': ${why}`);
+  };
+  const isDirect = options.direct || !options.buffered;
+  if (isDirect && ranges.some(({ min, max }) => min % SECTOR_BYTES !== 0 || max % SECTOR_BYTES !== 0)) {
+    refuse(`direct=1 takes blocks of whole sectors of ${SECTOR_BYTES} bytes`);
+  }
+  if (options.verify === 'none' || options.verify === 'null') return;
+  const interval = options.verify_interval > 0 ? options.verify_interval : Math.min(...ranges.map(({ min }) => min));
+  if (interval < VERIFY_BLOCK_BYTES_MIN) refuse(`a verified block has at least ${VERIFY_BLOCK_BYTES_MIN} bytes, not ${interval}`);
+  if (ranges.some(({ min, max }) => min % interval !== 0 || max % interval !== 0))
+    refuse('blocks are no whole numbers of verify_interval=');
+  if (
+    options.rw.random &&
+    options.bsrange === null &&
+    options.bssplit === null &&
+    ranges.some(({ min }) => min !== ranges[0]?.min)
+  ) {
+    refuse('verify= needs blocks of one size for reads and writes');
+  }
+  if (IO_ENGINES[options.ioengine] === IO_ENGINES.null) refuse('ioengine=null keeps no data that verify= could find');
+}
+
+function checkMaps(job: Job, lengthBytes: number): void {
+  const { options } = job;
+  const blocks = lengthBytes / Math.min(...blockBytes(options).map(({ min }) => min));
+  if (
+    options.rw.random &&
+    !options.norandommap &&
+    options.random_distribution.kind === 'uniform' &&
+    blocks > RandomMap.COUNT_MAX
+  ) {
+    throw new UsageError(`${job.place}: job '${options.name}' has too many blocks to touch each once: say norandommap`);
+  }
+  if (options.verify !== 'none' && blocks > VERIFY_BLOCKS_MAX) {
+    throw new UsageError(`${job.place}: job '${options.name}' has too many blocks to verify: make size= smaller, or bs= larger`);
+  }
+}
+
+function checkStateFile(job: Job, path: string): void {
+  if (!existsSync(path) || isState(readFileSync(path, 'utf8'))) return;
+  throw new UsageError(
+    `${job.place}: ${quote(path)} is no verify state, and would be overwritten: move it away, or name the job otherwise`,
+  );
+}

@@ -1,0 +1,22 @@
+/** What `biodone-bench run --help` prints. */
+export const RUN_HELP = `Usage: biodone-bench run [options] [--name=JOB --rw=… --size=… …] [JOBFILE …]
+
+Runs jobs as fio does, with fio's option names and job files. A job file can never execute anything.
+
+  --parse-only            reads everything, and does nothing
+  --showcmd               prints the jobs as a command line
+  --readonly              refuses jobs that write
+  --destructive PATH      this file or device is not this program's, and may be overwritten
+  --section NAME          only this job; can be repeated
+  --max-jobs N            more jobs than that are refused
+  --output-format LIST    normal, json, json+, terse, markdown, csv, html; several with commas
+  --output FILE           the report goes there; the file must not exist
+  --status-interval TIME  a report every so often while it runs
+  --eta WHEN              the progress line: auto, always, never
+  -h, --help              print this
+
+Engines (--ioengine): uring, threads, sync, posixaio, promises, fs, fs-sync, fs-promises, null.
+A stack of devices: --device='stripe(64k, file:a, file:b)'.
+
+Exit status: 0; 1 where I/O failed or verified data were wrong; 2 where the request was wrong
+(nothing is created then); 130 after Ctrl-C, which prints what was measured so far.`;

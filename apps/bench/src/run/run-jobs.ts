@@ -1,0 +1,159 @@
+import { dirname } from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import type { ExitTasks } from '../exit-tasks.js';
+import type { Calibration, DiskUse, Outcome, RunResult } from '../results/run-result.js';
+import { diskOf, watchDisk } from '../trust/disk.js';
+import { currentLoad, machineRecord, watchOtherCpu } from '../trust/machine.js';
+import { calibrate } from './calibrate.js';
+import type { JobPlan } from './job-plan.js';
+import { jobResults } from './job-results.js';
+import { depthOf } from './job-run.js';
+import { JobThread } from './job-thread-handle.js';
+import type { RunPlan } from './plan-run.js';
+import { makeTargetFile, type TargetFile, warmCache } from './target-file.js';
+
+/** The jobs of a run, from making their files to removing them. */
+export class Run {
+  readonly #plan: RunPlan;
+  readonly #exitTasks: ExitTasks;
+  readonly #startedAtMs = Date.now();
+  readonly #loadAverage = currentLoad();
+  readonly #otherCpuShare = watchOtherCpu();
+  /** A folder or a device that tells which disk it is. */
+  readonly #place: string | null;
+  readonly #watchedDisk: (() => DiskUse | null) | null;
+  readonly #calibrations: Calibration[] = [];
+  readonly #threads: JobThread[] = [];
+  readonly #files: TargetFile[] = [];
+  #isInterrupted = false;
+  #isRunning = true;
+
+  constructor(plan: RunPlan, exitTasks: ExitTasks) {
+    this.#plan = plan;
+    this.#exitTasks = exitTasks;
+    this.#place = placeOf(plan.plans);
+    const disk = this.#place === null ? null : diskOf(this.#place);
+    this.#watchedDisk = disk === null ? null : watchDisk(disk);
+  }
+
+  /** All threads that were started so far, for who shows progress. */
+  get threads(): readonly JobThread[] {
+    return this.#threads;
+  }
+
+  /**
+   * Runs all jobs and returns what they did; I/O that fails is in it.
+   *
+   * @throws UsageError for what cannot be had, before any job has started; TargetFailure where the disk is full
+   */
+  async run(): Promise<RunResult> {
+    try {
+      for (const file of this.#plan.files) this.#files.push(makeTargetFile(file, this.#exitTasks));
+      for (const depth of new Set(this.#plan.plans.map(depthOf))) {
+        if (!this.#isInterrupted) this.#calibrations.push(await calibrate(depth));
+      }
+      for (const batch of batchesOf(this.#plan.plans)) if (!this.#isInterrupted) await this.#runBatch(batch);
+      this.#isRunning = false;
+      return this.snapshot();
+    } finally {
+      this.#isRunning = false;
+      for (const file of this.#files) file.end();
+    }
+  }
+
+  /** Lets all jobs end what is in flight, and starts nothing more. */
+  interrupt(): void {
+    this.#isInterrupted = true;
+    for (const { control } of this.#threads) control.stop();
+  }
+
+  /** What the jobs have done so far. */
+  snapshot(): RunResult {
+    const nowMs = Date.now();
+    const { plans } = this.#plan;
+    const globals = plans[0]?.job.globals ?? {};
+    const jobs = jobResults(this.#threads, nowMs);
+    return {
+      outcome: this.#outcome(jobs.some(({ error }) => error !== 0)),
+      startedAtMs: this.#startedAtMs,
+      writtenAtMs: nowMs,
+      globalOptions: Object.keys(globals).length === 0 ? null : globals,
+      machine: machineRecord({ target: this.#place, loadAverage: this.#loadAverage, otherCpuShare: this.#otherCpuShare() }),
+      calibrations: [...this.#calibrations],
+      jobs,
+      disks: this.#diskUse(),
+    };
+  }
+
+  #diskUse(): DiskUse[] {
+    const use = this.#watchedDisk?.() ?? null;
+    return use === null ? [] : [use];
+  }
+
+  #outcome(hasFailed: boolean): Outcome {
+    if (this.#isInterrupted) return 'interrupted';
+    if (this.#isRunning) return 'running';
+    return hasFailed ? 'failed' : 'complete';
+  }
+
+  async #runBatch(batch: readonly JobPlan[]): Promise<void> {
+    const threads = batch.map((plan) => new JobThread(plan));
+    this.#threads.push(...threads);
+    try {
+      await Promise.all(threads.map(({ ready }) => ready));
+      warmCaches(batch);
+      await Promise.all(threads.map((thread) => this.#runThread(thread)));
+    } finally {
+      await Promise.all(threads.map((thread) => thread.leave()));
+    }
+  }
+
+  async #runThread(thread: JobThread): Promise<void> {
+    const { startdelay, exitall } = thread.plan.job.options;
+    if (startdelay > 0) await new Promise((resolve) => setTimeout(resolve, startdelay / 1000));
+    const { failure } = await thread.run();
+    if (failure !== null && isNoRoom(failure.error)) this.#dropFull();
+    if (exitall) this.#stopOthers(thread);
+  }
+
+  /** A file that filled the disk is of no use to anybody: it goes, even if it was to be kept. */
+  #dropFull(): void {
+    for (const file of this.#files) file.remove();
+  }
+
+  #stopOthers(thread: JobThread): void {
+    for (const other of this.#threads) if (other !== thread && other.plan.groupId === thread.plan.groupId) other.control.stop();
+  }
+}
+
+/** Whether an errno says that there is no room. */
+function isNoRoom(error: number): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(getSystemErrorName(-error));
+}
+
+/** Where the first job that has a file or a device works. The file itself is not there before, and may be gone behind. */
+function placeOf(plans: readonly JobPlan[]): string | null {
+  for (const { target } of plans) {
+    if (target.kind === 'file') return target.path.startsWith('/dev/') ? target.path : dirname(target.path);
+  }
+  return null;
+}
+
+/** The jobs that run at a time: `stonewall` begins the next ones. */
+function batchesOf(plans: readonly JobPlan[]): JobPlan[][] {
+  const batches: JobPlan[][] = [];
+  for (const plan of plans) {
+    const isFirstOfJob = plan.copy === 0;
+    if (batches.length === 0 || (plan.job.options.stonewall && isFirstOfJob)) batches.push([]);
+    batches.at(-1)?.push(plan);
+  }
+  return batches;
+}
+
+/** Reads in what jobs read through the page cache, right before they do: the kernel gives idle pages back. */
+function warmCaches(batch: readonly JobPlan[]): void {
+  for (const { job, target, startOffset, lengthBytes } of batch) {
+    const { direct, buffered, rw } = job.options;
+    if (rw.reads && buffered && !direct && target.kind === 'file') warmCache(target.path, startOffset, lengthBytes);
+  }
+}

@@ -1,0 +1,110 @@
+import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseSpec } from '@biodone/blockdev';
+import type { Job } from '../jobs/job.js';
+import { quote, UsageError } from '../usage-error.js';
+
+/** What is at a path that a job wants to use. */
+export interface FoundTarget {
+  readonly path: string;
+  /** Null where nothing is. */
+  readonly stats: Stats | null;
+}
+
+/** Which of the paths may be written although they are not this program's. */
+export class Permissions {
+  readonly #named: ReadonlySet<string>;
+  /** Nothing may be written at all. */
+  readonly isReadOnly: boolean;
+
+  constructor(destructive: readonly string[], isReadOnly: boolean) {
+    this.#named = new Set(destructive.map(realPath));
+    this.isReadOnly = isReadOnly;
+  }
+
+  /** @throws UsageError where the job would write what it must not */
+  check(job: Job, found: FoundTarget): void {
+    if (!writes(job)) return;
+    this.checkReadOnly(job);
+    if (found.stats === null || this.#named.has(realPath(found.path))) return;
+    throw new UsageError(
+      `${job.place}: ${describe(found)} would be overwritten: say --destructive ${quote(found.path)} if that is meant`,
+    );
+  }
+
+  /** @throws UsageError for a job that writes in a run that must not */
+  checkReadOnly(job: Job): void {
+    if (!this.isReadOnly || !writes(job)) return;
+    throw new UsageError(`${job.place}: rw=${job.options.rw.name} writes, and --readonly forbids it`);
+  }
+}
+
+/** Whether a job changes its target. */
+export function writes({ options }: Job): boolean {
+  return (options.rw.writes && !options.verify_only) || options.rw.trims;
+}
+
+/** The files and devices at the bottom of a stack. @throws UsageError for what is no stack */
+export function pathsOfStack(job: Job): string[] {
+  let spec: unknown;
+  try {
+    spec = parseSpec(job.options.device);
+  } catch (error) {
+    throw new UsageError(`${job.place}: device=${job.options.device}: ${(error as Error).message.split('\n')[0]}`);
+  }
+  const paths: string[] = [];
+  collectPaths(spec, paths);
+  return paths;
+}
+
+/** What is at a path. @throws UsageError where that cannot be found out */
+export function findTarget(path: string, place: string): FoundTarget {
+  try {
+    return { path, stats: statSync(path) };
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { path, stats: null };
+    throw new UsageError(`${place}: ${quote(path)} cannot be used (${code}): name another file with filename=`);
+  }
+}
+
+function collectPaths(value: unknown, paths: string[]): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === 'path' && typeof inner === 'string') paths.push(inner);
+    else collectPaths(inner, paths);
+  }
+}
+
+function describe({ path, stats }: FoundTarget): string {
+  if (stats?.isBlockDevice() !== true) return `${quote(path)} exists, was not made by this run and`;
+  const mounted = mountPointOf(path, stats);
+  return mounted === null
+    ? `${quote(path)} is a device, and its contents`
+    : `${quote(path)} is a device that is mounted at ${quote(mounted)}, and its contents`;
+}
+
+/** Where a device is mounted, or null. */
+function mountPointOf(path: string, { rdev }: Stats): string | null {
+  let text: string;
+  try {
+    text = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return null;
+  }
+  const number = `${Math.floor(rdev / 256) % 4096}:${(rdev % 256) + Math.floor(rdev / 2 ** 20) * 256}`;
+  for (const line of text.split('\n')) {
+    const fields = line.split(' ');
+    const source = fields[fields.indexOf('-') + 2];
+    if (fields[2] === number || source === path) return fields[4] ?? null;
+  }
+  return null;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
+}

@@ -1,0 +1,119 @@
+import type { JobRecorder } from '../results/job-recorder.js';
+import type { SteadyState } from '../results/job-result.js';
+import { type SampleData, SampleSeries } from '../results/sample-series.js';
+import type { JobPlan } from './job-plan.js';
+import { SteadyWatch } from './steady-watch.js';
+
+const SAMPLE_NS = 5e8;
+const NS_PER_MICRO = 1e3;
+/** How long SNIA's rounds are where nothing else is said. */
+const SNIA_ROUND_MICROS = 60e6;
+
+/** What happens to a job by the clock. */
+export interface TimelineEvents {
+  /** The ramp is over. */
+  readonly onMeasure: (nowNs: number) => void;
+  /** The time is over, or the state steady. */
+  readonly onEnd: () => void;
+}
+
+/** The ramp, the samples, the rounds of the steady state and the end of the time: what the loop asks for when one of them is due. */
+export class Timeline {
+  readonly #recorder: JobRecorder;
+  readonly #events: TimelineEvents;
+  readonly #rampNs: number;
+  readonly #runtimeNs: number;
+  readonly #watch: SteadyWatch | null;
+  readonly #roundNs: number;
+  readonly #settleNs: number;
+  #samples: SampleSeries;
+  #startNs = -1;
+  #isMeasuring = false;
+  #isFinished = false;
+  #nextSampleNs = 0;
+  #nextRoundNs = 0;
+  #roundStartNs = 0;
+  #roundIos = 0;
+  #roundBytes = 0;
+
+  constructor({ job }: JobPlan, recorder: JobRecorder, events: TimelineEvents) {
+    const { options } = job;
+    const { steadystate: criterion } = options;
+    const isSnia = criterion?.rule === 'snia';
+    const roundMicros = isSnia ? options.ss_dur || SNIA_ROUND_MICROS : options.ss_interval;
+    this.#recorder = recorder;
+    this.#events = events;
+    this.#rampNs = options.ramp_time * NS_PER_MICRO;
+    this.#runtimeNs = options.runtime > 0 ? options.runtime * NS_PER_MICRO : Number.POSITIVE_INFINITY;
+    this.#roundNs = roundMicros * NS_PER_MICRO;
+    this.#settleNs = options.ss_ramp * NS_PER_MICRO;
+    this.#samples = new SampleSeries(recorder);
+    this.#watch =
+      criterion === null
+        ? null
+        : new SteadyWatch(
+            criterion,
+            job.given['steadystate'] ?? job.globals['steadystate'] ?? '',
+            roundMicros / 1e3,
+            options.ss_dur / 1e3,
+          );
+  }
+
+  /** Does what is due, and returns when the next thing is. */
+  look(nowNs: number): number {
+    if (this.#isFinished) return Number.POSITIVE_INFINITY;
+    if (this.#startNs < 0) this.#startNs = nowNs;
+    if (!this.#isMeasuring) {
+      if (nowNs < this.#startNs + this.#rampNs) return this.#startNs + this.#rampNs;
+      this.#measure(nowNs);
+    }
+    if (nowNs >= this.#nextSampleNs) this.#sample(nowNs);
+    if (nowNs >= this.#nextRoundNs) this.#endRound(nowNs);
+    const endNs = this.#startNs + this.#runtimeNs;
+    if (nowNs >= endNs) this.#events.onEnd();
+    return Math.min(this.#nextSampleNs, this.#nextRoundNs, nowNs < endNs ? endNs : Number.POSITIVE_INFINITY);
+  }
+
+  /** The workload is over: takes the last sample, and bothers the phases behind it no more. */
+  finish(nowNs: number): void {
+    this.#isFinished = true;
+    // A piece that is too short says more about chance than about the job.
+    if (nowNs - (this.#nextSampleNs - SAMPLE_NS) > SAMPLE_NS / 2) this.#samples.take((nowNs - this.#startNs) / 1e6);
+  }
+
+  samples(): SampleData {
+    return this.#samples.toData();
+  }
+
+  steadyState(): SteadyState | null {
+    return this.#watch?.toData() ?? null;
+  }
+
+  #measure(nowNs: number): void {
+    this.#isMeasuring = true;
+    this.#startNs = nowNs;
+    this.#events.onMeasure(nowNs);
+    this.#samples = new SampleSeries(this.#recorder);
+    this.#nextSampleNs = nowNs + SAMPLE_NS;
+    this.#roundStartNs = nowNs + this.#settleNs;
+    this.#nextRoundNs = this.#watch === null ? Number.POSITIVE_INFINITY : this.#roundStartNs + this.#roundNs;
+  }
+
+  #sample(nowNs: number): void {
+    this.#samples.take((nowNs - this.#startNs) / 1e6);
+    this.#nextSampleNs = nowNs + SAMPLE_NS;
+  }
+
+  #endRound(nowNs: number): void {
+    const { read, write, trim } = this.#recorder;
+    const ios = read.totalIos + write.totalIos + trim.totalIos;
+    const bytes = read.bytes + write.bytes + trim.bytes;
+    const seconds = (nowNs - this.#roundStartNs) / 1e9;
+    const isOver = this.#watch?.add((ios - this.#roundIos) / seconds, (bytes - this.#roundBytes) / 1024 / seconds) === true;
+    this.#roundIos = ios;
+    this.#roundBytes = bytes;
+    this.#roundStartNs = nowNs;
+    this.#nextRoundNs = nowNs + this.#roundNs;
+    if (isOver) this.#events.onEnd();
+  }
+}

@@ -1,0 +1,232 @@
+import { IoBuffer } from '@biodone/uring';
+import { describe, expect, it } from 'vitest';
+import type { EngineSession } from '../src/io-engines/io-engine.js';
+import { jobOf } from '../src/jobs/job.js';
+import { JobRecorder } from '../src/results/job-recorder.js';
+import type { CompletionSink } from '../src/run/completion-sink.js';
+import { IoChooser } from '../src/run/io-chooser.js';
+import { IoUnit } from '../src/run/io-unit.js';
+import type { JobClock } from '../src/run/job-clock.js';
+import { JobControl } from '../src/run/job-control.js';
+import { JobLoop } from '../src/run/job-loop.js';
+import type { JobPlan } from '../src/run/job-plan.js';
+import { JobRun } from '../src/run/job-run.js';
+import { NextIo } from '../src/run/next-io.js';
+import { RandomMap } from '../src/run/random-map.js';
+import { SteadyWatch } from '../src/run/steady-watch.js';
+
+function planOf(options: Record<string, string>, sizeBytes = 2 ** 16): JobPlan {
+  const given = Object.entries({ size: String(sizeBytes), ...options }).map(([name, value]) => ({ name, value, place: 'test' }));
+  return {
+    job: jobOf({ name: 'test', globals: [], options: given, place: 'test' }),
+    number: 0,
+    copy: 0,
+    groupId: 0,
+    target: { kind: 'none' },
+    startOffset: 0,
+    lengthBytes: sizeBytes,
+    totalBytes: sizeBytes,
+    totalIos: Number.POSITIVE_INFINITY,
+    seed: 1,
+    dataSeed: 1,
+    stateFile: '',
+  };
+}
+
+/** A clock that stands until somebody moves it. */
+class HeldClock implements JobClock {
+  reads = 0;
+  nowNs = 1000;
+
+  now(): number {
+    this.reads += 1;
+    return this.nowNs;
+  }
+}
+
+/** A device that takes so long for each I/O, several at a time, in the clock's time. */
+class SlowSession implements EngineSession {
+  readonly completes = 'wait' as const;
+  readonly #sink: CompletionSink;
+  readonly #clock: HeldClock;
+  readonly #serviceNs: number;
+  readonly #inFlight: { unit: IoUnit; doneNs: number }[] = [];
+
+  constructor(sink: CompletionSink, clock: HeldClock, serviceNs: number) {
+    this.#sink = sink;
+    this.#clock = clock;
+    this.#serviceNs = serviceNs;
+  }
+
+  start(unit: IoUnit): void {
+    this.#inFlight.push({ unit, doneNs: this.#clock.nowNs + this.#serviceNs });
+  }
+
+  wait(timeoutMs: number): void {
+    const first = this.#inFlight[0];
+    if (first === undefined) return;
+    // A poll, for the next I/O that is due: time goes on a little.
+    this.#clock.nowNs = timeoutMs === 0 ? this.#clock.nowNs + 1000 : Math.max(this.#clock.nowNs, first.doneNs);
+    const done = this.#inFlight.filter(({ doneNs }) => doneNs <= this.#clock.nowNs);
+    for (const each of done) this.#inFlight.splice(this.#inFlight.indexOf(each), 1);
+    for (const { unit } of done) this.#sink.done(unit, unit.lengthBytes);
+  }
+}
+
+async function runLoop(
+  plan: JobPlan,
+  depth: number,
+  serviceNs: number,
+): Promise<{ recorder: JobRecorder; clock: HeldClock; loop: JobLoop }> {
+  const clock = new HeldClock();
+  const recorder = new JobRecorder();
+  const units = Array.from({ length: depth }, (_, index) => new IoUnit(index, IoBuffer.allocate(4096)));
+  const next = new NextIo(plan, new IoChooser(plan), null);
+  const control = new JobControl();
+  const onTime = (): number => Number.POSITIVE_INFINITY;
+  const loop = new JobLoop(
+    { plan, units, next, recorder, clock, control, onTime },
+    (sink) => new SlowSession(sink, clock, serviceNs),
+  );
+  await loop.run([0, 1]);
+  return { recorder, clock, loop };
+}
+
+describe('the loop', () => {
+  it('records each I/O once, with the time that it took', async () => {
+    const { recorder, clock } = await runLoop(planOf({ iodepth: '4' }), 4, 5000);
+    const { read } = recorder;
+    expect([read.totalIos, read.bytes, read.total.count]).toEqual([16, 2 ** 16, 16]);
+    expect([read.total.minNs, read.total.maxNs, read.submission.maxNs]).toEqual([5000, 5000, 0]);
+    expect(recorder.depth.toData()).toEqual([[4, 16]]);
+    expect(recorder.completed.toData()).toEqual([[4, 4]]);
+    // One reading for four that complete together, one for four that are handed over, and one at the beginning.
+    expect(clock.reads).toBe(9);
+  });
+
+  it('with a rate measures from when an I/O was due, so a stall is in all that it held up', async () => {
+    // One I/O each 10 us, of which the device does one in 30 us: the n-th is 20 us later than the one before it.
+    const { recorder } = await runLoop(planOf({ rate_iops: '100000' }), 1, 30_000);
+    const { read } = recorder;
+    expect(read.totalIos).toBe(16);
+    expect([read.total.minNs, read.total.maxNs]).toEqual([30_000, 30_000]);
+    expect(read.response.maxNs).toBe(30_000 + 15 * 20_000);
+    expect(read.lateness.maxNs).toBe(15 * 20_000);
+  });
+
+  it('with a rate that the device can have starts each I/O when it is due', async () => {
+    const { recorder } = await runLoop(planOf({ rate_iops: '10000', iodepth: '4' }), 4, 150_000);
+    const { read } = recorder;
+    expect(read.totalIos).toBe(16);
+    expect(read.lateness.maxNs).toBeLessThanOrEqual(2000);
+  });
+
+  it('ends with the first I/O that takes longer than it may', async () => {
+    const { loop, recorder } = await runLoop(planOf({ max_latency: '20us' }), 1, 30_000);
+    expect(loop.failure?.text).toMatch(/^read at 0 took 30 us, more than max_latency$/);
+    expect(recorder.read.totalIos).toBe(1);
+  });
+});
+
+it('the loop and its records allocate nothing for an I/O', async () => {
+  const collections = async (ios: number): Promise<number> => {
+    const plan = {
+      ...planOf({ ioengine: 'null', rw: 'randrw', iodepth: '8' }),
+      totalBytes: Number.POSITIVE_INFINITY,
+      totalIos: ios,
+    };
+    const run = await JobRun.open(plan, new JobRecorder(), new JobControl());
+    const { loop } = await run.run();
+    await run.close();
+    return loop.gcCount;
+  };
+  // Code that is not compiled yet has its numbers on the heap.
+  await collections(500_000);
+  // A single number each would be 48 MB, and the young generation holds 16.
+  expect(await collections(3_000_000)).toBeLessThanOrEqual(1);
+}, 120_000);
+
+describe('where I/Os go', () => {
+  function offsetsOf(options: Record<string, string>, count: number): number[] {
+    const chooser = new IoChooser(planOf(options));
+    const unit = new IoUnit(0, IoBuffer.allocate(4096));
+    return Array.from({ length: count }, () => {
+      chooser.fill(unit, chooser.direction());
+      return unit.offset / 4096;
+    });
+  }
+
+  it('is each block once, at random, in each pass', () => {
+    const [first, second] = [offsetsOf({ rw: 'randread' }, 32).slice(0, 16), offsetsOf({ rw: 'randread' }, 32).slice(16)];
+    const all = Array.from({ length: 16 }, (_, index) => index);
+    expect([...first].sort((a, b) => a - b)).toEqual(all);
+    expect([...second].sort((a, b) => a - b)).toEqual(all);
+    expect(first).not.toEqual(second);
+    expect(first).not.toEqual(all);
+  });
+
+  it('is one behind the other, with what is skipped, and again from the beginning', () => {
+    expect(offsetsOf({ rw: 'read' }, 18)).toEqual([...Array.from({ length: 16 }, (_, index) => index), 0, 1]);
+    expect(offsetsOf({ rw: 'read:12k' }, 6)).toEqual([0, 4, 8, 12, 0, 4]);
+  });
+
+  it('is runs of some, at random', () => {
+    const offsets = offsetsOf({ rw: 'randread:2', norandommap: '1' }, 20);
+    for (let index = 0; index < offsets.length; index += 2) {
+      expect(offsets[index + 1]).toBe(((offsets[index] as number) + 1) % 16);
+    }
+  });
+
+  it('has the mix and the hot spots that are asked for', () => {
+    const chooser = new IoChooser(planOf({ rw: 'randrw', rwmixread: '70' }));
+    const reads = Array.from({ length: 10_000 }, () => chooser.direction()).filter((direction) => direction === 0).length;
+    expect(reads).toBeGreaterThan(6700);
+    expect(reads).toBeLessThan(7300);
+    const counts = new Map<number, number>();
+    for (const offset of offsetsOf({ rw: 'randread', random_distribution: 'zipf:1.5' }, 5000))
+      counts.set(offset, (counts.get(offset) ?? 0) + 1);
+    // Of 16 blocks the hottest would have a sixteenth if all were alike.
+    expect(Math.max(...counts.values())).toBeGreaterThan(2000);
+    for (const distribution of ['pareto:0.2', 'normal:10', 'zoned:60/10:40/90']) {
+      const offsets = offsetsOf({ rw: 'randread', random_distribution: distribution }, 1000);
+      expect(offsets.every((offset) => offset >= 0 && offset < 16)).toBe(true);
+    }
+  });
+});
+
+it.each([1, 31, 32, 33, 1024, 1025, 40_000])('a map of %i blocks gives each once, wherever one begins', (count) => {
+  const map = new RandomMap(count);
+  const taken = new Set<number>();
+  for (let start = 7; map.free > 0; start = (start * 31 + 17) % count) taken.add(map.takeFrom(start % count));
+  expect(taken.size).toBe(count);
+  expect(Math.max(...taken)).toBe(count - 1);
+  map.clear();
+  expect(map.takeFrom(count - 1)).toBe(count - 1);
+});
+
+describe('the steady state', () => {
+  it('by deviation is reached when no round of the window is far from the mean', () => {
+    const watch = new SteadyWatch({ quantity: 'iops', rule: 'mean', limit: 10, isPercent: true }, 'iops:10%', 1000, 3000);
+    expect([100, 50, 100, 101, 99].map((iops) => watch.add(iops, 0))).toEqual([false, false, false, false, true]);
+    expect(watch.toData()).toMatchObject({ attained: true, criterion: 'iops:10%', durationMs: 3000, iops: [100, 101, 99] });
+  });
+
+  it('by slope is reached when the line through the rounds is level', () => {
+    const watch = new SteadyWatch({ quantity: 'bw', rule: 'slope', limit: 1, isPercent: true }, 'bw_slope:1%', 1000, 3000);
+    expect([100, 120, 140, 120, 140].map((bandwidth) => watch.add(0, bandwidth))).toEqual([false, false, false, true, true]);
+  });
+
+  it('by SNIA is five rounds within 20 % of their mean whose trend is within 10 %, of at most 25', () => {
+    const snia = (): SteadyWatch =>
+      new SteadyWatch({ quantity: 'iops', rule: 'snia', limit: 20, isPercent: true }, 'snia', 1000, 0);
+    const steady = snia();
+    expect([100, 105, 95, 100, 102].map((iops) => steady.add(iops, 0))).toEqual([false, false, false, false, true]);
+    // Within 20 %, and rising by 16 %.
+    const rising = snia();
+    expect([92, 96, 100, 104, 108].map((iops) => rising.add(iops, 0)).at(-1)).toBe(false);
+    const never = snia();
+    const rounds = Array.from({ length: 25 }, (_, index) => never.add(index % 2 === 0 ? 100 : 200, 0));
+    expect(rounds.indexOf(true)).toBe(24);
+    expect(never.toData().attained).toBe(false);
+  });
+});

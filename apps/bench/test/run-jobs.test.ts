@@ -1,0 +1,382 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { probe } from '@biodone/uring';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { bench, type Outcome, PROGRAM } from './support/bench.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+// Each run starts a program, and some tests several: on a busy machine that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
+
+const folder = temporaryFolder();
+let place = '';
+let places = 0;
+
+beforeEach(() => {
+  places += 1;
+  place = join(folder, String(places));
+  mkdirSync(place);
+});
+
+interface Direction {
+  readonly total_ios: number;
+  readonly io_bytes: number;
+  readonly lat_ns: { readonly N: number };
+  readonly clat_ns: { readonly N: number };
+}
+
+interface FioJob {
+  readonly jobname: string;
+  readonly groupid: number;
+  readonly error: number;
+  readonly read: Direction;
+  readonly write: Direction;
+  readonly trim: Direction;
+  readonly sync: { readonly total_ios: number };
+  readonly steadystate?: { readonly attained: number };
+}
+
+/** Runs jobs in a folder of their own and reads fio's JSON. */
+async function run(...args: string[]): Promise<Outcome & { jobs: FioJob[] }> {
+  const outcome = await bench(['run', '--output-format=json', ...args], { cwd: place });
+  const jobs = outcome.stdout.startsWith('{') ? (JSON.parse(outcome.stdout) as { jobs: FioJob[] }).jobs : [];
+  return { ...outcome, jobs };
+}
+
+async function expectRefused(args: readonly string[], ...words: string[]): Promise<void> {
+  const before = readdirSync(place);
+  const outcome = await bench(['run', ...args], { cwd: place });
+  expect(outcome).toMatchObject({ status: 2, stdout: '' });
+  expect(outcome.stderr).toMatch(/^biodone-bench: [^\n]+\n$/);
+  for (const word of words) expect(outcome.stderr).toContain(word);
+  expect(readdirSync(place)).toEqual(before);
+}
+
+const NEED_IO_URING = ['uring', 'promises', 'posixaio'];
+
+describe('engines', () => {
+  it.for(['uring', 'threads', 'sync', 'posixaio', 'promises', 'fs', 'fs-sync', 'fs-promises', 'null'])(
+    '%s does every I/O of a mixed job once, flushes, and leaves nothing behind',
+    async (engine, context) => {
+      if (NEED_IO_URING.includes(engine) && !probe().available) context.skip(`io_uring is not available: ${probe().reason}`);
+      const options = ['--rw=randrw', '--bs=4k', '--size=1m', '--iodepth=4', '--fsync=16', '--end_fsync=1'];
+      const { status, stderr, jobs } = await run('--name=mix', `--ioengine=${engine}`, ...options);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      const [job] = jobs as [FioJob];
+      expect(job.read.total_ios + job.write.total_ios).toBe(256);
+      expect(job.read.io_bytes + job.write.io_bytes).toBe(2 ** 20);
+      expect([job.read.lat_ns.N, job.read.clat_ns.N]).toEqual([job.read.total_ios, job.read.total_ios]);
+      expect(job.sync.total_ios).toBe(Math.ceil(job.write.total_ios / 16) - (job.write.total_ios % 16 === 0 ? 0 : 1) + 1);
+      expect(readdirSync(place)).toEqual([]);
+    },
+  );
+
+  it('a stack of devices is worked on by its name', async () => {
+    const { status, jobs } = await run(
+      '--name=x',
+      '--rw=randwrite',
+      '--size=1m',
+      '--device=stripe(64k, mem:4m, mem:4m)',
+      '--ioengine=sync',
+    );
+    expect({ status, ios: jobs[0]?.write.total_ios }).toEqual({ status: 0, ios: 256 });
+  });
+
+  it('trims go to devices that have them', async () => {
+    const { status, jobs } = await run('--name=x', '--rw=trimwrite', '--size=1m', '--device=mem:4m', '--ioengine=sync');
+    expect({ status, trims: jobs[0]?.trim.total_ios, writes: jobs[0]?.write.total_ios }).toEqual({
+      status: 0,
+      trims: 128,
+      writes: 128,
+    });
+  });
+
+  it('without io_uring says so', async (context) => {
+    const launcher = join(import.meta.dirname, '../../../packages/uring/test/support/without-io-uring.mjs');
+    const trial = spawnSync(process.execPath, [launcher, '--eval', ''], { encoding: 'utf8' });
+    if (trial.status !== 0) context.skip(`io_uring cannot be forbidden here: ${trial.stderr}`);
+    const outcome = await bench(['run', '--name=x', '--size=1m', '--ioengine=uring'], { cwd: place, before: [launcher] });
+    expect(outcome).toMatchObject({ status: 2, stdout: '' });
+    expect(outcome.stderr).toMatch(/^biodone-bench: .*io_uring is not available: [^\n]+\n$/);
+    expect(readdirSync(place)).toEqual([]);
+  });
+});
+
+describe('jobs', () => {
+  it('run side by side, one group after the other, and report together where they should', async () => {
+    const file = join(place, 'job.fio');
+    writeFileSync(
+      file,
+      '[global]\nioengine=sync\nsize=256k\nbs=4k\n[a]\nrw=write\nnumjobs=2\ngroup_reporting\n[b]\nrw=read\nstonewall\nloops=3\n',
+    );
+    const { status, jobs } = await run(file);
+    expect(status).toBe(0);
+    expect(jobs.map(({ jobname, groupid }) => [jobname, groupid])).toEqual([
+      ['a', 0],
+      ['b', 1],
+    ]);
+    expect(jobs[0]?.write.total_ios).toBe(128);
+    expect(jobs[1]?.read.total_ios).toBe(192);
+    expect(readdirSync(place)).toEqual(['job.fio']);
+  });
+
+  it('end by their time, behind a ramp, and by a count', async () => {
+    const timed = await run('--name=x', '--ioengine=null', '--size=1m', '--time_based', '--runtime=300ms', '--ramp_time=100ms');
+    expect(timed.status).toBe(0);
+    expect(timed.jobs[0]?.read.total_ios).toBeGreaterThan(256);
+    const counted = await run('--name=x', '--ioengine=null', '--size=1m', '--number_ios=10');
+    expect(counted.jobs[0]?.read.total_ios).toBe(10);
+  });
+
+  it('have a steady state that ends them', async () => {
+    const options = ['--ss=iops:100%', '--ss_dur=200ms', '--ss_interval=100ms', '--time_based', '--runtime=30'];
+    const { status, jobs } = await run('--name=x', '--ioengine=null', '--size=1m', '--rate_iops=1000', ...options);
+    expect(status).toBe(0);
+    expect(jobs[0]?.steadystate?.attained).toBe(1);
+  });
+
+  it('keep their file if they are told to', async () => {
+    expect(await run('--name=x', '--rw=write', '--size=64k', '--unlink=0', '--ioengine=sync')).toMatchObject({ status: 0 });
+    expect(readdirSync(place)).toEqual(['x.0.0']);
+    expect(statSync(join(place, 'x.0.0')).size).toBe(65_536);
+  });
+
+  it('are only read, or shown, if that is asked for', async () => {
+    const options = ['--name=x', '--rw=write', '--size=64k'];
+    expect(await bench(['run', '--parse-only', ...options], { cwd: place })).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    const shown = await bench(['run', '--showcmd', ...options], { cwd: place });
+    expect(shown).toMatchObject({ status: 0, stdout: 'biodone-bench run --name=x --rw=write --size=64k\n' });
+    expect(readdirSync(place)).toEqual([]);
+  });
+});
+
+const FILE = 'data';
+
+describe('verify', () => {
+  const write = ['--name=w', '--rw=randwrite', '--size=256k', '--bs=4k', `--filename=${FILE}`, '--ioengine=sync'];
+  const read = ['--name=w', '--rw=randread', '--size=256k', '--bs=4k', `--filename=${FILE}`, '--ioengine=sync'];
+
+  it.for([
+    ['--verify=crc32c'],
+    ['--verify=md5', '--verify_interval=1k'],
+    ['--verify=xxhash', '--verify_backlog=8'],
+    ['--verify=pattern', '--verify_pattern=0xabcd%o'],
+    ['--verify=crc32c', '--verify_policy=fsynced', '--fdatasync=8', '--verify_backlog=4'],
+  ])('%j finds all blocks good, and a flipped bit bad', async (verify) => {
+    const good = await run(...write, ...verify, '--unlink=0');
+    expect({ status: good.status, stderr: good.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(good.jobs[0]?.write.total_ios).toBe(64);
+    expect(good.jobs[0]?.read.total_ios).toBeGreaterThan(0);
+    expect(await run(...read, ...verify)).toMatchObject({ status: 0 });
+
+    const [at] = corrupt(join(place, FILE), 3 * 4096 + 2000);
+    const bad = await run(...read, ...verify);
+    expect(bad.status).toBe(1);
+    expect(bad.jobs[0]?.error).toBe(84);
+    expect(bad.stderr).toContain('verify: bad block of');
+    expect(bad.stderr).toContain(`first difference at offset ${at}`);
+  });
+
+  it('finds a lost write by its generation, with the state of the run that wrote', async () => {
+    const options = ['--verify=crc32c', '--unlink=0', '--verify_state_save=1'];
+    expect(await run(...write, ...options)).toMatchObject({ status: 0 });
+    const old = readFileSync(join(place, FILE)).subarray(4096, 8192);
+    // The second run writes every block again, as the next generation.
+    const again = await run(...write, ...options, '--verify_state_load=1', `--destructive=${FILE}`);
+    expect({ status: again.status, stderr: again.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(await run(...read, '--verify=crc32c', '--verify_state_load=1')).toMatchObject({ status: 0 });
+    const fd = openSync(join(place, FILE), 'r+');
+    writeSync(fd, old, 0, 4096, 4096);
+    const bad = await run(...read, '--verify=crc32c', '--verify_state_load=1');
+    expect(bad.status).toBe(1);
+    expect(bad.stderr).toContain('bad block of 4096 bytes at offset 4096: the block has generation 1, not 2: a write was lost');
+  });
+
+  it('finds a write that went to the wrong place', async () => {
+    expect(await run(...write, '--verify=crc32c', '--unlink=0')).toMatchObject({ status: 0 });
+    const fd = openSync(join(place, FILE), 'r+');
+    writeSync(fd, readFileSync(join(place, FILE)).subarray(0, 4096), 0, 4096, 8192);
+    const bad = await run(...read, '--verify=crc32c');
+    expect(bad.status).toBe(1);
+    expect(bad.stderr).toContain('at offset 8192: the header is of the block at 0: a write went to the wrong place');
+  });
+
+  it('makes the same blocks again without writing them', async () => {
+    expect(await run(...write, '--verify=md5', '--unlink=0')).toMatchObject({ status: 0 });
+    const only = await run(...write, '--verify=md5', '--verify_only=1');
+    expect({ status: only.status, stderr: only.stderr, writes: only.jobs[0]?.write.total_ios }).toEqual({
+      status: 0,
+      stderr: '',
+      writes: 0,
+    });
+    expect(only.jobs[0]?.read.io_bytes).toBe(256 * 1024);
+  });
+
+  it('checks everything behind a job that its time has ended', async () => {
+    const options = ['--verify=crc32c', '--time_based', '--runtime=200ms'];
+    const { status, stderr, jobs } = await run(...write, ...options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(jobs[0]?.write.total_ios).toBeGreaterThan(0);
+    expect(jobs[0]?.read.io_bytes).toBe(256 * 1024);
+  });
+
+  it('wants a state that it can read', async () => {
+    writeFileSync(join(place, FILE), new Uint8Array(256 * 1024));
+    await expectRefused(
+      [...read, '--verify=crc32c', '--verify_state_load=1'],
+      'verify_state_load',
+      'cannot be read (ENOENT)',
+      'verify_state_save=1',
+    );
+    writeFileSync(join(place, 'w-0-verify.state'), 'precious');
+    await expectRefused([...read, '--verify=crc32c', '--verify_state_load=1'], 'is no state of an earlier run');
+    await expectRefused([...read, '--verify=crc32c', '--verify_state_save=1'], 'is no verify state, and would be overwritten');
+  });
+});
+
+/** Flips a bit. Returns the offset of the byte. */
+function corrupt(file: string, at: number): [number] {
+  const bytes = readFileSync(file);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(file, bytes);
+  return [at];
+}
+
+describe('what is not this program’s', () => {
+  it('is read, but not written without being named twice', async () => {
+    const file = join(place, FILE);
+    writeFileSync(file, Buffer.alloc(65_536, 7));
+    const options = ['--name=x', `--filename=${FILE}`, '--ioengine=sync'];
+    expect(await run(...options, '--rw=read')).toMatchObject({ status: 0 });
+    await expectRefused([...options, '--rw=write'], file, 'would be overwritten', '--destructive');
+    await expectRefused([...options, '--rw=write', '--destructive=other'], 'would be overwritten');
+    await expectRefused(
+      ['--name=x', '--rw=write', '--ioengine=sync', `--device=slice(file:${file}, offset=0, length=4k)`],
+      'would be overwritten',
+    );
+    expect(readFileSync(file).every((byte) => byte === 7)).toBe(true);
+    expect(await run(...options, '--rw=write', `--destructive=${file}`)).toMatchObject({ status: 0 });
+    expect(readFileSync(file).every((byte) => byte === 7)).toBe(false);
+    expect(statSync(file).size).toBe(65_536);
+  });
+
+  it('is not touched by a device’s name either', async (context) => {
+    const device = ['/dev/loop0', '/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((path) => existsSync(path));
+    if (device === undefined) context.skip('there is no block device');
+    else
+      await expectRefused(
+        ['--name=x', '--rw=write', '--size=4k', `--filename=${device}`, '--ioengine=sync'],
+        device,
+        'is a device',
+        '--destructive',
+      );
+  });
+
+  it('is not read over its end, and no folder or character device is a target', async () => {
+    writeFileSync(join(place, FILE), new Uint8Array(4096));
+    await expectRefused(['--name=x', `--filename=${FILE}`, '--size=8k'], 'its target ends at 4096');
+    await expectRefused(['--name=x', '--filename=.'], 'neither a file nor a block device');
+    await expectRefused(['--name=x', '--filename=/dev/null', '--size=4k'], 'neither a file nor a block device');
+  });
+});
+
+describe('bad input', () => {
+  it.each<[string, string[], string[]]>([
+    ['an unknown option', ['--name=x', '--size=1m', '--iodepht=2'], ['unknown option --iodepht: did you mean --iodepth?']],
+    ['no size', ['--name=x', '--rw=write'], ['needs size=']],
+    ['no room', ['--name=x', '--size=8000t'], ['no room', 'smaller size=']],
+    ['a block that does not fit', ['--name=x', '--size=4k', '--bs=8k'], ['does not fit']],
+    ['a missing folder', ['--name=x', '--size=4k', '--directory=missing'], ['missing', 'ENOENT', 'directory=']],
+    ['a stack that is none', ['--name=x', '--size=4k', '--device=stirpe(4k, mem:1m)'], ['stirpe']],
+    ['a stack for an engine of Node', ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs'], ['needs ioengine=uring']],
+    ['writes where nothing may be written', ['--readonly', '--name=x', '--size=4k', '--rw=write'], ['--readonly forbids it']],
+    ['a file to be made where nothing may be', ['--readonly', '--name=x', '--size=4k'], ['does not exist', '--readonly']],
+    ['blocks that O_DIRECT cannot have', ['--name=x', '--size=4k', '--bs=100', '--direct=1'], ['whole sectors']],
+    ['a verification without data', ['--name=x', '--size=4k', '--verify=crc32c', '--rw=read'], ['does not exist', 'earlier run']],
+    [
+      'a verification of nothing',
+      ['--name=x', '--size=4k', '--verify=crc32c', '--rw=write', '--ioengine=null'],
+      ['keeps no data'],
+    ],
+    ['a report that exists', ['--name=x', '--size=4k', '--output=.'], ["'.'"]],
+  ])('is refused: %s', async (_, args, words) => {
+    await expectRefused(args, ...words);
+  });
+});
+
+it('a file that may not be read is refused by its name', async (context) => {
+  const nobody = 65_534;
+  if (process.getuid?.() !== 0) context.skip('only root can become somebody else');
+  if (spawnSync(process.execPath, [PROGRAM, '--version'], { uid: nobody }).status !== 0) {
+    context.skip('another user than root cannot reach this Node or these files');
+  }
+  chmodSync(folder, 0o755);
+  writeFileSync(join(place, FILE), new Uint8Array(4096), { mode: 0o600 });
+  const outcome = await bench(['run', '--name=x', `--filename=${FILE}`, '--ioengine=fs-sync'], { cwd: place, uid: nobody });
+  expect(outcome).toMatchObject({ status: 2, stdout: '' });
+  expect(outcome.stderr).toMatch(/^biodone-bench: [^\n]*'x'[^\n]*EACCES[^\n]*data[^\n]*\n$/);
+});
+
+describe('what goes wrong meanwhile', () => {
+  it('a file that becomes too short ends the job, and the report says so', async () => {
+    const file = join(place, FILE);
+    writeFileSync(file, new Uint8Array(2 ** 20));
+    const options = [
+      '--name=x',
+      `--filename=${FILE}`,
+      '--ioengine=sync',
+      '--time_based',
+      '--runtime=30',
+      '--status-interval=100ms',
+    ];
+    const outcome = await bench(['run', ...options], { cwd: place, onFirstLine: () => truncateSync(file, 0) });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toMatch(/^biodone-bench: job 'x': read of 4096 bytes at \d+ (moved only 0|failed with EINVAL)\n$/);
+    expect(outcome.stdout).toContain('err=');
+  });
+
+  it('a full disk is told, and the file removed', async (context) => {
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', place]);
+    if (mounted.status !== 0) context.skip('no file system can be mounted here');
+    try {
+      // Another job fills what was free when this one was let in.
+      const jobs = [
+        '--name=a',
+        '--rw=write',
+        '--size=1500k',
+        '--unlink=0',
+        '--name=b',
+        '--rw=write',
+        '--size=1500k',
+        '--unlink=0',
+      ];
+      const outcome = await run('--ioengine=sync', ...jobs);
+      expect(outcome.status).toBe(1);
+      expect(outcome.stderr).toContain('failed with ENOSPC');
+      expect(outcome.jobs.some(({ error }) => error === 28)).toBe(true);
+      expect(readdirSync(place)).toEqual([]);
+    } finally {
+      spawnSync('umount', [place]);
+    }
+  });
+
+  it('Ctrl-C gives a report of what was measured so far', async () => {
+    const options = ['--name=x', '--ioengine=null', '--size=1m', '--time_based', '--runtime=60', '--status-interval=200ms'];
+    const outcome = await bench(['run', ...options], { cwd: place, onFirstLine: (_, child) => child.kill('SIGINT') });
+    expect(outcome).toMatchObject({ status: 130, stderr: '' });
+    expect(outcome.stdout.match(/x: \(groupid=0/g)?.length).toBeGreaterThan(1);
+    expect(readdirSync(place)).toEqual([]);
+  });
+});

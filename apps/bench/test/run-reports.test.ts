@@ -1,0 +1,120 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bench, PROGRAM } from './support/bench.js';
+import { keyPaths } from './support/key-paths.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+
+const folder = temporaryFolder();
+
+/** From util-linux: runs a command on a terminal of its own. */
+const TERMINAL_MAKER = 'script';
+
+/** A job that goes on until somebody stops it. */
+const ENDLESS = ['run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m', '--time_based', '--runtime=60'];
+
+interface Report {
+  readonly biodone: { readonly outcome: string };
+  readonly jobs: readonly {
+    readonly eta: number;
+    readonly usr_cpu: number;
+    readonly read: { total_ios: number; lat_ns: { N: number } };
+  }[];
+}
+
+/** The reports that a program has printed one after the other. */
+function reportsIn(stdout: string): Report[] {
+  return stdout
+    .trim()
+    .split(/\n(?=\{)/)
+    .map((text) => JSON.parse(text) as Report);
+}
+
+describe('the JSON of a real run', { timeout: 60_000 }, () => {
+  it.each(['cli', 'job-file'])('has all keys of a report of fio 3.33 (%s)', async (name) => {
+    const wanted = readFileSync(join(import.meta.dirname, `fixtures/fio-3.33-${name}-keys.txt`), 'utf8')
+      .trim()
+      .split('\n');
+    const job = [
+      '--rw=randrw',
+      '--bs=4k',
+      '--iodepth=8',
+      '--numjobs=1',
+      '--fsync=8',
+      '--size=2m',
+      '--runtime=600ms',
+      '--time_based',
+    ];
+    const globals = ['--ioengine=fs', `--filename=${join(folder, name)}`, '--direct=0', '--ramp_time=20ms'];
+    const percentiles = ['--lat_percentiles=1', '--clat_percentiles=1', '--slat_percentiles=1', '--rwmixread=50'];
+    const args =
+      name === 'cli' ? ['--name=a', ...globals, ...job, ...percentiles] : [...globals, '--name=a', ...job, ...percentiles];
+    const outcome = await bench(['run', ...args, '--output-format=json+']);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    const paths = keyPaths(JSON.parse(outcome.stdout));
+    // Which options stand there is the job's matter, and a folder in memory has no disk.
+    const isOurs = (path: string): boolean => !/options\.|^disk_util\[\]/.test(path);
+    expect(wanted.filter((path) => isOurs(path) && !paths.has(path))).toEqual([]);
+  });
+
+  it('says exactly how many I/Os there were, in all formats at once', async () => {
+    const args = ['run', '--name=a', '--ioengine=null', '--rw=read', '--size=4m', '--output-format=json,terse,csv'];
+    const outcome = await bench(args);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    const end = outcome.stdout.indexOf('\n}\n') + 2;
+    const [job] = (JSON.parse(outcome.stdout.slice(0, end)) as Report).jobs;
+    expect(job?.read).toMatchObject({ total_ios: 1024, lat_ns: { N: 1024 } });
+    const [terse, ...csv] = outcome.stdout.slice(end).trim().split('\n');
+    expect(terse?.split(';')[5]).toBe('4096');
+    expect(csv[0]).toMatch(/^job,direction,/);
+  });
+});
+
+describe('while it runs', { timeout: 60_000 }, () => {
+  it('--status-interval gives a report every so often, Ctrl-C the last one, complete', async () => {
+    const outcome = await bench([...ENDLESS, '--output-format=json', '--status-interval=200ms'], {
+      onFirstLine: (_, child) => child.kill('SIGINT'),
+    });
+    expect(outcome).toMatchObject({ status: 130, stderr: '' });
+    const reports = reportsIn(outcome.stdout);
+    expect(reports.length).toBeGreaterThanOrEqual(2);
+    expect(reports.map(({ biodone }) => biodone.outcome).slice(0, 1)).toEqual(['running']);
+    expect(reports.at(-1)?.biodone.outcome).toBe('interrupted');
+    const [first] = reports[0]?.jobs ?? [];
+    const [last] = reports.at(-1)?.jobs ?? [];
+    expect(first?.eta).toBeGreaterThan(0);
+    expect(first?.usr_cpu).toBeGreaterThan(0);
+    expect(last?.eta).toBe(0);
+    expect(last?.read.total_ios).toBeGreaterThanOrEqual(first?.read.total_ios ?? Number.NaN);
+    expect(last?.read.lat_ns.N).toBe(last?.read.total_ios);
+  });
+
+  it('SIGUSR1 gives a report, and it goes on', async () => {
+    let reports = 0;
+    const outcome = await bench([...ENDLESS, '--output-format=json', '--status-interval=500ms'], {
+      onLine: (line, child) => {
+        if (line !== '}') return;
+        reports += 1;
+        if (reports === 1) child.kill('SIGUSR1');
+        if (reports === 2) child.kill('SIGINT');
+      },
+    });
+    expect(outcome).toMatchObject({ status: 130, stderr: '' });
+    const outcomes = reportsIn(outcome.stdout).map(({ biodone }) => biodone.outcome);
+    expect(outcomes.at(-1)).toBe('interrupted');
+    expect(outcomes.filter((text) => text === 'running').length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('there is a line on a terminal with states, rate and the time that is left', (context) => {
+    if (process.platform !== 'linux' || spawnSync(TERMINAL_MAKER, ['--version']).status !== 0) {
+      context.skip('script(1), which makes terminals, is not here');
+    }
+    const args = [process.execPath, PROGRAM, 'run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m'];
+    const command = [...args, '--time_based', '--runtime=2', '--output-format=terse'].map((word) => `'${word}'`).join(' ');
+    const options = ['--quiet', '--return', '--command', command, '/dev/null'];
+    const { stdout } = spawnSync(TERMINAL_MAKER, options, { encoding: 'utf8' });
+    expect(stdout).toMatch(/\rjobs: 1 \[R\] \[[\d.]+ MiB\/s\] \[\d+ IOPS\] \[\d+ s left\]/);
+    expect(stdout.lastIndexOf('\r\u001b[K')).toBeLessThan(stdout.indexOf('3;fio-3.33;x;'));
+  });
+});

@@ -1,0 +1,50 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runNode } from './support/run.js';
+import { root } from './support/workspace.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'biodone-page-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const run = {
+  parts: [
+    { name: 'sync', command: 'npm run bench -w @biodone/sync', output: 'figure  median\nlock      1.25   \n\n\n' },
+    { name: 'bench', command: 'npm run bench -w @biodone/bench', output: 'Test file: /home/me/x (1 GiB)\n\nrows\n' },
+  ],
+  figures: { 'sync.lock': 1.23456, 'bench.null_ios_per_s': 3_000_000, 'bench.agree_direct_d1': null },
+  environment: { cpu: 'Some CPU', cpus: 2, testFile: '/home/me/x', program: '@biodone/bench' },
+};
+
+describe('docs/benchmarks.md', () => {
+  it('is written from a run, with machine, date, commands and tables, and no path of the machine', async () => {
+    const page = join(folder, 'benchmarks.md');
+    const script = `
+      import { benchmarkPage, writePage } from ${JSON.stringify(pathToFileURL(join(root, 'scripts/benchmark-page.mjs')).href)};
+      const run = ${JSON.stringify(run)};
+      writePage(${JSON.stringify(page)}, benchmarkPage({ ...run, startedAt: new Date('2026-01-02T03:04:05Z') }));`;
+    expect(await runNode(['--input-type=module', '--eval', script], root)).toMatchObject({ status: 0, stderr: '' });
+    const text = readFileSync(page, 'utf8');
+    for (const part of [
+      '- cpu: Some CPU',
+      '- date: 2026-01-02',
+      '`npm run bench -w @biodone/sync`',
+      'figure  median\nlock      1.25\n```',
+    ]) {
+      expect(text).toContain(part);
+    }
+    expect(text).toContain('| `sync.lock` | 1.235 |');
+    expect(text).toContain('| `bench.null_ios_per_s` | 3,000,000 |');
+    expect(text).toContain('| `bench.agree_direct_d1` | not available |');
+    expect(text).not.toContain('/home/me');
+    expect(text).not.toMatch(/\n{3}/);
+  });
+
+  it('is not begun for a request that is wrong', async () => {
+    const outcome = await runNode([join(root, 'scripts/bench.mjs'), '--only', 'nonsense'], root);
+    expect(outcome).toMatchObject({ status: 2 });
+    expect(outcome.stderr).toMatch(/^bench: --only 'nonsense' is none of .*bench/);
+  });
+});

@@ -1,0 +1,63 @@
+// docs/benchmarks.md: all tables of one run of `npm run bench`, with the machine, the date and the commands.
+import { renameSync, writeFileSync } from 'node:fs';
+
+const BEGINNING = `# Benchmarks
+
+All tables of this project, as \`npm run bench\` has measured them: every package beside what it stands on, and the whole beside what Node.js and
+fio offer. That command writes this page; it is not edited by hand.
+
+Ratios of one run hold from machine to machine better than absolute figures do. What the rows are is told in the README of each package.
+`;
+
+/**
+ * The page.
+ *
+ * @param {{startedAt: Date, parts: {name: string, command: string, output: string}[], figures: object, environment: object}} run
+ */
+export function benchmarkPage({ startedAt, parts, figures, environment }) {
+  return [
+    BEGINNING,
+    `## Machine\n\n${machine(environment, startedAt)}`,
+    `## Figures\n\n${figuresTable(figures)}`,
+    ...parts.map(({ name, command, output }) => `## ${name}\n\n\`${command}\`\n\n\`\`\`text\n${tidy(output)}\n\`\`\``),
+    '',
+  ]
+    .join('\n\n')
+    .replaceAll(/\n{3,}/g, '\n\n')
+    .trimEnd()
+    .concat('\n');
+}
+
+/** Writes it as a whole or not at all. */
+export function writePage(file, text) {
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, text);
+  renameSync(temporary, file);
+}
+
+/** Where and when, without what only names files of that machine. */
+function machine(environment, startedAt) {
+  const { testFile: _, program: __, packages: ___, ...rest } = environment;
+  const lines = Object.entries({ ...rest, date: startedAt.toISOString().slice(0, 10) });
+  return lines.map(([name, value]) => `- ${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`).join('\n');
+}
+
+function figuresTable(figures) {
+  const rows = Object.entries(figures).map(([id, value]) => `| \`${id}\` | ${value === null ? 'not available' : text(value)} |`);
+  return ['| figure | median |', '|---|---:|', ...rows].join('\n');
+}
+
+function text(value) {
+  return Number.isInteger(value) ? value.toLocaleString('en-US') : String(Number(value.toPrecision(4)));
+}
+
+/** As it was printed, but for the line that names a file of that machine. */
+function tidy(output) {
+  return output
+    .split('\n')
+    .filter((line) => !line.startsWith('Test file: '))
+    .map((line) => line.trimEnd())
+    .join('\n')
+    .replaceAll(/\n{3,}/g, '\n\n')
+    .trim();
+}
