@@ -29,7 +29,7 @@ describe('sides', () => {
 
   it('are compared with the first that there is', () => {
     const sides = compareSides([
-      { label: 'none', unavailable: 'not here', repeats: [] },
+      { label: 'none', unavailable: 'not here', repeats: [], harnessNs: null },
       someSide('a', [5, 6]),
       someSide('b', [1, 2]),
     ]);

@@ -33,7 +33,7 @@ export async function runChild({ file, args, isFio }: ChildCommand, signal: Abor
     return {
       kind: 'done',
       observation: isFio ? { ...observation, cpuMicrosPerIo: perIo(cpuMicros, json.jobs) } : observation,
-      harnessNs: calibration?.nsPerIo ?? null,
+      harnessNs: calibration === undefined ? null : calibration.nsPerIo * calibration.depth,
     };
   } catch (error) {
     return { kind: 'failed', reason: `it printed no result (${(error as Error).message})`, isUsage: false };
@@ -42,7 +42,7 @@ export async function runChild({ file, args, isFio }: ChildCommand, signal: Abor
 
 interface Root {
   readonly jobs: readonly FioJob[];
-  readonly biodone?: { readonly calibrations?: readonly { readonly nsPerIo: number }[] };
+  readonly biodone?: { readonly calibrations?: readonly { readonly nsPerIo: number; readonly depth: number }[] };
 }
 
 interface Ended {

@@ -70,7 +70,7 @@ async function compareLive(command: CompareCommand): Promise<number> {
       signal: interrupt.signal,
       onProgress: (text, share) => progress.show(`${text}${etaText(performance.now() - started, share)}`),
     });
-    const { sides, harnessNs, failures } = measured;
+    const { sides, failures } = measured;
     const target = file?.path ?? options.get('filename') ?? null;
     const machine = machineRecord({ target, loadAverage: load, otherCpuShare: otherCpu() });
     const notes = interrupt.signal.aborted ? ['! Interrupted: these are the repeats that were complete.'] : [];
@@ -78,7 +78,6 @@ async function compareLive(command: CompareCommand): Promise<number> {
       comparison: 1,
       sections: [{ title: titleOf(options), sides }],
       machine,
-      harnessNs,
       notes: [...notes, ...notesOf(command, options)],
     };
     progress.clear();

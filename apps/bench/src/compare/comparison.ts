@@ -1,5 +1,6 @@
 import { LatencyHistogram } from '../results/latency-histogram.js';
 import type { MachineRecord } from '../results/run-result.js';
+import type { Sample } from '../results/sample-series.js';
 import { type Spread, spreadOf } from '../stats/spread.js';
 import type { Observation } from './observation.js';
 
@@ -9,6 +10,8 @@ export interface Side {
   /** Why there is nothing, or null. */
   readonly unavailable: string | null;
   readonly repeats: readonly Observation[];
+  /** What the program itself adds to a latency; null where that is not known, as of fio. */
+  readonly harnessNs: number | null;
 }
 
 /** Sides that did the same work. */
@@ -26,8 +29,6 @@ export interface Comparison {
   readonly sections: readonly Section[];
   /** Null where results that were saved elsewhere are compared. */
   readonly machine: MachineRecord | null;
-  /** What the program itself costs for one I/O, null where it did not run. */
-  readonly harnessNs: number | null;
   readonly notes: readonly string[];
 }
 
@@ -49,6 +50,9 @@ export interface ComparedSide {
   readonly cpuMicrosPerIo: number | null;
   /** Of all repeats together, null where a source has no bins. */
   readonly latencies: LatencyHistogram | null;
+  readonly harnessNs: number | null;
+  /** IOPS over time, of the last repeat; empty where the source has none. */
+  readonly samples: readonly Sample[];
 }
 
 /**
@@ -59,7 +63,7 @@ export function compareSides(sides: readonly Side[]): ComparedSide[] {
   const reference = sides.find(({ repeats }) => repeats.length > 0);
   const expected = reference === undefined ? null : spreadOf(reference.repeats.map(({ iops }) => iops));
   return sides.map((side) => {
-    const { label, unavailable, repeats } = side;
+    const { label, unavailable, repeats, harnessNs } = side;
     const iops = spreadOf(repeats.map((repeat) => repeat.iops));
     const latencies = mergedLatencies(repeats);
     return {
@@ -74,6 +78,8 @@ export function compareSides(sides: readonly Side[]): ComparedSide[] {
       p99Ns: latencies?.percentile(0.99) ?? medianOf(repeats.map((repeat) => repeat.p99Ns)),
       cpuMicrosPerIo: medianOf(repeats.map((repeat) => repeat.cpuMicrosPerIo)),
       latencies,
+      harnessNs,
+      samples: repeats.at(-1)?.samples ?? [],
     };
   });
 }

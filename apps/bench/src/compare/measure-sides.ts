@@ -26,7 +26,6 @@ export interface MeasureSidesOptions {
 
 export interface MeasuredSides {
   readonly sides: readonly Side[];
-  readonly harnessNs: number | null;
   /** Sides that failed after they had begun well. */
   readonly failures: readonly string[];
 }
@@ -39,7 +38,7 @@ export async function measureSides({ subjects, job, repeats, signal, onProgress 
   const observations = new Map<Subject, Observation[]>(subjects.map((subject) => [subject, []]));
   const reasons = new Map<Subject, string>();
   const failures: string[] = [];
-  let harnessNs: number | null = null;
+  const costs = new Map<Subject, number | null>();
   let begun = 0;
   for (let repeat = 0; repeat < repeats; repeat++) {
     for (const subject of rotated(subjects, repeat)) {
@@ -50,7 +49,7 @@ export async function measureSides({ subjects, job, repeats, signal, onProgress 
       const outcome = await runChild(commandOf(subject, job), signal);
       if (outcome.kind === 'done') {
         observations.get(subject)?.push(outcome.observation);
-        harnessNs ??= outcome.harnessNs;
+        costs.set(subject, outcome.harnessNs);
       } else if (!signal.aborted) {
         reasons.set(subject, outcome.reason);
         if (repeat > 0) failures.push(`${subject.label}: ${outcome.reason}`);
@@ -61,8 +60,9 @@ export async function measureSides({ subjects, job, repeats, signal, onProgress 
     label: subject.label,
     unavailable: reasons.get(subject) ?? null,
     repeats: observations.get(subject) ?? [],
+    harnessNs: costs.get(subject) ?? null,
   }));
-  return { sides, harnessNs, failures };
+  return { sides, failures };
 }
 
 /** Asks `run` whether it understands the job on every side that it would do. @throws UsageError with its answer where it does not */

@@ -20,9 +20,9 @@ export function compareSaved(files: readonly SavedFile[]): Comparison {
   const sections: Section[] = only
     ? [{ title: [...names].join(', '), sides: results.map(({ label, saved }) => sideOf(label, [...saved.values()][0])) }]
     : [...names].map((name) => ({ title: name, sides: results.map(({ label, saved }) => sideOf(label, saved.get(name))) }));
-  return { comparison: 1, sections, machine: null, harnessNs: null, notes: [] };
+  return { comparison: 1, sections, machine: null, notes: [] };
 }
 
 function sideOf(label: string, repeats: Section['sides'][number]['repeats'] | undefined): Section['sides'][number] {
-  return { label, unavailable: repeats === undefined ? 'it has no such job' : null, repeats: repeats ?? [] };
+  return { label, unavailable: repeats === undefined ? 'it has no such job' : null, repeats: repeats ?? [], harnessNs: null };
 }

@@ -1,7 +1,7 @@
 import { type ComparedSide, type Comparison, compareSides, type Section } from '../compare/comparison.js';
 import { percentilesOf } from '../trust/percentiles.js';
 import type { Bar } from './html/bars.js';
-import { latencyChart, type PlottedSeries, percentileChart } from './html/line-charts.js';
+import { latencyChart, type PlottedSeries, percentileChart, timeChart } from './html/line-charts.js';
 import { page } from './html/page.js';
 import { SERIES_MAX } from './html/page-data.js';
 import { percentileText } from './job-table.js';
@@ -34,7 +34,7 @@ export const COMPARISON_FORMATS: Readonly<
 
 function normalText(comparison: Comparison): string {
   const sections = comparison.sections.map(
-    (section) => `${section.title}\n${plainTable(tableOf(section, comparison.harnessNs))}${reasonsOf(section, '\n  ')}`,
+    (section) => `${section.title}\n${plainTable(tableOf(section))}${reasonsOf(section, '\n  ')}`,
   );
   const machine =
     comparison.machine === null ? [] : machineLines(comparison.machine).map(([name, text]) => `${name.padEnd(10)}${text}`);
@@ -43,15 +43,14 @@ function normalText(comparison: Comparison): string {
 
 function markdownText(comparison: Comparison): string {
   const sections = comparison.sections.map(
-    (section) =>
-      `### ${section.title}\n\n${markdownTable(tableOf(section, comparison.harnessNs))}${reasonsOf(section, '\n\n- ')}`,
+    (section) => `### ${section.title}\n\n${markdownTable(tableOf(section))}${reasonsOf(section, '\n\n- ')}`,
   );
   const machine = comparison.machine === null ? [] : machineLines(comparison.machine).map(([name, text]) => `- ${name}: ${text}`);
   return [...sections, notesOf(comparison).join('\n'), machine.join('\n')].filter((part) => part !== '').join('\n\n');
 }
 
 /** One table with the section in front of each row, and the ends of the range apart. */
-function csvText({ sections, harnessNs }: Comparison): string {
+function csvText({ sections }: Comparison): string {
   const columns: Column[] = [
     { title: 'section', name: 'section', isNumber: false },
     ...COLUMNS.flatMap((column) =>
@@ -60,7 +59,7 @@ function csvText({ sections, harnessNs }: Comparison): string {
   ];
   const rows = sections.flatMap((section) =>
     compareSides(section.sides).map((side) => {
-      const [label, iops, , ...others] = rowOf(side, harnessNs) as [Cell, Cell, Cell, ...Cell[]];
+      const [label, iops, , ...others] = rowOf(side) as [Cell, Cell, Cell, ...Cell[]];
       const ends = [side.iops?.min ?? null, side.iops?.max ?? null].map((value) => ({ text: '', value }));
       return [textCell(section.title), label, iops, ...ends, ...others];
     }),
@@ -69,12 +68,12 @@ function csvText({ sections, harnessNs }: Comparison): string {
 }
 
 function htmlText(comparison: Comparison): string {
-  const { sections, harnessNs, machine } = comparison;
+  const { sections, machine } = comparison;
   const compared = sections.map((section) => ({ section, sides: compareSides(section.sides) }));
   const [first] = compared;
   const isOne = compared.length === 1;
   const plotted = (first?.sides ?? []).flatMap(plottedOf).slice(0, SERIES_MAX);
-  const table = isOne && first !== undefined ? tableOf(first.section, harnessNs) : joinedTable(comparison);
+  const table = isOne && first !== undefined ? tableOf(first.section) : joinedTable(comparison);
   return page({
     title: 'biodone-bench: comparison',
     summary: isOne ? (first?.section.title ?? '') : `${compared.length} jobs`,
@@ -96,6 +95,11 @@ function htmlText(comparison: Comparison): string {
               hint: 'The latency that so many I/Os do not exceed; drawn as far as ten I/Os lie beyond.',
               chart: percentileChart(plotted),
             },
+            {
+              title: 'IOPS over time',
+              hint: 'Of the last repeat, from the beginning of its measured time; of those sides that tell.',
+              chart: timeChart(plotted),
+            },
           ]
         : [],
     table,
@@ -105,17 +109,17 @@ function htmlText(comparison: Comparison): string {
 }
 
 /** The table of a section. */
-function tableOf(section: Section, harnessNs: number | null): Table {
-  return { columns: COLUMNS, rows: compareSides(section.sides).map((side) => rowOf(side, harnessNs)) };
+function tableOf(section: Section): Table {
+  return { columns: COLUMNS, rows: compareSides(section.sides).map(rowOf) };
 }
 
-function joinedTable({ sections, harnessNs }: Comparison): Table {
+function joinedTable({ sections }: Comparison): Table {
   const columns = [{ title: 'job', name: 'job', isNumber: false }, ...COLUMNS];
-  const rows = sections.flatMap((section) => tableOf(section, harnessNs).rows.map((row) => [textCell(section.title), ...row]));
+  const rows = sections.flatMap((section) => tableOf(section).rows.map((row) => [textCell(section.title), ...row]));
   return { columns, rows };
 }
 
-function rowOf(side: ComparedSide, harnessNs: number | null): Cell[] {
+function rowOf(side: ComparedSide): Cell[] {
   const { label, verdict, iops, bytesPerSecond, relative, cpuMicrosPerIo } = side;
   const megabytes = bytesPerSecond === null ? null : bytesPerSecond / 1e6;
   return [
@@ -125,14 +129,14 @@ function rowOf(side: ComparedSide, harnessNs: number | null): Cell[] {
     { text: factor(relative), value: relative },
     textCell(verdict),
     { text: short(megabytes), value: megabytes },
-    latencyCell(side, 50, side.p50Ns, harnessNs),
-    latencyCell(side, 99, side.p99Ns, harnessNs),
+    latencyCell(side, 50, side.p50Ns),
+    latencyCell(side, 99, side.p99Ns),
     { text: short(cpuMicrosPerIo), value: cpuMicrosPerIo },
   ];
 }
 
 /** Without bins nothing is known of how many I/Os a percentile tells of. */
-function latencyCell({ latencies }: ComparedSide, percent: number, knownNs: number | null, harnessNs: number | null): Cell {
+function latencyCell({ latencies, harnessNs }: ComparedSide, percent: number, knownNs: number | null): Cell {
   if (latencies === null) return { text: duration(knownNs), value: knownNs };
   const [percentile] = percentilesOf(latencies, harnessNs, [percent]);
   if (percentile === undefined || percentile.doubt === 'few-samples') return { text: NOTHING, value: null };
@@ -145,8 +149,8 @@ function barOf({ label, iops, relative, verdict }: ComparedSide): Bar[] {
   return [{ label, value: iops.median, min: iops.min, max: iops.max, text: `${whole(iops.median)}  (${beside})` }];
 }
 
-function plottedOf({ label, latencies }: ComparedSide): PlottedSeries[] {
-  return latencies === null ? [] : [{ label, latencies: latencies.toData(), samples: [] }];
+function plottedOf({ label, latencies, samples }: ComparedSide): PlottedSeries[] {
+  return latencies === null ? [] : [{ label, latencies: latencies.toData(), samples }];
 }
 
 function reasonsOf({ sides }: Section, before: string): string {
@@ -160,17 +164,14 @@ function reasonOf({ label, unavailable }: { label: string; unavailable: string |
   return unavailable === null ? [] : [`${label}: ${unavailable}`];
 }
 
-function notesOf({ harnessNs, notes }: Comparison): string[] {
-  const cost =
-    harnessNs === null
-      ? []
-      : [
-          `Calibration: an I/O that does nothing takes ${Math.round(harnessNs)} ns; ~ marks latencies of less than ten times that.`,
-        ];
+function notesOf({ sections, notes }: Comparison): string[] {
+  const known = sections.flatMap(({ sides }) => sides).filter(({ harnessNs }) => harnessNs !== null);
+  const costs = known.map(({ label, harnessNs }) => `${label} ${duration(harnessNs)}`);
+  const cost = `Calibration: what the program itself adds to a latency, as measured with an engine that does nothing: ${costs.join(', ')}.`;
   return [
     'IOPS and CPU are medians, in parentheses the least and the most; where these ranges overlap there is no difference that chance could not make.',
     'Latencies are of all repeats together, from the beginning of the submission to the completion.',
-    ...cost,
+    ...(costs.length === 0 ? [] : [cost, '~ marks latencies of less than ten times that.']),
     ...notes,
   ];
 }

@@ -27,6 +27,6 @@ function markdownOfRun(run: RunResult): string {
   const costs = run.calibrations.map(
     ({ depth, nsPerIo }) => `- Calibration: ${Math.round(nsPerIo)} ns for an I/O that does nothing, depth ${depth}`,
   );
-  const marks = 'A `~` marks what is less than ten times that; `-` stands where too few I/Os tell.';
+  const marks = 'A `~` marks what is less than ten times that for all I/Os in flight; `-` stands where too few I/Os tell.';
   return [markdownTable(jobTable(run)), '', ...machine, ...costs, '', marks].join('\n');
 }

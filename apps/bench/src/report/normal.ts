@@ -164,7 +164,7 @@ function formatReading({ calibrations }: RunResult): string {
   const costs = calibrations.map(formatCalibration);
   return [
     ...costs,
-    '~ less than ten times what the program itself costs for one I/O. Percentiles that too few I/Os tell of are left out.',
+    '~ less than ten times that for all I/Os in flight. Percentiles that too few I/Os tell of are left out.',
   ].join('\n');
 }
 

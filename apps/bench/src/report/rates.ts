@@ -1,7 +1,8 @@
+import { meanOfCounts } from '../results/count-distribution.js';
 import type { Direction } from '../results/job-recorder.js';
 import { DIRECTIONS } from '../results/job-recorder.js';
 import type { JobResult } from '../results/job-result.js';
-import type { RunResult } from '../results/run-result.js';
+import type { Calibration, RunResult } from '../results/run-result.js';
 import type { Sample } from '../results/sample-series.js';
 
 /** Mean and spread of what was sampled over time. All 0 if nothing was. */
@@ -61,7 +62,13 @@ export function cpuMicrosPerIoOf({ use, recorded }: JobResult): number | null {
   return ios === 0 ? null : (use.userMicros + use.systemMicros) / ios;
 }
 
-/** What the program itself costs at the depth of a job, null if it was not measured. */
+/**
+ * What the program itself adds to a latency, null if it was not measured: what it costs for one I/O, times the I/Os in flight, as all of them pass
+ * through it one after the other.
+ */
 export function harnessNsOf(run: RunResult, job: JobResult): number | null {
-  return run.calibrations.find(({ depth }) => depth === job.shape.iodepth)?.nsPerIo ?? run.calibrations[0]?.nsPerIo ?? null;
+  const depth = meanOfCounts(job.recorded.depth) || job.shape.iodepth;
+  const distance = (calibration: Calibration): number => Math.abs(calibration.depth - depth);
+  const [nearest] = [...run.calibrations].sort((a, b) => distance(a) - distance(b));
+  return nearest === undefined ? null : nearest.nsPerIo * Math.max(1, depth);
 }

@@ -19,7 +19,7 @@ export function someObservation(iops: number): Observation {
 }
 
 export function someSide(label: string, iopsOfRepeats: readonly number[]): Side {
-  return { label, unavailable: null, repeats: iopsOfRepeats.map(someObservation) };
+  return { label, unavailable: null, repeats: iopsOfRepeats.map(someObservation), harnessNs: 300 };
 }
 
 /** Two sides that differ, one that does not, and one that is not there. */
@@ -28,13 +28,12 @@ export function someComparison(): Comparison {
     someSide('uring', [800_000, 820_000, 790_000]),
     someSide('fs', [400_000, 420_000, 410_000]),
     someSide('fio:io_uring', [780_000, 850_000, 830_000]),
-    { label: 'fio:rbd', unavailable: 'engine rbd not loadable', repeats: [] },
+    { label: 'fio:rbd', unavailable: 'engine rbd not loadable', repeats: [], harnessNs: null },
   ];
   return {
     comparison: 1,
     sections: [{ title: 'rw=randread bs=4k', sides }],
     machine: MACHINE,
-    harnessNs: 300,
     notes: ['A note.'],
   };
 }

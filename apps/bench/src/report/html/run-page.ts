@@ -50,7 +50,7 @@ export function htmlOfRun(run: RunResult): string {
 function notesOf({ calibrations, jobs }: RunResult): string[] {
   return [
     ...calibrations.map(({ depth, nsPerIo }) => `An I/O that does nothing takes ${Math.round(nsPerIo)} ns at depth ${depth}.`),
-    '~ marks latencies of less than ten times that; - stands where too few I/Os tell.',
+    '~ marks latencies of less than ten times that for all I/Os in flight; - stands where too few I/Os tell.',
     ...jobs.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`)),
   ];
 }
