@@ -29,8 +29,8 @@ export async function runBenchmark(options: RunOptions): Promise<void> {
   const exitTasks = new ExitTasks();
   const loadAverage = currentLoad();
   const otherCpuShare = watchOtherCpu();
-  const harness = await measureHarness(options.repeats);
   const measured = await measureOn(places.testFile, options, exitTasks);
+  const harness = await measureHarness(options.repeats);
   const environment = describeEnvironment({
     testFile: places.testFile,
     sizeBytes: options.sizeBytes,

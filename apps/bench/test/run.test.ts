@@ -20,7 +20,7 @@ const FIGURES = [
 ];
 const NEEDS_IO_URING = ['biodone_callbacks', 'biodone_promises'];
 /** As short as it goes. */
-const SHORT = ['--directory', folder, '--size', '16m', '--seconds', '1', '--repeats', '1'];
+const SHORT = ['--directory', folder, '--size', '16m', '--seconds', '3', '--repeats', '1'];
 
 function readReport(): Report {
   return JSON.parse(readFileSync(report, 'utf8')) as Report;

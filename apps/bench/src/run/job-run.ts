@@ -114,6 +114,9 @@ export class JobRun {
     if (!options.verify_only) await this.#loop.run(directionsOf(this.#plan));
     this.#timeline.finish(this.#clock.now());
     const use = this.#processUse();
+    // Node tells of collections in turns of the event loop, which an engine that blocks has not had.
+    await new Promise(setImmediate);
+    await new Promise(setImmediate);
     const loop = this.#loopWatch.use();
     this.#loopWatch.stop();
     const runtimeMs = Math.max(...this.#recorder.directions.map((direction) => direction.toData().runtimeMs));

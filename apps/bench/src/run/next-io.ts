@@ -11,6 +11,11 @@ interface FailureSink {
   fail(failure: JobFailure): void;
 }
 
+/** Who knows the time. It is asked only where it matters: a time that is passed on is a number on the heap. */
+interface TimeSource {
+  readonly nowNs: number;
+}
+
 /** How many I/Os there still are, and what the next one is and when: all that stands between the workload and the loop. */
 export class NextIo {
   readonly #chooser: IoChooser;
@@ -95,7 +100,7 @@ export class NextIo {
    *
    * @returns whether the unit can be started; if not, {@link isHolding} says whether the same unit is to be asked for again, at {@link dueNs}
    */
-  fill(unit: IoUnit, nowNs: number): boolean {
+  fill(unit: IoUnit, loop: TimeSource): boolean {
     if (this.#isPlain && !this.#isChecking) {
       if (this.#ios >= this.#iosMax || this.#bytes >= this.#bytesMax) return false;
       this.#chooser.fill(unit, this.#chooser.direction());
@@ -103,7 +108,7 @@ export class NextIo {
       this.#bytes += unit.lengthBytes;
       return true;
     }
-    return this.#fillSpecial(unit, nowNs);
+    return this.#fillSpecial(unit, loop.nowNs);
   }
 
   /** Accounts for an I/O that is done, before the next one is asked for. */

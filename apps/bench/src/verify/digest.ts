@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { createCRC32, createXXHash64 } from 'hash-wasm';
 import type { VerifyMethod } from '../jobs/job-options.js';
 
 /** Castagnoli's polynomial, reversed. */
@@ -14,6 +13,7 @@ export async function digestOf(method: VerifyMethod): Promise<Digest | null> {
     case 'crc32c':
       return crc32c();
     case 'xxhash': {
+      const { createXXHash64 } = await hashes();
       const hasher = await createXXHash64();
       return (bytes) => hasher.init().update(bytes).digest('binary');
     }
@@ -26,6 +26,12 @@ export async function digestOf(method: VerifyMethod): Promise<Digest | null> {
 
 /** CRC-32C, which guards the header itself whatever the method is. */
 export async function crc32c(): Promise<Digest> {
+  const { createCRC32 } = await hashes();
   const hasher = await createCRC32(CRC32C_POLYNOMIAL);
   return (bytes) => hasher.init().update(bytes).digest('binary');
+}
+
+/** Loaded only where something is verified: it is larger than the rest of the program. */
+function hashes(): Promise<typeof import('hash-wasm')> {
+  return import('hash-wasm');
 }
