@@ -37,7 +37,7 @@ const BYTES = WORDS_OFFSET + WORDS * 4;
 
 /** The owner's side of an operation that other threads wait for. */
 export class SharedOp {
-  readonly memory = new SharedArrayBuffer(BYTES);
+  readonly memory: SharedArrayBuffer = new SharedArrayBuffer(BYTES);
   /** Robust: a thread that dies while it owns it must not leave the others waiting for ever. */
   readonly mtx: KMutex = KMutex.initialize(this.memory, 0, { robust: true });
   readonly delivered: KCondvar = KCondvar.initialize(this.memory, DELIVERED_OFFSET);

@@ -127,7 +127,7 @@ export class AlarmQueue<T> {
   }
 }
 
-function isBefore(one: Alarm<unknown>, other: Alarm<unknown>): boolean {
+function isBefore<T>(one: Alarm<T>, other: Alarm<T>): boolean {
   return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.order < other.order);
 }
 
