@@ -2,12 +2,8 @@ import { BLOCK_OPERATION_NAMES } from '@biodone/blockdev';
 import { type AioOp, IS_TIMER } from './aio-op.js';
 import { isGuard } from './links.js';
 
-/** What a timeout is called, in statistics, dumps and messages, and one that covers the operation before it. */
-export const TIMEOUT = 'timeout';
-export const LINK_TIMEOUT = 'link-timeout';
-
-/** What an operation is called there. */
+/** What an operation is called in statistics, dumps and messages. */
 export function nameOf(op: AioOp): string {
-  if ((op.features & IS_TIMER) !== 0) return isGuard(op) ? LINK_TIMEOUT : TIMEOUT;
+  if ((op.features & IS_TIMER) !== 0) return isGuard(op) ? 'link-timeout' : 'timeout';
   return BLOCK_OPERATION_NAMES[op.operation] ?? String(op.operation);
 }

@@ -51,7 +51,10 @@ export interface OperationReport {
   readonly operation: string;
   readonly offset: number;
   readonly lengthBytes: number;
-  /** Where it is: `'held'`, `'ordered'`, `'barrier'`, `'queued'`, `'started'`, `'ending'`, `'unreaped'`, `'linked'` or `'timing'`. */
+  /**
+   * Where it is: `'held'`, `'ordered'`, `'barrier'`, `'queued'`, `'started'`, `'ending'`, `'unreaped'`, `'linked'` or `'timing'`, and
+   * `'entering'` for who traces its submission.
+   */
   readonly phase: string;
   /** For how many milliseconds it has been there: since it began to wait, or since the device took it. */
   readonly ageMs: number;
