@@ -883,7 +883,7 @@ it.each(['submit', 'submitAll'] as const)(
     expect([starts(manuals), loads(target), target.unreapedCount]).toEqual([[1, 0], [3, 0], 1]);
     // Its key belongs to the first pool.
     op.orderingKey = new OrderingKey();
-    op.orderingKey.home = target.pools[0] as AioServicePool;
+    Object.assign(op.orderingKey, { home: target.pools[0] });
     op.callback = () => {};
     expect(call === 'submit' ? target.submit(op) : target.submitAll([op])).toBe(call === 'submit' ? 0 : 1);
     expect([starts(manuals), loads(target)]).toEqual([
