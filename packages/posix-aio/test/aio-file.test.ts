@@ -50,6 +50,19 @@ async function using<T>(file: AioFile, use: (file: AioFile) => Promise<T>): Prom
   }
 }
 
+type Resizable = ArrayBuffer & { resize(lengthBytes: number): void };
+
+const resizable = (lengthBytes: number, maxByteLength = lengthBytes): Resizable =>
+  Reflect.construct(ArrayBuffer, [lengthBytes, { maxByteLength }]);
+
+function transferAway(buffer: ArrayBuffer): void {
+  structuredClone(buffer, { transfer: [buffer] });
+}
+
+function shrink(buffer: Resizable): void {
+  buffer.resize(4);
+}
+
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   promise.then(
     () => 'no failure',
@@ -202,6 +215,54 @@ describe.each(engines)('an AioFile on %s', (engine) => {
       const read = failure(file.read(buffer, 0, BLOCK_BYTES, 0));
       structuredClone(buffer.buffer, { transfer: [buffer.buffer] });
       expect(await read).toMatchObject({ code: 'EFAULT', syscall: 'read' });
+    });
+  });
+
+  it('writes nothing, and says so, if memory was lost before its turn had come', async () => {
+    const path = fileOf('');
+    await using(await openFile(path, 'r+'), async (file) => {
+      // Memory to copy through is used again, with what an earlier transfer has left in it.
+      await file.write(Buffer.alloc(8192, 'secret'), { position: 0 });
+      await file.truncate(0);
+      for (const lose of [transferAway, shrink]) {
+        for (const parts of [1, 2]) {
+          const first = file.write(Buffer.alloc(30000, 'a'));
+          const buffer = resizable(4096);
+          const view = new Uint8Array(buffer).fill(98);
+          const lost = failure(parts === 1 ? file.write(view) : file.writev([Buffer.from('text'), view]));
+          lose(buffer);
+          const last = file.write('end');
+          expect((await first).bytesWritten).toBe(30000);
+          expect(await lost).toMatchObject({ code: 'EFAULT', syscall: 'write' });
+          expect((await last).bytesWritten).toBe(3);
+        }
+      }
+    });
+    expect(readFileSync(path, 'latin1')).toBe(`${'a'.repeat(30000)}end`.repeat(4));
+  });
+
+  it('writes as much of a growing view as there was at the call', async () => {
+    const path = fileOf('');
+    await using(await openFile(path, 'r+'), async (file) => {
+      const buffers = [resizable(4, 8), resizable(4, 8)];
+      const views = buffers.map((buffer) => new Uint8Array(buffer).fill(98));
+      const writes = [file.write('aaaa'), file.write(views[0] as Uint8Array), file.writev(views)];
+      for (const buffer of buffers) buffer.resize(8);
+      await Promise.all(writes);
+    });
+    expect(readFileSync(path, 'latin1')).toBe('aaaabbbbbbbbbbbb');
+  });
+
+  it('says so if some of the memory of a vector was transferred away during its read', async () => {
+    await using(await openFile(numbered), async (file) => {
+      const parts = [new Uint8Array(4), new Uint8Array(4)] as const;
+      const read = failure(file.readv(parts, 0));
+      transferAway(parts[1].buffer);
+      expect(await read).toMatchObject({ code: 'EFAULT', syscall: 'read' });
+      const late = new Uint8Array(4);
+      const atEnd = file.read(late, { position: 2 ** 40 });
+      transferAway(late.buffer);
+      expect((await atEnd).bytesRead).toBe(0);
     });
   });
 

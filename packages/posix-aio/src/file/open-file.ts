@@ -239,7 +239,7 @@ export class OpenFile {
 
   readonly #done = (op: AioOp): void => {
     const work = op.private as FileWork;
-    work.done(op);
+    work.end(op);
     this.release();
   };
 
