@@ -9,6 +9,7 @@ import { TRANSFER_MAX_BYTES } from './file-driver.js';
 import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
+import { StreamEngine } from './stream-engine.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
 import { type TransferResult, TransferWork } from './transfer-work.js';
@@ -186,7 +187,8 @@ export class OpenFile {
   #makeWork(): WorkPool {
     const { fd } = this.handle;
     const isCached = this.#hasPositions && !this.#direct;
-    const engine = this.#usesRing ? new UringEngine(fd, this.path, isCached) : new FsEngine(fd);
+    const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
+    const engine = this.#usesRing ? new UringEngine(fd, this.path, isCached) : new withoutRing(fd);
     return new WorkPool(engine, this.path, this.#depth, () => this.release());
   }
 
