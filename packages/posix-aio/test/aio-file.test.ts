@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync, statfsSync, writeFileSync } from 'node:fs';
-import { open as openHandle } from 'node:fs/promises';
+import { type FileHandle, open as openHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PRIORITY_TIMECRITICAL } from '@biodone/aio';
 import { type AioFile, type AioFileOptions, open } from '@biodone/posix-aio';
@@ -207,6 +207,24 @@ describe.each(engines)('an AioFile on %s', (engine) => {
       });
       expect(await failure(file.write(Buffer.alloc(8), 0, -0))).toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
     });
+  });
+
+  it('says what FileHandle says at the end of what numbers are exact for, and once it is closed', async () => {
+    const handle = await openHandle(numbered, 'r+');
+    const file = await openFile(numbered, 'r+');
+    const attempts = async (side: FileHandle): Promise<unknown[]> => {
+      const ends = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 2, Number.MAX_SAFE_INTEGER - 3];
+      const outcomes = ends.flatMap((end) => [
+        side.read(Buffer.alloc(3), 0, 3, end),
+        side.readv([Buffer.alloc(3)], end),
+        side.write(Buffer.alloc(3), 0, 3, end),
+        side.writev([Buffer.alloc(3)], end),
+      ]);
+      return (await Promise.allSettled<unknown>(outcomes)).map((end) => ('reason' in end ? { ...end.reason } : end.value));
+    };
+    expect(await attempts(file)).toEqual(await attempts(handle));
+    await Promise.all([file.close(), handle.close()]);
+    expect({ ...((await failure(file.stat())) as Error) }).toEqual({ ...((await failure(handle.stat())) as Error) });
   });
 
   it('says so if the memory was transferred away', async () => {

@@ -127,10 +127,12 @@ export class OpenFile {
 
   /**
    * Whether a transfer is one for the engine. It is not if it is so long that copying it would take longer than it takes the threads that copy straight
-   * into the caller's memory; and not at a position in what has none, which io_uring overlooks where pread(2) refuses it.
+   * into the caller's memory; not at a position in what has none, which io_uring overlooks where pread(2) refuses it; and not where it would end beyond
+   * what numbers are exact for, which the block layer refuses, and the kernel need not.
    */
   takes(position: number, lengthBytes: number, isCopied: boolean): boolean {
     if (position !== OWN_POSITION && !this.#hasPositions) return false;
+    if (position + lengthBytes > Number.MAX_SAFE_INTEGER) return false;
     return lengthBytes <= (isCopied ? this.#copiedMaxBytes : TRANSFER_MAX_BYTES);
   }
 
