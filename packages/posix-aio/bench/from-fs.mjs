@@ -81,6 +81,15 @@ const TABLES = [
       { name: 'AioFile, Buffer', run: writes(aioFile) },
     ],
   },
+  {
+    title: 'opening, a read of 4 KiB and closing, by how many files at a time',
+    columns: [1, 32].map((depth) => ({ name: `${depth} at a time`, depth, blockBytes: 4 * KIB })),
+    rows: [
+      { name: 'FileHandle', run: openings(handle) },
+      { name: 'AioFile', run: openings(aioFile) },
+      { name: 'AioFile without io_uring', run: openings(aioOnThreads) },
+    ],
+  },
 ];
 
 function reads(side) {
@@ -123,6 +132,28 @@ function streamed(side) {
           if (!more) break;
         }
       }
+    };
+    return measured(path, load);
+  };
+}
+
+/** Opens the file for each read, and closes it. */
+function openings(side) {
+  return (load) => {
+    const path = async (_, recorder) => {
+      const slots = Array.from({ length: load.depth }, () => side.memory(load.blockBytes));
+      recorder.begin();
+      await Promise.all(
+        slots.map(async (memory, slot) => {
+          let more = true;
+          while (more) {
+            const file = await side.open(load);
+            const { bytesRead } = await file.read(memory, 0, load.blockBytes, recorder.nextOffset());
+            more = recorder.complete(slot, bytesRead);
+            await file.close();
+          }
+        }),
+      );
     };
     return measured(path, load);
   };

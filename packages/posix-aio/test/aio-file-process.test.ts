@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type AioFile, open } from '@biodone/posix-aio';
+import { probe } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { type Folder, makeFolder } from './support/files.js';
 
@@ -52,6 +53,20 @@ describe('an AioFile that is collected while open', () => {
     });
   }, 60_000);
 });
+
+const { available, reason } = probe();
+if (!available) console.warn(`an AioFile on io_uring is not tested: ${reason}`);
+
+it.skipIf(!available)(
+  'a long read of cached data is copied by a thread of the kernel, not by the one that submits it',
+  async () => {
+    const path = join(folder.path, 'long');
+    writeFileSync(path, Buffer.alloc(2 ** 20));
+    const { stdout } = await runNode(process.execPath, [program('print-kernel-threads.mjs'), path]);
+    expect(JSON.parse(stdout)).toEqual({ bytesRead: 2 ** 20, before: 0, after: true });
+  },
+  60_000,
+);
 
 it('an AioFile can be passed where a FileHandle is wanted', async () => {
   expectTypeOf<AioFile>().toExtend<FileHandle>();

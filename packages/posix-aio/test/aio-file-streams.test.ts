@@ -120,6 +120,21 @@ describe.each(engines)('streams of an AioFile on %s', (engine) => {
     }
   });
 
+  it('refuse calls of somebody’s own, as FileHandle’s', async () => {
+    const [ours, theirs] = await both(engine, 'r+', async (file) => {
+      return (['createReadStream', 'createWriteStream'] as const).map((create) => {
+        try {
+          file[create]({ fs: {} } as never);
+          return 'no failure';
+        } catch (error) {
+          return (error as NodeJS.ErrnoException).code;
+        }
+      });
+    });
+    expect(ours).toEqual(theirs);
+    expect(ours).toEqual(['ERR_METHOD_NOT_IMPLEMENTED', 'ERR_METHOD_NOT_IMPLEMENTED']);
+  });
+
   it('can be piped, and iterated over', async () => {
     const file = await open(path, 'r', undefined, { engine });
     const copy = await open(join(folder.path, `${engine}-copy`), 'w', undefined, { engine });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, readSync, statfsSync, writeFileSync } from 'node:fs';
-import { open as openHandle } from 'node:fs/promises';
+import { type FileHandle, open as openHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PRIORITY_TIMECRITICAL } from '@biodone/aio';
 import { type AioFile, type AioFileOptions, open } from '@biodone/posix-aio';
@@ -48,6 +48,19 @@ async function using<T>(file: AioFile, use: (file: AioFile) => Promise<T>): Prom
   } finally {
     await file.close();
   }
+}
+
+type Resizable = ArrayBuffer & { resize(lengthBytes: number): void };
+
+const resizable = (lengthBytes: number, maxByteLength = lengthBytes): Resizable =>
+  Reflect.construct(ArrayBuffer, [lengthBytes, { maxByteLength }]);
+
+function transferAway(buffer: ArrayBuffer): void {
+  structuredClone(buffer, { transfer: [buffer] });
+}
+
+function shrink(buffer: Resizable): void {
+  buffer.resize(4);
 }
 
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
@@ -196,12 +209,78 @@ describe.each(engines)('an AioFile on %s', (engine) => {
     });
   });
 
+  it('says what FileHandle says at the end of what numbers are exact for, and once it is closed', async () => {
+    const handle = await openHandle(numbered, 'r+');
+    const file = await openFile(numbered, 'r+');
+    const attempts = async (side: FileHandle): Promise<unknown[]> => {
+      const ends = [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 2, Number.MAX_SAFE_INTEGER - 3];
+      const outcomes = ends.flatMap((end) => [
+        side.read(Buffer.alloc(3), 0, 3, end),
+        side.readv([Buffer.alloc(3)], end),
+        side.write(Buffer.alloc(3), 0, 3, end),
+        side.writev([Buffer.alloc(3)], end),
+      ]);
+      return (await Promise.allSettled<unknown>(outcomes)).map((end) => ('reason' in end ? { ...end.reason } : end.value));
+    };
+    expect(await attempts(file)).toEqual(await attempts(handle));
+    await Promise.all([file.close(), handle.close()]);
+    expect({ ...((await failure(file.stat())) as Error) }).toEqual({ ...((await failure(handle.stat())) as Error) });
+  });
+
   it('says so if the memory was transferred away', async () => {
     await using(await openFile(numbered), async (file) => {
       const buffer = new Uint8Array(BLOCK_BYTES);
       const read = failure(file.read(buffer, 0, BLOCK_BYTES, 0));
       structuredClone(buffer.buffer, { transfer: [buffer.buffer] });
       expect(await read).toMatchObject({ code: 'EFAULT', syscall: 'read' });
+    });
+  });
+
+  it('writes nothing, and says so, if memory was lost before its turn had come', async () => {
+    const path = fileOf('');
+    await using(await openFile(path, 'r+'), async (file) => {
+      // Memory to copy through is used again, with what an earlier transfer has left in it.
+      await file.write(Buffer.alloc(8192, 'secret'), { position: 0 });
+      await file.truncate(0);
+      for (const lose of [transferAway, shrink]) {
+        for (const parts of [1, 2]) {
+          const first = file.write(Buffer.alloc(30000, 'a'));
+          const buffer = resizable(4096);
+          const view = new Uint8Array(buffer).fill(98);
+          const lost = failure(parts === 1 ? file.write(view) : file.writev([Buffer.from('text'), view]));
+          lose(buffer);
+          const last = file.write('end');
+          expect((await first).bytesWritten).toBe(30000);
+          expect(await lost).toMatchObject({ code: 'EFAULT', syscall: 'write' });
+          expect((await last).bytesWritten).toBe(3);
+        }
+      }
+    });
+    expect(readFileSync(path, 'latin1')).toBe(`${'a'.repeat(30000)}end`.repeat(4));
+  });
+
+  it('writes as much of a growing view as there was at the call', async () => {
+    const path = fileOf('');
+    await using(await openFile(path, 'r+'), async (file) => {
+      const buffers = [resizable(4, 8), resizable(4, 8)];
+      const views = buffers.map((buffer) => new Uint8Array(buffer).fill(98));
+      const writes = [file.write('aaaa'), file.write(views[0] as Uint8Array), file.writev(views)];
+      for (const buffer of buffers) buffer.resize(8);
+      await Promise.all(writes);
+    });
+    expect(readFileSync(path, 'latin1')).toBe('aaaabbbbbbbbbbbb');
+  });
+
+  it('says so if some of the memory of a vector was transferred away during its read', async () => {
+    await using(await openFile(numbered), async (file) => {
+      const parts = [new Uint8Array(4), new Uint8Array(4)] as const;
+      const read = failure(file.readv(parts, 0));
+      transferAway(parts[1].buffer);
+      expect(await read).toMatchObject({ code: 'EFAULT', syscall: 'read' });
+      const late = new Uint8Array(4);
+      const atEnd = file.read(late, { position: 2 ** 40 });
+      transferAway(late.buffer);
+      expect((await atEnd).bytesRead).toBe(0);
     });
   });
 
@@ -331,14 +410,12 @@ describe.each(engines)('closing an AioFile on %s', (engine) => {
     }
     expect(readFileSync(two, 'latin1')).toBe('2'.repeat(4096));
   });
-});
 
-describe.skipIf(!available)('an AioFile on io_uring', () => {
-  it('ends a read of a pipe in the kernel by its signal', async () => {
-    const file = await open(fifo(), 'r+');
+  it('ends a read of a pipe by its signal, though it has begun', async () => {
+    const file = await openFile(fifo(), 'r+');
     const abort = new AbortController();
     const read = failure(file.read(Buffer.alloc(3), { signal: abort.signal }));
-    // The kernel has it after the microtasks of this turn.
+    // It is begun after the microtasks of this turn.
     await new Promise(setImmediate);
     abort.abort();
     expect(await read).toMatchObject({ name: 'AbortError' });
@@ -348,7 +425,7 @@ describe.skipIf(!available)('an AioFile on io_uring', () => {
   });
 
   it('needs no thread of Node’s for pipes that nobody writes to', async () => {
-    const pipes = await Promise.all(Array.from({ length: 8 }, () => open(fifo(), 'r+')));
+    const pipes = await Promise.all(Array.from({ length: 8 }, () => openFile(fifo(), 'r+')));
     const reads = pipes.map((pipe) => pipe.read(Buffer.alloc(2 ** 17)));
     // More than Node has threads, so FileHandle's stat would wait for ever.
     expect((await (pipes[0] as AioFile).stat()).isFIFO()).toBe(true);

@@ -47,6 +47,8 @@ type FileContent =
  *   take it until the last operation is over.
  * - A read and a write take a `signal`, a `priority` and `trusted`, and memory of an `IoBuffer`.
  * - An O_DIRECT file takes any memory for up to 1 MiB, which is copied; `position` and `length` have to be aligned all the same.
+ * - Node's own functions that take a FileHandle in place of a path or a descriptor (`fs.promises.readFile` and its like, `fs.createReadStream`) do not
+ *   take it: its methods do the same. It has no `getAsyncId`.
  * - It cannot be transferred to another thread. {@link readableWebStream} is always a stream of bytes, as since Node 24.
  *
  * FileHandle itself does what is rare (stat, truncate, chmod, chown, utimes), whole files, transfers of more than 32 KiB of memory that would have
@@ -190,7 +192,7 @@ export class AioFile extends EventEmitter {
    * A stream of the file from `start` to `end`, both included, or from its own position on. It closes the file at its end, unless `autoClose` is
    * false, and is closed with it.
    *
-   * @throws what FileHandle throws; RangeError ERR_OUT_OF_RANGE once the file is closed
+   * @throws what FileHandle throws; RangeError ERR_OUT_OF_RANGE once the file is closed; Error ERR_METHOD_NOT_IMPLEMENTED for the option `fs`
    */
   createReadStream(options?: CreateReadStreamOptions): ReadStream {
     return createReadStream(this, this.#open, options);

@@ -20,7 +20,7 @@ export class CallWork<T> extends FileWork {
     this.#reject = reject;
   }
 
-  override begin(io: BlockIo): void {
+  protected override begin(io: BlockIo): void {
     this.#call().then(
       (value) => {
         this.#settle = () => this.#resolve(value);
@@ -34,7 +34,7 @@ export class CallWork<T> extends FileWork {
     );
   }
 
-  override done({ error }: AioOp): void {
+  protected override done({ error }: AioOp): void {
     const { signal } = this;
     if (this.#settle !== null) this.#settle();
     // It was ended before its turn.

@@ -71,7 +71,7 @@ export function fdatasync(fd: number, options: TransferOptions = {}): Promise<vo
 async function transfer(operation: BlockOperation, fd: number, buffer: FileMemory, options: AnyPart): Promise<number> {
   checkDescriptor(fd);
   if (!isMemory(buffer)) throw invalidType('buffer', 'a Buffer, a TypedArray, a DataView or an IoBuffer', buffer);
-  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  checkObject(options);
   const { signal = null, priority = 1, trusted = false } = options;
   checkOptions(signal, priority, trusted);
   const view = bytesOf(buffer);
@@ -96,8 +96,10 @@ async function transfer(operation: BlockOperation, fd: number, buffer: FileMemor
   });
 }
 
-async function sync(fd: number, dataOnly: boolean, { signal = null, priority = 1 }: TransferOptions): Promise<void> {
+async function sync(fd: number, dataOnly: boolean, options: TransferOptions): Promise<void> {
   checkDescriptor(fd);
+  checkObject(options);
+  const { signal = null, priority = 1 } = options;
   checkOptions(signal, priority, false);
   const syscall = dataOnly ? 'fdatasync' : 'fsync';
   const vnode = lookUp(fd);
@@ -206,6 +208,10 @@ function ended(op: unknown): void {
 function checkDescriptor(fd: unknown): void {
   if (typeof fd !== 'number') throw invalidType('fd', 'of type number', fd);
   numberIn('fd', fd, LENGTH_MAX);
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
 }
 
 function positionIn({ isStream }: Vnode, position: unknown, syscall: string): number {

@@ -38,7 +38,7 @@ export class FileDriver implements BlockDriver {
   }
 
   start(io: BlockIo): void {
-    (io.private as FileWork).begin(io, this.#engine);
+    (io.private as FileWork).start(io, this.#engine);
   }
 
   /** Nobody submits synchronous operations to the pool of an AioFile. */

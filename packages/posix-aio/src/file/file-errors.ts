@@ -6,13 +6,18 @@ export function ioError(errno: number, syscall: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: ${text}, ${syscall}`), { errno: -errno, code, syscall });
 }
 
-/** What a call on a handle that is closed, or closing, is rejected with. FileHandle's has no errno. */
+/** What a call on a handle that is closed, or closing, is rejected with: it has no errno, as FileHandle's. */
 export function closedError(syscall: string): NodeJS.ErrnoException {
-  return Object.assign(new Error('file closed'), { errno: -9, code: 'EBADF', syscall });
+  return Object.assign(new Error('file closed'), { code: 'EBADF', syscall });
 }
 
 export function invalidState(message: string): Error {
   return Object.assign(new Error(message), { code: 'ERR_INVALID_STATE' });
+}
+
+/** What FileHandle throws if it is to use another `fs` for its streams. */
+export function notImplemented(what: string): Error {
+  return Object.assign(new Error(`The ${what} method is not implemented`), { code: 'ERR_METHOD_NOT_IMPLEMENTED' });
 }
 
 export function invalidType(name: string, expected: string, value: unknown): TypeError {

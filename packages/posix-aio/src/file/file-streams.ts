@@ -2,6 +2,7 @@ import type { ReadStream, WriteStream } from 'node:fs';
 import * as fs from 'node:fs';
 import type { CreateReadStreamOptions, CreateWriteStreamOptions } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { notImplemented } from './file-errors.js';
 import type { OpenFile } from './open-file.js';
 import type { TransferResult } from './transfer-work.js';
 import { readUnseen, write, writev } from './transfers.js';
@@ -18,13 +19,20 @@ type Done = (error: Error | null, count?: number, memory?: unknown) => void;
 
 /** FileHandle's createReadStream: a ReadStream of Node's, which reads by the file. */
 export function createReadStream(file: StreamedFile, open: OpenFile, options?: CreateReadStreamOptions): ReadStream {
+  refuseOtherFs(options);
   // With a descriptor of its own, Node does not look at the path.
   return tie(file, open, (own) => fs.createReadStream('', { ...options, ...own } as Parameters<typeof fs.createReadStream>[1]));
 }
 
 /** FileHandle's createWriteStream. */
 export function createWriteStream(file: StreamedFile, open: OpenFile, options?: CreateWriteStreamOptions): WriteStream {
+  refuseOtherFs(options);
   return tie(file, open, (own) => fs.createWriteStream('', { ...options, ...own } as Parameters<typeof fs.createWriteStream>[1]));
+}
+
+/** @throws Error ERR_METHOD_NOT_IMPLEMENTED for calls of somebody's own, as FileHandle */
+function refuseOtherFs(options: object | undefined): void {
+  if ((options as { fs?: unknown } | undefined)?.fs) throw notImplemented('AioFile with fs');
 }
 
 /** Makes a stream that ends with the file, and the file with it. The file stays open for what the stream has to do until then. */

@@ -1,6 +1,6 @@
 import type { AioOp, AioPriority, OrderingKey } from '@biodone/aio';
-import type { BlockIo, BlockOperation } from '@biodone/blockdev';
-import { IoBuffer } from '@biodone/uring';
+import { type BlockIo, type BlockOperation, biodone } from '@biodone/blockdev';
+import { EIO, IoBuffer } from '@biodone/uring';
 import { LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 
 /** Who does what is asked of an open file: io_uring, or Node's own callbacks. It completes each request with `biodone`. */
@@ -41,12 +41,31 @@ export abstract class FileWork {
     this.operation = operation;
   }
 
-  /** Its turn has come: hands it to the engine, or does it. */
-  abstract begin(io: BlockIo, engine: FileEngine): void;
+  /** What has been thrown where nothing may be; null for nothing. */
+  #thrown: Error | null = null;
 
-  /** It is over: settles its promise. */
-  abstract done(op: AioOp): void;
+  /** Its turn has come. Nothing that is thrown here escapes: there is nobody to catch it, and the request would never end. */
+  start(io: BlockIo, engine: FileEngine): void {
+    try {
+      this.begin(io, engine);
+    } catch (error) {
+      this.#thrown = error as Error;
+      biodone(io, EIO);
+    }
+  }
 
-  /** It was never submitted, and never will be. */
+  /** It is over. */
+  end(op: AioOp): void {
+    if (this.#thrown === null) this.done(op);
+    else this.refused(this.#thrown);
+  }
+
+  /** Hands it to the engine, or does it. */
+  protected abstract begin(io: BlockIo, engine: FileEngine): void;
+
+  /** Settles its promise. */
+  protected abstract done(op: AioOp): void;
+
+  /** It ends with this error: it was never submitted, and never will be, or could not be begun. */
   abstract refused(error: Error): void;
 }

@@ -6,7 +6,7 @@ import type { FileEngine } from './file-work.js';
 /** The requests of an open file through Node's own callbacks, where io_uring is not to be had. */
 export class FsEngine implements FileEngine {
   readonly name = 'fs';
-  readonly progress = 'event-loop';
+  readonly progress: 'any' | 'event-loop' = 'event-loop';
   readonly #fd: number;
 
   /** @param fd stays open, and the same file, until {@link close} has resolved */
@@ -34,7 +34,7 @@ export class FsEngine implements FileEngine {
     (dataOnly ? fdatasync : fsync)(this.#fd, (error) => biodone(io, errnoOf(error)));
   }
 
-  abort(): void {
+  abort(_io: BlockIo): void {
     // What Node's threads have been given they finish.
   }
 
@@ -42,7 +42,7 @@ export class FsEngine implements FileEngine {
     return 0;
   }
 
-  wait(): number {
+  wait(_timeoutMs: number): number | 'EINTR' | 'ETIME' {
     return 0;
   }
 

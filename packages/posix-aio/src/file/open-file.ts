@@ -1,20 +1,20 @@
 import { fstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
-import { type AioOp, AioServicePool, EAGAIN, OrderingKey } from '@biodone/aio';
-import { BlockDevice } from '@biodone/blockdev';
+import { OrderingKey } from '@biodone/aio';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
 import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
-import { FileDriver, TRANSFER_MAX_BYTES } from './file-driver.js';
-import { closedError } from './file-errors.js';
-import type { FileEngine, FileWork } from './file-work.js';
+import { TRANSFER_MAX_BYTES } from './file-driver.js';
+import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
+import { StreamEngine } from './stream-engine.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
 import { type TransferResult, TransferWork } from './transfer-work.js';
 import { UringEngine } from './uring-engine.js';
+import { WorkPool } from './work-pool.js';
 
 /** How an open file is used. */
 export interface OpenFileOptions {
@@ -36,9 +36,6 @@ type CallPlace = Pick<TransferArguments, 'position' | 'signal' | 'priority'>;
 /** That of a call that goes by the file's own position. */
 export const IN_TURN: CallPlace = { position: OWN_POSITION, signal: null, priority: 1 };
 
-/** How many operations may be submitted to a pool; those beyond wait for room in a line of the file's own. */
-const SUBMITTED_MAX = 65536;
-
 /**
  * An open file, and what serves it: what an AioFile is the face of, and what is left to be closed when an AioFile has been collected.
  *
@@ -55,10 +52,11 @@ export class OpenFile {
   readonly #appends: boolean;
   /** The longest transfer whose memory is copied. */
   readonly #copiedMaxBytes: number;
-  readonly #device: BlockDevice;
-  readonly #pool: AioServicePool;
-  /** What has come when the pool was full, in order. */
-  readonly #line = new Set<FileWork>();
+  readonly #direct: boolean;
+  readonly #usesRing: boolean;
+  readonly #depth: number;
+  /** Made for the first that is to be done: many a file is opened for its status alone. */
+  #work: WorkPool | null = null;
   /** Whether it is a regular file or a block device, which has positions. */
   readonly #hasPositions: boolean;
   readonly #readTurns = new OrderingKey();
@@ -78,8 +76,9 @@ export class OpenFile {
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
-    this.#device = new BlockDevice(new FileDriver(engineFor(handle.fd, path, engine), path));
-    this.#pool = new AioServicePool(this.#device, { depth: SUBMITTED_MAX, inFlightMax: depth, discipline: 'priocscan' });
+    this.#direct = direct;
+    this.#usesRing = usesRing(engine);
+    this.#depth = depth;
   }
 
   /** Whether {@link close} has been called. */
@@ -128,10 +127,12 @@ export class OpenFile {
 
   /**
    * Whether a transfer is one for the engine. It is not if it is so long that copying it would take longer than it takes the threads that copy straight
-   * into the caller's memory; and not at a position in what has none, which io_uring overlooks where pread(2) refuses it.
+   * into the caller's memory; not at a position in what has none, which io_uring overlooks where pread(2) refuses it; and not where it would end beyond
+   * what numbers are exact for, which the block layer refuses, and the kernel need not.
    */
   takes(position: number, lengthBytes: number, isCopied: boolean): boolean {
     if (position !== OWN_POSITION && !this.#hasPositions) return false;
+    if (position + lengthBytes > Number.MAX_SAFE_INTEGER) return false;
     return lengthBytes <= (isCopied ? this.#copiedMaxBytes : TRANSFER_MAX_BYTES);
   }
 
@@ -185,9 +186,16 @@ export class OpenFile {
     return this.#closed;
   }
 
+  #makeWork(): WorkPool {
+    const { fd } = this.handle;
+    const isCached = this.#hasPositions && !this.#direct;
+    const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
+    const engine = this.#usesRing ? new UringEngine(fd, this.path, isCached) : new withoutRing(fd);
+    return new WorkPool(engine, this.path, this.#depth, () => this.release());
+  }
+
   async #end(): Promise<void> {
-    await this.#pool.close();
-    await this.#device.close();
+    await this.#work?.close();
     await this.handle.close();
   }
 
@@ -209,63 +217,20 @@ export class OpenFile {
       work.refused(new AbortError(signal.reason));
       return;
     }
+    this.#work ??= this.#makeWork();
     this.hold();
-    if (this.#line.size > 0 || !this.#submit(work)) this.#queue(work);
-  }
-
-  /** False if there is no room for it. */
-  #submit(work: FileWork): boolean {
-    const pool = this.#pool;
-    const op = pool.allocate();
-    op.operation = work.operation;
-    op.buffer = work.buffer;
-    op.bufferOffset = work.bufferOffset;
-    op.offset = work.offset;
-    op.lengthBytes = work.lengthBytes;
-    op.private = work;
-    op.callback = this.#done;
-    if (work.turns !== null) op.orderingKey = work.turns;
-    if (work.signal !== null) op.signal = work.signal;
-    if (work.priority !== 1) op.priority = work.priority;
-    const refused = pool.submit(op);
-    if (refused === 0) return true;
-    pool.release(op);
-    if (refused === EAGAIN) return false;
-    // Nobody closes the pool while it is used, but the thread's ring may have gone with everything.
-    work.refused(closedError('aio'));
-    this.release();
-    return true;
-  }
-
-  readonly #done = (op: AioOp): void => {
-    const work = op.private as FileWork;
-    work.done(op);
-    this.release();
-  };
-
-  #queue(work: FileWork): void {
-    this.#line.add(work);
-    if (this.#line.size === 1) this.#awaitRoom();
-  }
-
-  #awaitRoom(): void {
-    this.#pool.whenAvailable(() => {
-      for (const work of this.#line) {
-        if (!this.#submit(work)) break;
-        this.#line.delete(work);
-      }
-      if (this.#line.size > 0) this.#awaitRoom();
-    });
+    this.#work.start(work);
   }
 }
 
-function engineFor(fd: number, path: string, engine: OpenFileOptions['engine']): FileEngine {
-  if (engine === 'fs') return new FsEngine(fd);
+/** @throws SystemError ENOSYS for io_uring where there is none */
+function usesRing(engine: OpenFileOptions['engine']): boolean {
+  if (engine === 'fs') return false;
   const { available, reason } = probe();
-  if (available) return new UringEngine(fd, path);
+  if (available) return true;
   if (engine === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
   warnOnce(`io_uring is not available, AioFile uses Node's own thread pool: ${reason}`);
-  return new FsEngine(fd);
+  return false;
 }
 
 let warned = false;

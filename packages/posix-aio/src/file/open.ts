@@ -7,7 +7,7 @@ import { OpenFile } from './open-file.js';
 /** What {@link open} takes besides the arguments of `fs.promises.open`. */
 export interface AioFileOptions {
   /**
-   * `'uring'` is io_uring; `'fs'` is Node's own pool of threads; `'auto'` is io_uring if it is to be had, otherwise `'fs'`, with a warning
+   * `'uring'` is io_uring; `'fs'` is Node's own pool of threads, with a service thread for pipes and terminals; `'auto'` is io_uring if it is to be had, otherwise `'fs'`, with a warning
    * BIODONE_NO_IO_URING, once.
    * @default 'auto'
    */

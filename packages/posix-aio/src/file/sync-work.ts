@@ -16,11 +16,11 @@ export class SyncWork extends FileWork {
     this.#reject = reject;
   }
 
-  override begin(io: BlockIo, engine: FileEngine): void {
+  protected override begin(io: BlockIo, engine: FileEngine): void {
     engine.sync(io, this.#dataOnly);
   }
 
-  override done({ error }: AioOp): void {
+  protected override done({ error }: AioOp): void {
     if (error === 0) this.#resolve();
     else this.#reject(ioError(error, this.#dataOnly ? 'fdatasync' : 'fsync'));
   }

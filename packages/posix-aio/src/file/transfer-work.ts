@@ -1,5 +1,5 @@
 import type { AioOp } from '@biodone/aio';
-import { BLOCK_READ, BLOCK_WRITE, type BlockIo } from '@biodone/blockdev';
+import { BLOCK_READ, BLOCK_WRITE, type BlockIo, biodone } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
 import { ECANCELED, EFAULT, type IoBuffer } from '@biodone/uring';
 import { giveBounce, takeBounce } from './bounce.js';
@@ -20,7 +20,7 @@ export class TransferWork extends FileWork {
   /** The memory that is copied: a part of a view, `lengthBytes` from `viewOffset` on. */
   view: Uint8Array | null = null;
   viewOffset = 0;
-  /** Memory in several parts, all of which is copied. */
+  /** Memory in several parts, all of which is copied. Each is a view of a fixed length, which is 0 once some of it is lost. */
   parts: readonly Uint8Array[] | null = null;
   /** What the caller has passed as its memory, and gets back. */
   readonly given: unknown;
@@ -35,12 +35,13 @@ export class TransferWork extends FileWork {
     this.#reject = reject;
   }
 
-  override begin(io: BlockIo, engine: FileEngine): void {
-    if (this.view !== null || this.parts !== null) this.#borrow(io);
-    engine.transfer(io, this.atOwnPosition);
+  protected override begin(io: BlockIo, engine: FileEngine): void {
+    const error = this.view === null && this.parts === null ? 0 : this.#borrow(io);
+    if (error === 0) engine.transfer(io, this.atOwnPosition);
+    else biodone(io, error);
   }
 
-  override done(op: AioOp): void {
+  protected override done(op: AioOp): void {
     const { error, transferredBytes } = op;
     const bounce = this.#bounce;
     if (bounce !== null) {
@@ -75,22 +76,40 @@ export class TransferWork extends FileWork {
     return result;
   }
 
-  /** Takes memory to copy through, and for a write copies into it. */
-  #borrow(io: BlockIo): void {
-    const { view, viewOffset, parts, lengthBytes } = this;
-    const bounce = takeBounce(lengthBytes);
+  /**
+   * Takes memory to copy through, and for a write copies into it. The call may be long past: what the caller's memory was then is asked again.
+   *
+   * @returns a positive errno, or 0
+   */
+  #borrow(io: BlockIo): number {
+    const isWrite = this.operation === BLOCK_WRITE && this.lengthBytes > 0;
+    if (isWrite && !this.#isThere()) return EFAULT;
+    const bounce = takeBounce(this.lengthBytes);
     this.#bounce = bounce;
     io.buffer = bounce;
     io.bufferOffset = 0;
-    if (this.operation === BLOCK_READ) return;
+    if (isWrite) this.#copyInto(bounce);
+    return 0;
+  }
+
+  /** Whether all of the memory is still there: it may have been transferred away, or have shrunk. */
+  #isThere(): boolean {
+    const { view, viewOffset, parts, lengthBytes } = this;
+    if (view !== null) return viewOffset + lengthBytes <= view.length;
+    // A part of which some is lost has no length left.
+    return lengthOf(parts as readonly Uint8Array[]) === lengthBytes;
+  }
+
+  #copyInto({ bytes }: IoBuffer): void {
+    const { view, viewOffset, parts, lengthBytes } = this;
     if (view !== null) {
       const isWhole = viewOffset === 0 && lengthBytes === view.length;
-      bounce.bytes.set(isWhole ? view : view.subarray(viewOffset, viewOffset + lengthBytes));
+      bytes.set(isWhole ? view : view.subarray(viewOffset, viewOffset + lengthBytes));
       return;
     }
     let at = 0;
     for (const part of parts as readonly Uint8Array[]) {
-      bounce.bytes.set(part, at);
+      bytes.set(part, at);
       at += part.length;
     }
   }
@@ -98,17 +117,25 @@ export class TransferWork extends FileWork {
   /** False if the memory has been taken away meanwhile. */
   #copyBack({ bytes }: IoBuffer, count: number): boolean {
     const { view, viewOffset, parts } = this;
+    if (count === 0) return true;
     if (view !== null) {
       if (viewOffset + count > view.length) return false;
       view.set(count === bytes.length ? bytes : bytes.subarray(0, count), viewOffset);
       return true;
     }
+    if (!this.#isThere()) return false;
     let at = 0;
     for (const part of parts as readonly Uint8Array[]) {
       const length = Math.min(part.length, count - at);
       part.set(bytes.subarray(at, at + length));
       at += length;
     }
-    return at === count;
+    return true;
   }
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  let lengthBytes = 0;
+  for (const part of parts) lengthBytes += part.length;
+  return lengthBytes;
 }

@@ -1,7 +1,7 @@
 import { IoBuffer } from '@biodone/uring';
 import { invalidType, outOfRange } from './file-errors.js';
 import { IN_TURN, type OpenFile } from './open-file.js';
-import { type AnyPart, bytesOf, isMemory, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
+import { type AnyPart, isMemory, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
 import type { TransferResult } from './transfer-work.js';
 
 /** How many parts the kernel takes at once (UIO_MAXIOV). */
@@ -153,9 +153,20 @@ function partsOf(buffers: unknown, position: unknown): Parts | null {
   const parts: Uint8Array[] = [];
   for (const buffer of buffers) {
     if (!isMemory(buffer)) return null;
-    const part = bytesOf(buffer);
-    parts.push(part);
+    const part = fixedBytesOf(buffer);
+    if (part === null) return null;
+    if (part.length > 0) parts.push(part);
     lengthBytes += part.length;
   }
   return { parts, position: at, lengthBytes };
+}
+
+/** The bytes of a part as they are now, whatever becomes of its ArrayBuffer; null for one that is gone. */
+function fixedBytesOf(memory: ArrayBufferView | IoBuffer): Uint8Array | null {
+  try {
+    const { buffer, byteOffset, byteLength } = memory instanceof IoBuffer ? memory.bytes : memory;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch {
+    return null;
+  }
 }

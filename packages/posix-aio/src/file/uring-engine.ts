@@ -4,6 +4,7 @@ import {
   ECANCELED,
   EFAULT,
   EINTR,
+  IOSQE_ASYNC,
   type IoBuffer,
   prepareFdatasync,
   prepareFsync,
@@ -19,15 +20,26 @@ import type { FileEngine } from './file-work.js';
 /** What the kernel takes as the offset of a transfer at the file's own position. */
 const OWN_POSITION = -1;
 
+/**
+ * From here on a transfer by the page cache is a kernel thread's from the beginning: otherwise the kernel copies what it finds cached within the call that
+ * submits, and the event loop stands still meanwhile. Shorter ones are copied in less time than it takes to wake a thread (bench/from-fs.mjs).
+ */
+const ASYNC_MIN_BYTES = 2 ** 17;
+
 /** The requests of an open file through the thread's io_uring. */
 export class UringEngine implements FileEngine {
   readonly name = 'uring';
   readonly progress = 'any';
   readonly #ring: ThreadRing = threadRing();
   readonly #file: RingFile;
+  readonly #isCached: boolean;
 
-  /** @param fd stays open, and the same file, until {@link close} has resolved */
-  constructor(fd: number, path: string) {
+  /**
+   * @param fd stays open, and the same file, until {@link close} has resolved
+   * @param isCached whether it is read and written by the page cache
+   */
+  constructor(fd: number, path: string, isCached: boolean) {
+    this.#isCached = isCached;
     this.#file = RingFile.borrow(fd, path, { untilClose: true });
   }
 
@@ -43,6 +55,7 @@ export class UringEngine implements FileEngine {
       biodone(io, EFAULT);
       return;
     }
+    if (this.#isCached && io.lengthBytes >= ASYNC_MIN_BYTES) request.flags |= IOSQE_ASYNC;
     request.begin(this.#ring);
   }
 
