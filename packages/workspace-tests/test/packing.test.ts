@@ -74,9 +74,10 @@ describe.each(publishedPackages)('$name, packed and installed alone', ({ name, m
     expect(installedIn(join(home, 'node_modules'))).toEqual(closureOf(name));
   });
 
-  it('holds its license and its README, and neither sources nor tests', () => {
+  it('holds its license, its README and its examples, and neither sources nor tests', () => {
     const files = readdirSync(installed).sort();
-    expect(files).toEqual(['LICENSE', 'README.md', 'dist', 'package.json']);
+    const examples = existsSync(join(directoryOf(name), 'examples')) ? ['examples'] : [];
+    expect(files).toEqual(['LICENSE', 'README.md', 'dist', ...examples, 'package.json']);
   });
 
   const programs = Object.entries(manifest.bin ?? {});
