@@ -11,14 +11,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '@biodone/aio': ['@biodone/blockdev', '@biodone/sync', '@biodone/uring'],
   '@biodone/posix-aio': ['@biodone/aio', '@biodone/blockdev', '@biodone/sync', '@biodone/uring'],
   '@biodone/testkit': ['@biodone/aio', '@biodone/blockdev', '@biodone/sync', '@biodone/uring'],
-  '@biodone/bench': [
-    '@biodone/aio',
-    '@biodone/blockdev',
-    '@biodone/posix-aio',
-    '@biodone/sync',
-    '@biodone/uring',
-    'hash-wasm',
-  ],
+  '@biodone/bench': ['@biodone/aio', '@biodone/blockdev', '@biodone/posix-aio', '@biodone/sync', '@biodone/uring', 'hash-wasm'],
 };
 
 describe.each(publishedPackages)('the manifest of $name', ({ name, directory, manifest }) => {
