@@ -36,6 +36,14 @@ describe.each(available ? ['uring', 'threads'] : ['threads'])('the end of a proc
   });
 });
 
+test.each([...(available ? ['raw uring', 'file'] : []), 'raw threads'])(
+  'a terminal that others read too, who take what poll(2) has said is there, blocks nobody: %s',
+  async (how) => {
+    const ended = await runScript('terminal-thieves.mjs', ...how.split(' '));
+    expect(ended).toMatchObject({ status: 0, stdout: 'not blocked\n', stderr: '' });
+  },
+);
+
 test('B9: what must wait and has no descriptor left to hold its file by is EAGAIN', async () => {
   const { stdout, stderr } = await run('sh', [
     '-c',

@@ -4,6 +4,7 @@ import { EMFILE, ENFILE, libc, RingFile } from '@biodone/uring';
 import { type DescriptorOp, letGo } from './descriptor-op.js';
 import { engineOf } from './engines.js';
 import { O_APPEND, O_NONBLOCK } from './file-status.js';
+import { reopenTerminal } from './terminal.js';
 import type { Vnode } from './vnode.js';
 import { vnodeOf } from './vnode-table.js';
 
@@ -39,17 +40,27 @@ export function startOnDescriptor(op: DescriptorOp, fd: number, vnode: Vnode, fl
   op.begun = false;
   op.isStream = vnode.isStream;
   const isWrite = op.operation !== BLOCK_READ && op.operation !== BLOCK_FLUSH;
-  op.isNonBlocking = vnode.isStream && (flags & O_NONBLOCK) !== 0;
-  op.isWhole = vnode.isStream && isWrite && !op.isNonBlocking;
+  const isNonBlocking = vnode.isStream && (flags & O_NONBLOCK) !== 0;
+  op.isWhole = vnode.isStream && isWrite && !isNonBlocking;
+  op.isNonBlocking = isNonBlocking;
   if (vnode.isStream) op.orderingKey = isWrite ? vnode.writes : vnode.reads;
   else op.orderingKey = isWrite && (flags & O_APPEND) !== 0 ? vnode.writes : null;
   // What goes on after its first part, or is polled first, may find another file under the number by then.
-  const holds = vnode.engine.holdsAll || op.isWhole || op.isNonBlocking || (op.orderingKey?.pending ?? 0) > 0;
-  if (holds && !hold(op)) return 11;
+  const holds = vnode.engine.holdsAll || op.isWhole || isNonBlocking || vnode.isTerminal || (op.orderingKey?.pending ?? 0) > 0;
+  if (holds && !(vnode.isTerminal && !isNonBlocking && reopen(op)) && !hold(op)) return 11;
   const refused = vnode.pool.submit(op);
   if (refused !== 0) letGo(op);
   else if (!op.begun && op.held === null && !hold(op)) vnode.pool.cancel(op);
   return refused;
+}
+
+/** Holds a terminal by an opening of it that does not block. False where there is none to be had: then it is held as it is. */
+function reopen(op: DescriptorOp): boolean {
+  const fd = reopenTerminal(op.fd);
+  if (fd < 0) return false;
+  op.held = RingFile.adopt(fd);
+  op.isNonBlocking = true;
+  return true;
 }
 
 /** Holds the open file by a descriptor of our own. False if there is none left; EBADF comes with the request. */

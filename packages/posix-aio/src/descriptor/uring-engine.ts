@@ -155,6 +155,10 @@ class DescriptorRequest extends RingRequest {
       this.#prepare(op);
       return true;
     }
+    if (result === -EINTR) {
+      this.#prepare(op);
+      return true;
+    }
     if (result === -EAGAIN && op.isNonBlocking && op.held !== null) {
       this.#polling = true;
       this.#prepared = -1;

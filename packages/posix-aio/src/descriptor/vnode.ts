@@ -2,7 +2,7 @@ import { AioServicePool, OrderingKey } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { DescriptorDriver } from './descriptor-driver.js';
 import type { DescriptorEngine } from './descriptor-engine.js';
-import { S_IFBLK, S_IFDIR, S_IFREG } from './file-status.js';
+import type { FileWitness } from './file-witness.js';
 
 /** More than any limit of ours lets be in progress. */
 const DEPTH = 65536;
@@ -19,8 +19,12 @@ export interface Vnode {
   readonly kind: number;
   /** Names the file, as `status.words`. */
   readonly words: Uint32Array;
-  /** What cannot seek: pipes, sockets, terminals and other character devices. */
+  /** What cannot seek: pipes, sockets, terminals and most other character devices. */
   readonly isStream: boolean;
+  /** Whether it is a terminal, which can be opened anew so that it does not block. */
+  readonly isTerminal: boolean;
+  /** Tells the open file from others of the same inode, where that does not say which file it is. */
+  readonly witness: FileWitness | null;
   readonly engine: DescriptorEngine;
   readonly pool: AioServicePool;
   /** Reads and writes of a stream run one after the other, each direction for itself. */
@@ -30,18 +34,22 @@ export interface Vnode {
   uses: number;
 }
 
+/** What a look at a file has found. */
+export type VnodeTraits = Pick<Vnode, 'kind' | 'words' | 'isStream' | 'isTerminal' | 'witness'>;
+
 /** The pool that all streams of the thread share, by engine. */
 const streamPools = new WeakMap<DescriptorEngine, AioServicePool>();
 
-export function makeVnode(kind: number, words: Uint32Array, engineOf: (isStream: boolean) => DescriptorEngine): Vnode {
-  const isStream = kind !== S_IFREG && kind !== S_IFBLK && kind !== S_IFDIR;
+export function makeVnode(traits: VnodeTraits, engineOf: (isStream: boolean) => DescriptorEngine): Vnode {
+  const { isStream } = traits;
   const engine = engineOf(isStream);
   const pool = isStream ? streamPoolOf(engine) : makePool(engine, isStream);
-  return { kind, words, isStream, engine, pool, reads: new OrderingKey(), writes: new OrderingKey(), uses: 0 };
+  return { ...traits, engine, pool, reads: new OrderingKey(), writes: new OrderingKey(), uses: 0 };
 }
 
 /** Gives a file's pool back, which nothing uses any more. */
-export function dropVnode({ pool, isStream }: Vnode): void {
+export function dropVnode({ pool, isStream, witness }: Vnode): void {
+  witness?.close();
   if (!isStream) void pool.close().then(() => pool.device.close());
 }
 
