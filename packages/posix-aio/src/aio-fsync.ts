@@ -35,6 +35,7 @@ export function aio_fsync(op: number, cb: aiocb): void {
   checkRoom(1, 'aio_fsync');
   request.notification = notification;
   if (startFlush(request, op === O_DSYNC, pool, known) === EAGAIN) {
+    request.notification = null;
     throw new SystemError(EAGAIN, 'aio_fsync', undefined, 'no descriptor is left to hold the file by');
   }
 }

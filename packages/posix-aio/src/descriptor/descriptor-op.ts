@@ -2,6 +2,12 @@ import { AioOp } from '@biodone/aio';
 import type { RingFile } from '@biodone/uring';
 
 /**
+ * Of files: longer transfers are left to a thread of the kernel's, which would otherwise copy between the page cache and the memory inside the
+ * call that submits.
+ */
+export const INLINE_MAX_BYTES: number = 2 ** 17;
+
+/**
  * An operation on a descriptor: what {@link startOnDescriptor} takes. It is of one's own, to be used again and again, on whatever
  * descriptor; fill it in as any AioOp. Its file is held from the call to the completion (rule 13).
  */

@@ -1,7 +1,7 @@
 import type { SubmitResult } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_READ } from '@biodone/blockdev';
 import { EMFILE, ENFILE, libc, RingFile } from '@biodone/uring';
-import { type DescriptorOp, letGo } from './descriptor-op.js';
+import { type DescriptorOp, INLINE_MAX_BYTES, letGo } from './descriptor-op.js';
 import { engineOf } from './engines.js';
 import { O_APPEND, O_NONBLOCK } from './file-status.js';
 import { reopenTerminal } from './terminal.js';
@@ -45,8 +45,10 @@ export function startOnDescriptor(op: DescriptorOp, fd: number, vnode: Vnode, fl
   op.isNonBlocking = isNonBlocking;
   if (vnode.isStream) op.orderingKey = isWrite ? vnode.writes : vnode.reads;
   else op.orderingKey = isWrite && (flags & O_APPEND) !== 0 ? vnode.writes : null;
-  // What goes on after its first part, or is polled first, may find another file under the number by then.
-  const holds = vnode.engine.holdsAll || op.isWhole || isNonBlocking || vnode.isTerminal || (op.orderingKey?.pending ?? 0) > 0;
+  // What waits, goes on after its first part, is polled first, or left to a thread of the kernel's may find another file under the number by then.
+  const isLate = op.operation === BLOCK_FLUSH || (!vnode.isStream && op.lengthBytes > INLINE_MAX_BYTES);
+  const holds =
+    isLate || vnode.engine.holdsAll || op.isWhole || isNonBlocking || vnode.isTerminal || (op.orderingKey?.pending ?? 0) > 0;
   if (holds && !(vnode.isTerminal && !isNonBlocking && reopen(op)) && !hold(op)) return 11;
   const refused = vnode.pool.submit(op);
   if (refused !== 0) letGo(op);

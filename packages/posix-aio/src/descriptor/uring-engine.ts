@@ -8,6 +8,7 @@ import {
   EINVAL,
   ENOENT,
   type FileTarget,
+  IOSQE_ASYNC,
   type IoBuffer,
   POLLIN,
   POLLOUT,
@@ -23,7 +24,7 @@ import {
   type ThreadRing,
 } from '@biodone/uring';
 import type { DescriptorEngine } from './descriptor-engine.js';
-import { type DescriptorOp, letGo } from './descriptor-op.js';
+import { type DescriptorOp, INLINE_MAX_BYTES, letGo } from './descriptor-op.js';
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT). */
 const TRANSFER_MAX_BYTES = 0x7ffff000;
@@ -231,5 +232,6 @@ class DescriptorRequest extends RingRequest {
       if (rwFlags === 0 && op.held === null) this.#prepared = op.operation;
     }
     this.ioPriority = op.ioPriority;
+    if (!op.isStream && op.lengthBytes > INLINE_MAX_BYTES && op.held !== null) this.flags = IOSQE_ASYNC;
   }
 }

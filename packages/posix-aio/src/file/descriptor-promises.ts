@@ -96,8 +96,10 @@ async function transfer(operation: BlockOperation, fd: number, buffer: FileMemor
   });
 }
 
-async function sync(fd: number, dataOnly: boolean, { signal = null, priority = 1 }: TransferOptions): Promise<void> {
+async function sync(fd: number, dataOnly: boolean, options: TransferOptions): Promise<void> {
   checkDescriptor(fd);
+  if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
+  const { signal = null, priority = 1 } = options;
   checkOptions(signal, priority, false);
   const syscall = dataOnly ? 'fdatasync' : 'fsync';
   const vnode = lookUp(fd);

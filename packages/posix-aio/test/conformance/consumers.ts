@@ -123,7 +123,10 @@ export function testConsumers(): void {
           if (event % 3 === 0 && cb.aio_fildes === fd) aio_write(cb);
           else if (event % 50 === 1 && cb.aio_fildes === fd) aio_fsync(O_SYNC, Object.assign(cb, { aio_offset: 0 }));
           else aio_read(cb);
-          if (aio_error(cb) === 0 && event % 50 === 1) aio_return(cb);
+          if (aio_error(cb) === 0 && event % 50 === 1) {
+            aio_return(cb);
+            aio_read(cb);
+          }
           if (aio_error(cb) === 0 || (cb.aio_fildes === fd && event % 50 === 1)) {
             while (aio_error(cb) === EINPROGRESS) aio_suspend([cb]);
             if (aio_error(cb) === 0 && aio_return(cb) >= 0) aio_read(cb);

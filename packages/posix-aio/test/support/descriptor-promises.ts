@@ -149,6 +149,8 @@ export function testDescriptorPromises(): void {
       ['ERR_INVALID_ARG_TYPE', [fd, Buffer.alloc(1), { position: 0, signal: 1 }]],
     ];
     for (const [code, args] of wrong) expect(await failure(read(...args)), String(args)).toMatchObject({ code });
+    const fsync = aio.fsync as (...args: unknown[]) => Promise<unknown>;
+    expect(await failure(fsync(fd, null))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
     const buffer = new Uint8Array(4);
     const taken = failure(aio.read(fd, buffer, { position: 0 }));
     structuredClone(buffer.buffer, { transfer: [buffer.buffer] });
