@@ -6,7 +6,7 @@ import type { aiocb } from './aiocb.js';
 import { faultIn, requestOf } from './check-block.js';
 import { letGo } from './descriptor/descriptor-op.js';
 import { flagsOf, O_APPEND, O_NONBLOCK, S_IFREG, status } from './descriptor/file-status.js';
-import { lookUp, startOnDescriptor } from './descriptor/start-on-descriptor.js';
+import { lookUp, poolOf, startOnDescriptor } from './descriptor/start-on-descriptor.js';
 import type { Vnode } from './descriptor/vnode.js';
 import { limits } from './limits.js';
 import { giveMemory, setMemory, setParts } from './memory.js';
@@ -119,7 +119,7 @@ export function startFlush(request: AioRequest, dataOnly: boolean, pool: AioServ
 
 function start(request: AioRequest, pool: AioServicePool | null, vnode: Vnode | null, known: Known | null): number {
   request.vnode = vnode;
-  request.source = pool ?? (vnode as Vnode).pool;
+  request.source = pool ?? poolOf(request.operation, (known as Known).fd, vnode as Vnode);
   begin(request);
   let refused: number;
   if (pool !== null) {
@@ -127,7 +127,7 @@ function start(request: AioRequest, pool: AioServicePool | null, vnode: Vnode | 
     refused = pool.submit(request);
   } else {
     const { fd, flags } = known as Known;
-    refused = startOnDescriptor(request, fd, vnode as Vnode, flags);
+    refused = startOnDescriptor(request, fd, vnode as Vnode, flags, request.source);
   }
   if (refused === 0) return 0;
   if (refused === EAGAIN) {

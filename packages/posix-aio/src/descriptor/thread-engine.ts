@@ -30,7 +30,7 @@ import {
 } from './command.js';
 import { numbersOf } from './command-numbers.js';
 import type { DescriptorEngine } from './descriptor-engine.js';
-import { type DescriptorOp, letGo } from './descriptor-op.js';
+import { type DescriptorOp, letGo, markFailed } from './descriptor-op.js';
 import { FileCommands } from './file-commands.js';
 import { StreamCommands } from './stream-commands.js';
 
@@ -117,6 +117,7 @@ export class ThreadEngine implements DescriptorEngine {
     const result = numbersOf(command)[command.bufferOffset / 8 + RESULT] as number;
     this.#free.push(command);
     op.engineRequest = null;
+    if (result < 0 && op.operation === BLOCK_FLUSH) markFailed(op);
     letGo(op);
     if (command.error === 0 && result > 0) op.transferredBytes = result;
     biodone(op, command.error !== 0 ? command.error : result < 0 ? -result : 0);

@@ -24,7 +24,7 @@ import {
   type ThreadRing,
 } from '@biodone/uring';
 import type { DescriptorEngine } from './descriptor-engine.js';
-import { type DescriptorOp, INLINE_MAX_BYTES, letGo } from './descriptor-op.js';
+import { type DescriptorOp, INLINE_MAX_BYTES, letGo, markFailed } from './descriptor-op.js';
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT). */
 const TRANSFER_MAX_BYTES = 0x7ffff000;
@@ -180,6 +180,7 @@ class DescriptorRequest extends RingRequest {
   }
 
   #finish(op: DescriptorOp, result: number): void {
+    if (result < 0 && op.operation === BLOCK_FLUSH && result !== -ECANCELED) markFailed(op);
     if (op.held !== null) letGo(op);
     // Whoever let go of the memory must not wait for the next use of this request.
     this.memory = null;

@@ -80,8 +80,8 @@ function sweep(): void {
   }
 }
 
-function isInUse({ uses, reads, writes, isStream, pool }: Vnode): boolean {
-  return uses > 0 || reads.pending + writes.pending > 0 || (!isStream && pool.inFlight > 0);
+function isInUse({ uses, reads, writes, isStream, pool, failedPool }: Vnode): boolean {
+  return uses > 0 || reads.pending + writes.pending > 0 || (!isStream && pool.inFlight + (failedPool?.inFlight ?? 0) > 0);
 }
 
 function isSame(one: Uint32Array, other: Uint32Array): boolean {

@@ -1,7 +1,8 @@
-import { AioServicePool, OrderingKey } from '@biodone/aio';
+import { AioFile, AioServicePool, OrderingKey } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { DescriptorDriver } from './descriptor-driver.js';
 import type { DescriptorEngine } from './descriptor-engine.js';
+import { isMarked } from './descriptor-op.js';
 import type { FileWitness } from './file-witness.js';
 
 /** More than any limit of ours lets be in progress. */
@@ -26,7 +27,12 @@ export interface Vnode {
   /** Tells the open file from others of the same inode, where that does not say which file it is. */
   readonly witness: FileWitness | null;
   readonly engine: DescriptorEngine;
-  readonly pool: AioServicePool;
+  pool: AioServicePool;
+  /** For the open files of which a flush has failed: its device is poisoned (rule 8), until they are closed. */
+  failedPool: AioServicePool | null;
+  flushFailed: boolean;
+  /** What a flush covers: the requests of all pools that the file has had. */
+  readonly file: AioFile;
   /** Reads and writes of a stream run one after the other, each direction for itself. */
   readonly reads: OrderingKey;
   readonly writes: OrderingKey;
@@ -43,29 +49,47 @@ const streamPools = new WeakMap<DescriptorEngine, AioServicePool>();
 export function makeVnode(traits: VnodeTraits, engineOf: (isStream: boolean) => DescriptorEngine): Vnode {
   const { isStream } = traits;
   const engine = engineOf(isStream);
-  const pool = isStream ? streamPoolOf(engine) : makePool(engine, isStream);
-  return { ...traits, engine, pool, reads: new OrderingKey(), writes: new OrderingKey(), uses: 0 };
+  const file = new AioFile();
+  const pool = isStream ? streamPoolOf(engine) : makePool(engine, isStream, file);
+  const [reads, writes] = [new OrderingKey(), new OrderingKey()];
+  return { ...traits, engine, pool, failedPool: null, flushFailed: false, file, reads, writes, uses: 0 };
+}
+
+/** The pool for a flush through a descriptor: an open file that was opened since one failed knows nothing of that, as fsync(2) has it. */
+export function flushPoolOf(vnode: Vnode, fd: number): AioServicePool {
+  if (vnode.flushFailed) {
+    vnode.flushFailed = false;
+    if (vnode.failedPool !== null) dropPool(vnode.failedPool);
+    vnode.failedPool = vnode.pool;
+    vnode.pool = makePool(vnode.engine, false, vnode.file);
+  }
+  return vnode.failedPool !== null && isMarked(fd) ? vnode.failedPool : vnode.pool;
 }
 
 /** Gives a file's pool back, which nothing uses any more. */
-export function dropVnode({ pool, isStream, witness }: Vnode): void {
+export function dropVnode({ pool, failedPool, isStream, witness }: Vnode): void {
   witness?.close();
-  if (!isStream) void pool.close().then(() => pool.device.close());
+  if (failedPool !== null) dropPool(failedPool);
+  if (!isStream) dropPool(pool);
+}
+
+function dropPool(pool: AioServicePool): void {
+  void pool.close().then(() => pool.device.close());
 }
 
 function streamPoolOf(engine: DescriptorEngine): AioServicePool {
   let pool = streamPools.get(engine);
   if (pool === undefined) {
-    pool = makePool(engine, true);
+    pool = makePool(engine, true, new AioFile());
     streamPools.set(engine, pool);
   }
   return pool;
 }
 
-function makePool(engine: DescriptorEngine, isStream: boolean): AioServicePool {
+function makePool(engine: DescriptorEngine, isStream: boolean, file: AioFile): AioServicePool {
   const { inFlightMax } = engine;
   // What the kernel has it orders by itself; what waits here is ordered by priority, but streams are in order anyway.
   const discipline = inFlightMax < DEPTH && !isStream ? 'priocscan' : 'fcfs';
   const device = new BlockDevice(new DescriptorDriver(engine, isStream));
-  return new AioServicePool(device, { depth: DEPTH, inFlightMax: isStream ? DEPTH : inFlightMax, discipline });
+  return new AioServicePool(device, { depth: DEPTH, inFlightMax: isStream ? DEPTH : inFlightMax, discipline, file });
 }
