@@ -97,11 +97,11 @@ export class ThreadEngine implements DescriptorEngine {
     this.#tell();
   }
 
-  /** The thread of streams sleeps in poll(2), where the service does not wake it. Files are handed over at the end of the turn. */
+  /** Hands over at once, not at the end of the turn, which a thread that blocks or exits never comes to. That of streams sleeps in poll(2) besides. */
   #tell(): void {
-    if (this.#eventFd < 0 || this.#gathering) return;
+    if (this.#gathering) return;
     this.#service.flush();
-    wakeRing(this.#eventFd);
+    if (this.#eventFd >= 0) wakeRing(this.#eventFd);
   }
 
   #make(): Command {
