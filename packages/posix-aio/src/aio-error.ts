@@ -4,16 +4,18 @@ import type { aiocb } from './aiocb.js';
 import { EINPROGRESS } from './constants.js';
 
 /**
- * The status of a request: EINPROGRESS, 0 when it has succeeded, otherwise its positive errno. As aio_error(3p). It never blocks, and a
- * thread that does nothing but ask sees completions only through `aio_suspend`.
+ * The status of a request: EINPROGRESS, 0 when it has succeeded, otherwise its positive errno. As aio_error(3p). It never blocks; of a
+ * request in progress it looks whether that is done meanwhile, so a thread may do nothing but ask. No notification is given inside it.
  *
  * @throws SystemError EINVAL for a block that was never submitted, or whose result `aio_return` has taken
  */
 export function aio_error(cb: aiocb): number {
-  const { status, errorNumber } = requestIn(cb, 'aio_error');
+  const request = requestIn(cb, 'aio_error');
+  if (request.status === REQUEST_IN_PROGRESS) request.source?.poll();
+  const { status } = request;
   if (status === REQUEST_IN_PROGRESS) return EINPROGRESS;
   if (status !== REQUEST_DONE) refuse(status, 'aio_error');
-  return errorNumber;
+  return request.errorNumber;
 }
 
 /** A block's request. @throws SystemError EINVAL for what is no block */

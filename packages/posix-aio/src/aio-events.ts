@@ -41,8 +41,7 @@ export class AioCompletionEvent extends Event {
  */
 export class AioEvents extends EventTarget implements CompletionQueue {
   readonly #waiting: AioCompletionEvent[] = [];
-  #wake: (() => void) | null = null;
-  #iterators = 0;
+  readonly #iterations = new Set<Iteration>();
 
   /** What to put into `aio_sigevent`. @param value comes with the event */
   notification(value?: unknown): sigevent {
@@ -54,25 +53,16 @@ export class AioEvents extends EventTarget implements CompletionQueue {
    * loops at a time share the events.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<AioCompletionEvent> {
-    this.#iterators += 1;
+    const iteration = new Iteration();
+    this.#iterations.add(iteration);
     const end = (): Promise<IteratorResult<AioCompletionEvent>> => {
-      this.#iterators -= 1;
-      if (this.#iterators === 0) this.#waiting.length = 0;
-      return Promise.resolve({ done: true, value: undefined });
+      this.#iterations.delete(iteration);
+      iteration.end();
+      if (this.#iterations.size === 0) this.#waiting.length = 0;
+      return Promise.resolve(DONE);
     };
     return {
-      next: async () => {
-        while (this.#waiting.length === 0) {
-          await new Promise<void>((resolve) => {
-            const before = this.#wake;
-            this.#wake = () => {
-              before?.();
-              resolve();
-            };
-          });
-        }
-        return { done: false, value: this.#waiting.shift() as AioCompletionEvent };
-      },
+      next: () => iteration.next(this.#waiting),
       return: end,
       throw: end,
       [Symbol.asyncIterator]() {
@@ -84,10 +74,39 @@ export class AioEvents extends EventTarget implements CompletionQueue {
   /** A completion, for the library alone. @internal */
   post(cb: object | null, value: unknown): void {
     const event = new AioCompletionEvent(cb as aiocb | null, value);
-    if (this.#iterators > 0) this.#waiting.push(event);
-    const wake = this.#wake;
-    this.#wake = null;
-    wake?.();
+    if (!this.#hand(event) && this.#iterations.size > 0) this.#waiting.push(event);
     this.dispatchEvent(event);
+  }
+
+  /** Gives an event to the first loop that waits for one. */
+  #hand(event: AioCompletionEvent): boolean {
+    for (const iteration of this.#iterations) if (iteration.take(event)) return true;
+    return false;
+  }
+}
+
+const DONE: IteratorResult<AioCompletionEvent> = { done: true, value: undefined };
+
+/** What one loop waits for. */
+class Iteration {
+  #isOver = false;
+  readonly #takers: ((result: IteratorResult<AioCompletionEvent>) => void)[] = [];
+
+  next(waiting: AioCompletionEvent[]): Promise<IteratorResult<AioCompletionEvent>> {
+    if (this.#isOver) return Promise.resolve(DONE);
+    const value = waiting.shift();
+    if (value !== undefined) return Promise.resolve({ done: false, value });
+    return new Promise((resolve) => this.#takers.push(resolve));
+  }
+
+  take(value: AioCompletionEvent): boolean {
+    const taker = this.#takers.shift();
+    taker?.({ done: false, value });
+    return taker !== undefined;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const taker of this.#takers.splice(0)) taker(DONE);
   }
 }

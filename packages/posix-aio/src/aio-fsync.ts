@@ -11,7 +11,8 @@ import { poolFor } from './target.js';
  * Starts to make stable what has been queued on the file of `aio_fildes` before, through whatever descriptor of this thread, and returns at once.
  * As aio_fsync(3p). It fails with the error of the first of these requests that fails. The descriptor need not be writable.
  *
- * After a failed one the file is poisoned: later ones fail with the same error, since the kernel has forgotten what it could not write.
+ * After a failed one the open file is poisoned, with its duplicates: later ones fail with the same error, since the kernel has forgotten what it could not
+ * write. What is opened afterwards has its own.
  *
  * @param op `O_SYNC` for what fsync(2) does, `O_DSYNC` for fdatasync(2)
  * @param cb of which `aio_fildes` and `aio_sigevent` are used
@@ -35,6 +36,7 @@ export function aio_fsync(op: number, cb: aiocb): void {
   checkRoom(1, 'aio_fsync');
   request.notification = notification;
   if (startFlush(request, op === O_DSYNC, pool, known) === EAGAIN) {
+    request.notification = null;
     throw new SystemError(EAGAIN, 'aio_fsync', undefined, 'no descriptor is left to hold the file by');
   }
 }

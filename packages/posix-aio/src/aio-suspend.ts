@@ -3,6 +3,7 @@ import { requestIn } from './aio-error.js';
 import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { blockUntil } from './blocking-wait.js';
+import { afterTimeout } from './long-timeout.js';
 
 /** What `aio_suspend` takes. */
 export type AioList = readonly (aiocb | null)[];
@@ -13,7 +14,7 @@ export type AioList = readonly (aiocb | null)[];
  * with nothing in progress and nothing done has nothing to wait for, and the call returns.
  *
  * @param timeoutMs how long to wait at most, by the monotonic clock; null waits without a limit
- * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent; EINVAL for a block that was never
+ * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent, and a profiler's SIGPROF; EINVAL for a block that was never
  * submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
  */
 export function aio_suspend(list: AioList, timeoutMs: number | null = null): void {
@@ -39,23 +40,19 @@ export async function aio_suspendAsync(list: AioList, timeoutMs: number | null =
   if (requests.length === 0) return;
   await new Promise<void>((resolve, reject) => {
     const finish = (settle: () => void): void => {
-      clearTimeout(timer);
+      takeBack();
       // Whoever waits again and again for one that never ends must not fill its list.
       for (const request of requests) forget(request, onDone);
       settle();
     };
     const onDone = (): void => finish(resolve);
-    const timer =
-      timeoutMs === null ? undefined : setTimeout(() => finish(() => reject(late(timeoutMs))), Math.min(timeoutMs, TIMER_MAX_MS));
+    const takeBack = afterTimeout(timeoutMs, () => finish(() => reject(late(timeoutMs))));
     for (const request of requests) {
       request.waiters ??= [];
       request.waiters.push(onDone);
     }
   });
 }
-
-/** The longest time that a timer of Node takes. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /** Waits for a time that is no number, or less than 0, are mistakes. @throws SystemError EINVAL */
 export function checkTimeout(timeoutMs: number | null, syscall: string): void {
@@ -94,6 +91,6 @@ function forget(request: AioRequest, waiter: () => void): void {
   request.waiters = left.length === 0 ? null : left;
 }
 
-function late(timeoutMs: number): SystemError {
+function late(timeoutMs: number | null): SystemError {
   return new SystemError(EAGAIN, 'aio_suspend', undefined, `nothing was done within ${timeoutMs} ms`);
 }

@@ -3,6 +3,7 @@ import type { AioRequest } from './aio-request.js';
 import { checkTimeout } from './aio-suspend.js';
 import type { aiocb } from './aiocb.js';
 import { blockUntil } from './blocking-wait.js';
+import { afterTimeout } from './long-timeout.js';
 import { inProgress, reap, unreaped, whenAnyCompletes } from './requests.js';
 
 /** A request that `aio_waitcomplete` has reaped. */
@@ -43,23 +44,14 @@ export async function aio_waitcompleteAsync(timeoutMs: number | null = null): Pr
   return take();
 }
 
-/** The longest time that a timer of Node takes. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
-
 function nextCompletion(timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer =
-      timeoutMs === Number.POSITIVE_INFINITY
-        ? undefined
-        : setTimeout(
-            () => {
-              takeBack();
-              resolve(false);
-            },
-            Math.min(timeoutMs, TIMER_MAX_MS),
-          );
+    const stopTimer = afterTimeout(timeoutMs, () => {
+      takeBack();
+      resolve(false);
+    });
     const takeBack = whenAnyCompletes(() => {
-      clearTimeout(timer);
+      stopTimer();
       resolve(true);
     });
   });

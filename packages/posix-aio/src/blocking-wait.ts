@@ -44,9 +44,9 @@ export function blockUntil(
     if (isOver()) return;
     if (signalsSent !== signalsBefore)
       throw new SystemError(EINTR, syscall, undefined, 'the completion of a request has sent a signal');
-    if (moved > 0) continue;
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) throw new SystemError(EAGAIN, syscall, undefined, `nothing was done within ${timeoutMs} ms`);
+    if (moved > 0) continue;
     const source = sources[turn % count] as AioServicePool;
     turn += 1;
     const sliceMs = count > 1 ? SLICE_MS : sources.length > 1 ? OTHERS_MS : WORKER_SLICE_MS;

@@ -14,6 +14,9 @@ const SKIPPED = 16;
 /** Descriptors with higher numbers share their counts with lower ones: they only say what is worth a try. */
 const DESCRIPTORS = 1024;
 
+/** More would take so long to copy that it is no longer asynchronous. */
+const IMMEDIATE_MAX_BYTES = 65_536;
+
 /** By descriptor, how many reads are not worth a try. */
 const skips = new Uint8Array(DESCRIPTORS);
 
@@ -26,7 +29,7 @@ type Fcntl = (fd: number, command: number, argument: number) => number;
 type Preadv2 = (fd: number, vector: number, count: number, offset: number, flags: number) => number;
 
 /**
- * Reads at once what the page cache has, all of it, without blocking: preadv2(2) with RWF_NOWAIT. The kernel has done the request when the call
+ * Reads at once what the page cache has, all of it and at most 64 KiB, without blocking: preadv2(2) with RWF_NOWAIT. The kernel has done the request when the call
  * returns, in one call and not in two, so nothing has to be known of the file that the descriptor is of, and nothing is held.
  *
  * What is not there, not whole, or not plain goes the long way, as do files that are read past the cache (O_DIRECT), where the call would block.
@@ -63,7 +66,13 @@ function isPlain(cb: aiocb, request: AioRequest, view: Uint8Array, lengthBytes: 
   if (request.status === REQUEST_IN_PROGRESS || cb.aio_reqprio !== 0 || cb.aio_sigevent?.sigev_notify !== SIGEV_NONE)
     return false;
   // What is no integer of 32 bits is not the same as one that is made of it.
-  if (lengthBytes >>> 0 !== lengthBytes || lengthBytes === 0 || !(lengthBytes <= view.byteLength)) return false;
+  if (
+    lengthBytes >>> 0 !== lengthBytes ||
+    lengthBytes === 0 ||
+    lengthBytes > IMMEDIATE_MAX_BYTES ||
+    !(lengthBytes <= view.byteLength)
+  )
+    return false;
   return Number.isSafeInteger(offset) && offset >= 0 && offset <= Number.MAX_SAFE_INTEGER - lengthBytes;
 }
 

@@ -16,7 +16,8 @@ import { checkRoom, fail, type Known, look, startTransfer } from './submit.js';
 import { poolFor } from './target.js';
 
 /**
- * Starts a list of requests, which all that are on descriptors reach the kernel by in one system call. As lio_listio(3p). Null entries and `LIO_NOP`
+ * Starts a list of requests, which reach the kernel by one system call, but for those that must wait for another one (streams,
+ * appends, fsync). As lio_listio(3p). Null entries and `LIO_NOP`
  * are ignored, the order of execution is not promised, and what fails does not stop the others: each entry has a state of its own, and tells of its
  * end by its own `aio_sigevent`.
  *

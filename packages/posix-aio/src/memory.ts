@@ -1,6 +1,7 @@
 import { BLOCK_READ } from '@biodone/blockdev';
 import { EFAULT, IoBuffer, IoVector, libc } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
+import { memoryOf } from './file/memory-of.js';
 
 /** Copies of the larger sizes are not kept for the next request. */
 const KEPT_BYTES_MAX = 2 ** 20;
@@ -8,43 +9,48 @@ const KEPT_COUNT_MAX = 64;
 
 /** Free copies, by their size, a power of two. */
 const kept = new Map<number, IoBuffer[]>();
-/** The whole of each SharedArrayBuffer that has been used, so that its address is asked for once. */
-const shared = new WeakMap<SharedArrayBuffer, IoBuffer>();
 /** What requests of no bytes have for memory. */
 let nothing: IoBuffer | null = null;
 
 /** Learns a request's memory, if it is not that of the last time. */
 export function learn(request: AioRequest, view: Uint8Array): void {
-  const whole = shareable(view);
+  const whole = memoryOf(view, false);
   request.view = view;
   request.whole = whole;
   // An ArrayBuffer keeps its address as long as it is not detached, which shows in its length.
   request.address = whole === null ? libc().address(view) : whole.address + view.byteOffset;
 }
 
-/** Gives the operation its memory, or a copy of it. */
-export function setMemory(request: AioRequest, view: Uint8Array | null, lengthBytes: number): void {
+/** Gives the operation its memory, or a copy of it. False if there is no memory for that. */
+export function setMemory(request: AioRequest, view: Uint8Array | null, lengthBytes: number): boolean {
   request.vector = null;
   if (view === null || lengthBytes === 0) {
     nothing ??= IoBuffer.allocate(1, 1);
     request.buffer = nothing;
     request.bufferOffset = 0;
-    return;
+    return true;
   }
-  if (request.view !== view) learn(request, view);
+  if (request.view !== view || hasGrown(request.whole, view)) learn(request, view);
   if (request.whole !== null) {
     request.buffer = request.whole;
     request.bufferOffset = view.byteOffset;
-    return;
+    return true;
   }
   const bounce = takeBounce(request, lengthBytes);
+  if (bounce === null) return false;
   if (request.operation !== BLOCK_READ) bounce.bytes.set(view.length === lengthBytes ? view : view.subarray(0, lengthBytes));
+  return true;
 }
 
-/** Gives the operation the memory of several parts: as a vector where it can be shared, else a copy of all. */
-export function setParts(request: AioRequest, parts: readonly Uint8Array[], lengthBytes: number): void {
-  const wholes = parts.map(shareable);
-  request.parts = parts;
+/** Whether there is more of shared memory than what is known. */
+function hasGrown(whole: IoBuffer | null, { buffer }: Uint8Array): boolean {
+  return whole !== null && whole.lengthBytes !== buffer.byteLength;
+}
+
+/** Gives the operation the memory of several parts: as a vector where it can be shared, else a copy of all. False if there is no memory for that. */
+export function setParts(request: AioRequest, parts: readonly Uint8Array[], lengthBytes: number): boolean {
+  const wholes = parts.map((part) => memoryOf(part, false));
+  request.parts = parts.slice();
   // What may have to go on in the middle is copied: a vector could not.
   if (!request.isWhole && wholes.every((whole) => whole !== null) && lengthBytes > 0) {
     request.buffer = null;
@@ -55,20 +61,21 @@ export function setParts(request: AioRequest, parts: readonly Uint8Array[], leng
         lengthBytes: byteLength,
       })),
     );
-    return;
+    return true;
   }
-  if (lengthBytes === 0) {
-    setMemory(request, null, 0);
-    return;
-  }
+  if (lengthBytes === 0) return setMemory(request, null, 0);
   request.vector = null;
   const bounce = takeBounce(request, lengthBytes);
-  if (request.operation === BLOCK_READ) return;
+  if (bounce === null) return false;
+  if (request.operation === BLOCK_READ) return true;
   let at = 0;
   for (const part of parts) {
-    bounce.bytes.set(part, at);
-    at += part.byteLength;
+    // The transfer may be shorter than the parts.
+    const count = Math.min(part.byteLength, lengthBytes - at);
+    bounce.bytes.set(count === part.byteLength ? part : part.subarray(0, count), at);
+    at += count;
   }
+  return true;
 }
 
 /** Copies what was read to where it belongs, and lets go of the copy. Returns 0, or EFAULT if the memory has been taken away meanwhile. */
@@ -94,25 +101,28 @@ function copyBack(parts: readonly Uint8Array[], bytes: Uint8Array, lengthBytes: 
   return at === lengthBytes;
 }
 
-/** The IoBuffer of memory that the kernel may work on, or null for memory that has to be copied. */
-function shareable({ buffer }: Uint8Array): IoBuffer | null {
-  if (!(buffer instanceof SharedArrayBuffer)) return null;
-  let whole = shared.get(buffer);
-  if (whole === undefined) {
-    whole = IoBuffer.over(new Uint8Array(buffer));
-    shared.set(buffer, whole);
-  }
-  return whole;
-}
-
-/** Memory for a copy. Its contents are those of an earlier request. */
-function takeBounce(request: AioRequest, lengthBytes: number): IoBuffer {
-  const sizeBytes = Math.max(4096, 2 ** Math.ceil(Math.log2(lengthBytes)));
-  const bounce = kept.get(sizeBytes)?.pop() ?? IoBuffer.allocate(sizeBytes);
+/** Memory for a copy, null if there is none. Its contents are those of an earlier request. */
+function takeBounce(request: AioRequest, lengthBytes: number): IoBuffer | null {
+  const sizeBytes = sizeFor(lengthBytes);
+  const bounce = kept.get(sizeBytes)?.pop() ?? allocate(sizeBytes);
+  if (bounce === null) return null;
   request.bounce = bounce;
   request.buffer = bounce;
   request.bufferOffset = 0;
   return bounce;
+}
+
+/** Sizes that are kept are powers of two; larger ones take no more than they need. */
+function sizeFor(lengthBytes: number): number {
+  return lengthBytes > KEPT_BYTES_MAX ? lengthBytes : Math.max(4096, 2 ** Math.ceil(Math.log2(lengthBytes)));
+}
+
+function allocate(sizeBytes: number): IoBuffer | null {
+  try {
+    return IoBuffer.allocate(sizeBytes);
+  } catch {
+    return null;
+  }
 }
 
 function giveBounce(buffer: IoBuffer): void {

@@ -59,7 +59,8 @@ export function notificationOf(sigevent: sigevent | null | undefined, syscall: s
   } else {
     throw invalid(syscall, `sigev_notify is ${String(kind)}, none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD and SIGEV_KEVENT`);
   }
-  return sigevent;
+  // The program may use its own for another request meanwhile.
+  return { ...sigevent };
 }
 
 function checkSignal({ sigev_signo, sigev_value }: sigevent, syscall: string): void {

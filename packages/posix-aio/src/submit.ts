@@ -5,8 +5,8 @@ import type { AioRequest } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { faultIn, requestOf } from './check-block.js';
 import { letGo } from './descriptor/descriptor-op.js';
-import { flagsOf, O_NONBLOCK, S_IFREG, status } from './descriptor/file-status.js';
-import { lookUp, startOnDescriptor } from './descriptor/start-on-descriptor.js';
+import { flagsOf, O_APPEND, O_NONBLOCK, S_IFREG, status } from './descriptor/file-status.js';
+import { lookUp, poolOf, startOnDescriptor } from './descriptor/start-on-descriptor.js';
 import type { Vnode } from './descriptor/vnode.js';
 import { limits } from './limits.js';
 import { giveMemory, setMemory, setParts } from './memory.js';
@@ -16,6 +16,8 @@ import { poolFor } from './target.js';
 
 /** The offset maximum of every file: beyond it numbers are not exact. */
 const OFFSET_MAX = Number.MAX_SAFE_INTEGER;
+/** What the kernel moves at most in one call (MAX_RW_COUNT). */
+const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** What is known of the descriptor of the last request, while nothing can have happened to it: within one call. */
 export interface Known {
@@ -35,7 +37,12 @@ export function submitOne(cb: aiocb, operation: BlockOperation, vectored: boolea
   const refused = startTransfer(cb, request, operation, vectored, look(cb.aio_fildes), syscall);
   if (refused !== EAGAIN) return;
   request.notification = null;
-  throw new SystemError(EAGAIN, syscall, undefined, 'no descriptor is left to hold the file by, or no room in its pool');
+  throw new SystemError(
+    EAGAIN,
+    syscall,
+    undefined,
+    'no descriptor is left to hold the file by, no memory to copy through, or no room in the pool',
+  );
 }
 
 /** @throws SystemError EAGAIN if so many more requests would be too many */
@@ -70,21 +77,29 @@ export function startTransfer(
   const pool = known === null ? poolFor(cb.aio_fildes, syscall) : null;
   const vnode = known === null ? null : known.vnode;
   if (known !== null && vnode === null) return fail(request, EBADF);
-  const isPositional = vnode === null || !vnode.isStream;
-  if (isPositional && cb.aio_offset > OFFSET_MAX - lengthBytes && lengthBytes > 0) {
+  const isAppend = operation === BLOCK_WRITE && ((known?.flags ?? 0) & O_APPEND) !== 0;
+  const usesOffset = (vnode === null || !vnode.isStream) && !isAppend;
+  // As much as one call moves: no more of it needs to be copied.
+  if (vnode !== null && lengthBytes > TRANSFER_MAX_BYTES) lengthBytes = TRANSFER_MAX_BYTES;
+  if (usesOffset && cb.aio_offset > OFFSET_MAX - lengthBytes && lengthBytes > 0) {
     const error = beyondMaximum(cb, operation, vnode);
     if (error >= 0) return fail(request, error);
     lengthBytes = OFFSET_MAX - cb.aio_offset;
   }
   request.operation = operation;
-  request.offset = isPositional ? cb.aio_offset : 0;
+  request.offset = usesOffset ? cb.aio_offset : 0;
   request.lengthBytes = lengthBytes;
   request.flags = 0;
   request.callback = completed;
   setPriority(request, cb.aio_reqprio);
   request.isWhole = vnode?.isStream === true && operation === BLOCK_WRITE && ((known?.flags ?? 0) & O_NONBLOCK) === 0;
-  if (vectored) setParts(request, cb.aio_iov as readonly Uint8Array[], lengthBytes);
-  else setMemory(request, cb.aio_buf, lengthBytes);
+  const hasMemory = vectored
+    ? setParts(request, cb.aio_iov as readonly Uint8Array[], lengthBytes)
+    : setMemory(request, cb.aio_buf, lengthBytes);
+  if (!hasMemory) {
+    request.parts = null;
+    return EAGAIN;
+  }
   return start(request, pool, vnode, known);
 }
 
@@ -104,7 +119,7 @@ export function startFlush(request: AioRequest, dataOnly: boolean, pool: AioServ
 
 function start(request: AioRequest, pool: AioServicePool | null, vnode: Vnode | null, known: Known | null): number {
   request.vnode = vnode;
-  request.source = pool ?? (vnode as Vnode).pool;
+  request.source = pool ?? poolOf(request.operation, (known as Known).fd, vnode as Vnode);
   begin(request);
   let refused: number;
   if (pool !== null) {
@@ -112,7 +127,7 @@ function start(request: AioRequest, pool: AioServicePool | null, vnode: Vnode | 
     refused = pool.submit(request);
   } else {
     const { fd, flags } = known as Known;
-    refused = startOnDescriptor(request, fd, vnode as Vnode, flags);
+    refused = startOnDescriptor(request, fd, vnode as Vnode, flags, request.source);
   }
   if (refused === 0) return 0;
   if (refused === EAGAIN) {

@@ -19,7 +19,7 @@ const untraceable = traced.error?.message ?? (traced.status === 0 ? null : trace
 if (untraceable !== null) console.warn(`signals and the lack of io_uring are not tested: ${untraceable}`);
 
 describe.each(available ? ['uring', 'threads'] : ['threads'])('the end of a process, by %s', (engine) => {
-  test('H3: process.exit() ends at once, what was started finishes, and nobody is told', async () => {
+  test('H3: process.exit() ends at once, what was done stays, and nobody is told', async () => {
     const file = join(folder, `exit-${engine}`);
     writeFileSync(file, '-'.repeat(9));
     const ended = await runScript('exit-in-progress.mjs', engine, 'exit', file);
@@ -27,21 +27,39 @@ describe.each(available ? ['uring', 'threads'] : ['threads'])('the end of a proc
     expect(readFileSync(file, 'utf8')).toBe('written--');
   });
 
-  test('NB-2: a worker that blocks in aio_suspend can be terminated', async () => {
-    const file = join(folder, `worker-${engine}`);
-    writeFileSync(file, '');
-    const ended = await runScript('exit-in-progress.mjs', engine, 'worker', file);
-    expect(ended.stdout).not.toContain('a notification');
-    expect(ended).toMatchObject({ status: 0, stderr: '' });
-  });
+  test.each(['write', 'append'])(
+    'H3: each %s that is in progress at the exit is done whole or not at all, in order if it is an append',
+    async (how) => {
+      const [file, count] = [join(folder, `at-once-${how}-${engine}`), 16];
+      writeFileSync(file, '');
+      const ended = await runScript('exit-at-once.mjs', engine, file, String(count), how);
+      expect(ended).toMatchObject({ status: 7, stdout: '', stderr: '' });
+      const written = readFileSync(file);
+      expect(written.length % 4096).toBe(0);
+      expect(written.length).toBeLessThanOrEqual(count * 4096);
+      for (let at = 0; at < written.length; at += 4096) {
+        const first = written[at] as number;
+        expect(first === 97 + at / 4096 || (how === 'write' && first === 0)).toBe(true);
+        expect(written.subarray(at, at + 4096).every((byte) => byte === first)).toBe(true);
+      }
+    },
+  );
 });
+
+test.each([...(available ? ['raw uring', 'file'] : []), 'raw threads'])(
+  'a terminal that others read too, who take what poll(2) has said is there, blocks nobody: %s',
+  async (how) => {
+    const ended = await runScript('terminal-thieves.mjs', ...how.split(' '));
+    expect(ended).toMatchObject({ status: 0, stdout: 'not blocked\n', stderr: '' });
+  },
+);
 
 test('B9: what must wait and has no descriptor left to hold its file by is EAGAIN', async () => {
   const { stdout, stderr } = await run('sh', [
     '-c',
     `ulimit -n 100; exec '${process.execPath}' '${pathOf('out-of-descriptors.mjs')}'`,
   ]);
-  expect({ stdout, stderr }).toEqual({ stdout: 'EMFILE\nEAGAIN aio_read\n0\n125 125\n', stderr: '' });
+  expect({ stdout, stderr }).toEqual({ stdout: 'EMFILE\nEAGAIN aio_read\nEAGAIN aio_fsync\n0\n125 125\n', stderr: '' });
 });
 
 test('H2: a child process has neither the requests nor the files that they hold', async () => {

@@ -29,6 +29,9 @@ export interface Libc {
   eventfd_write(fd: number, value: number): number;
   /** The address is that of an array of `struct pollfd`. */
   poll(address: number, count: number, timeoutMs: number): number;
+  epoll_create1(flags: number): number;
+  /** The address is that of a `struct epoll_event`. */
+  epoll_ctl(epoll: number, operation: number, fd: number, address: number): number;
   read(fd: number, address: number, lengthBytes: number): number;
   write(fd: number, address: number, lengthBytes: number): number;
   pipe2(descriptors: Int32Array, flags: number): number;
@@ -135,6 +138,8 @@ function load(): Libc {
     eventfd: declare<'eventfd'>('int eventfd(uint initial, int flags)'),
     eventfd_write: declare<'eventfd_write'>('int eventfd_write(int fd, uint64_t value)'),
     poll: declare<'poll'>('int poll(uintptr_t address, ulong count, int timeout)'),
+    epoll_create1: declare<'epoll_create1'>('int epoll_create1(int flags)'),
+    epoll_ctl: declare<'epoll_ctl'>('int epoll_ctl(int epoll, int operation, int fd, uintptr_t address)'),
     read: declare<'read'>('intptr_t read(int fd, uintptr_t address, size_t length)'),
     write: declare<'write'>('intptr_t write(int fd, uintptr_t address, size_t length)'),
     pipe2: declare<'pipe2'>('int pipe2(void *descriptors, int flags)'),

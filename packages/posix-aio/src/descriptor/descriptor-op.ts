@@ -1,5 +1,23 @@
 import { AioOp } from '@biodone/aio';
-import type { RingFile } from '@biodone/uring';
+import { libc, type RingFile } from '@biodone/uring';
+
+// From linux/fcntl.h: which signal tells of O_ASYNC, which files that can be synchronized do not have. Nothing else stays with an open file and can
+// be set without a meaning; SIGIO is what 0 stands for.
+const F_SETSIG = 10;
+const F_GETSIG = 11;
+const SIGIO = 29;
+
+/** What is known of a file's flushes. */
+export interface FlushedFile {
+  /** Whether one has failed since somebody looked. */
+  flushFailed: boolean;
+}
+
+/**
+ * Of files: longer transfers are left to a thread of the kernel's, which would otherwise copy between the page cache and the memory inside the
+ * call that submits.
+ */
+export const INLINE_MAX_BYTES: number = 2 ** 17;
 
 /**
  * An operation on a descriptor: what {@link startOnDescriptor} takes. It is of one's own, to be used again and again, on whatever
@@ -22,8 +40,23 @@ export class DescriptorOp extends AioOp {
   dataOnly = false;
   /** The kernel's I/O priority, as in `RingRequest.ioPriority`; 0 is the thread's own. */
   ioPriority = 0;
+  /** The file, for the engine to tell of a flush that has failed. */
+  file: FlushedFile | null = null;
   /** What the engine keeps with it from one use to the next. */
   engineRequest: object | null = null;
+}
+
+/** A flush has failed: the open file remembers it (rule 8), and with it its duplicates, as long as it is open. */
+export function markFailed(op: DescriptorOp): void {
+  const { held, file } = op;
+  if (file !== null) file.flushFailed = true;
+  const { fcntl } = libc();
+  if (held !== null && fcntl(held.fd, F_GETSIG, 0) === 0) fcntl(held.fd, F_SETSIG, SIGIO);
+}
+
+/** Whether a flush of this open file has failed. */
+export function isMarked(fd: number): boolean {
+  return libc().fcntl(fd, F_GETSIG, 0) > 0;
 }
 
 /** Lets go of the open file, if the operation holds one. */

@@ -44,6 +44,7 @@ export function engineOf(isStream: boolean): DescriptorEngine {
 /** From now on requests are gathered, until {@link releaseAll}. */
 export function gatherAll(): void {
   if (!usesThreads()) engineOf(false).gather();
+  threadsForFiles?.gather();
   threadsForStreams?.gather();
 }
 

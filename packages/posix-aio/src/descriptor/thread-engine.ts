@@ -30,7 +30,7 @@ import {
 } from './command.js';
 import { numbersOf } from './command-numbers.js';
 import type { DescriptorEngine } from './descriptor-engine.js';
-import { type DescriptorOp, letGo } from './descriptor-op.js';
+import { type DescriptorOp, letGo, markFailed } from './descriptor-op.js';
 import { FileCommands } from './file-commands.js';
 import { StreamCommands } from './stream-commands.js';
 
@@ -97,11 +97,11 @@ export class ThreadEngine implements DescriptorEngine {
     this.#tell();
   }
 
-  /** The thread of streams sleeps in poll(2), where the service does not wake it. Files are handed over at the end of the turn. */
+  /** Hands over at once, not at the end of the turn, which a thread that blocks or exits never comes to. That of streams sleeps in poll(2) besides. */
   #tell(): void {
-    if (this.#eventFd < 0 || this.#gathering) return;
+    if (this.#gathering) return;
     this.#service.flush();
-    wakeRing(this.#eventFd);
+    if (this.#eventFd >= 0) wakeRing(this.#eventFd);
   }
 
   #make(): Command {
@@ -117,6 +117,7 @@ export class ThreadEngine implements DescriptorEngine {
     const result = numbersOf(command)[command.bufferOffset / 8 + RESULT] as number;
     this.#free.push(command);
     op.engineRequest = null;
+    if (result < 0 && op.operation === BLOCK_FLUSH) markFailed(op);
     letGo(op);
     if (command.error === 0 && result > 0) op.transferredBytes = result;
     biodone(op, command.error !== 0 ? command.error : result < 0 ? -result : 0);

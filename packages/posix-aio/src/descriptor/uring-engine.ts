@@ -8,6 +8,7 @@ import {
   EINVAL,
   ENOENT,
   type FileTarget,
+  IOSQE_ASYNC,
   type IoBuffer,
   POLLIN,
   POLLOUT,
@@ -23,7 +24,7 @@ import {
   type ThreadRing,
 } from '@biodone/uring';
 import type { DescriptorEngine } from './descriptor-engine.js';
-import { type DescriptorOp, letGo } from './descriptor-op.js';
+import { type DescriptorOp, INLINE_MAX_BYTES, letGo, markFailed } from './descriptor-op.js';
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT). */
 const TRANSFER_MAX_BYTES = 0x7ffff000;
@@ -155,6 +156,10 @@ class DescriptorRequest extends RingRequest {
       this.#prepare(op);
       return true;
     }
+    if (result === -EINTR) {
+      this.#prepare(op);
+      return true;
+    }
     if (result === -EAGAIN && op.isNonBlocking && op.held !== null) {
       this.#polling = true;
       this.#prepared = -1;
@@ -175,6 +180,7 @@ class DescriptorRequest extends RingRequest {
   }
 
   #finish(op: DescriptorOp, result: number): void {
+    if (result < 0 && op.operation === BLOCK_FLUSH && result !== -ECANCELED) markFailed(op);
     if (op.held !== null) letGo(op);
     // Whoever let go of the memory must not wait for the next use of this request.
     this.memory = null;
@@ -227,5 +233,6 @@ class DescriptorRequest extends RingRequest {
       if (rwFlags === 0 && op.held === null) this.#prepared = op.operation;
     }
     this.ioPriority = op.ioPriority;
+    if (!op.isStream && op.lengthBytes > INLINE_MAX_BYTES && op.held !== null) this.flags = IOSQE_ASYNC;
   }
 }

@@ -4,7 +4,7 @@ import { AbortError } from '@biodone/sync';
 import { EBADF, ECANCELED, EFAULT, EINVAL, ESPIPE, type IoBuffer } from '@biodone/uring';
 import { DescriptorOp, letGo } from '../descriptor/descriptor-op.js';
 import { flagsOf, S_IFBLK, S_IFDIR, S_IFREG } from '../descriptor/file-status.js';
-import { lookUp, startOnDescriptor } from '../descriptor/start-on-descriptor.js';
+import { lookUp, poolOf, startOnDescriptor } from '../descriptor/start-on-descriptor.js';
 import type { Vnode } from '../descriptor/vnode.js';
 import { giveBounce, takeBounce } from './bounce.js';
 import { invalidType, ioError, outOfRange } from './file-errors.js';
@@ -165,7 +165,7 @@ class PromisedOp extends DescriptorOp {
     this.#syscall = syscall;
     this.signal = signal;
     this.priority = priority;
-    const refused = startOnDescriptor(this, fd, vnode, flagsOf(fd));
+    const refused = startOnDescriptor(this, fd, vnode, flagsOf(fd), poolOf(this.operation, fd, vnode));
     if (refused !== 0) this.finish(refused, 0);
   }
 

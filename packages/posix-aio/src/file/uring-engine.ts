@@ -1,13 +1,17 @@
-import { BLOCK_READ, type BlockIo, biodone } from '@biodone/blockdev';
+import { BLOCK_FLUSH, BLOCK_READ, type BlockIo, biodone } from '@biodone/blockdev';
 import {
+  EAGAIN,
   EBADF,
   ECANCELED,
   EFAULT,
   EINTR,
   IOSQE_ASYNC,
   type IoBuffer,
+  POLLIN,
+  POLLOUT,
   prepareFdatasync,
   prepareFsync,
+  preparePollAdd,
   prepareRead,
   prepareWrite,
   RingFile,
@@ -15,6 +19,7 @@ import {
   type ThreadRing,
   threadRing,
 } from '@biodone/uring';
+import { isTerminalNow, reopenTerminal } from '../descriptor/terminal.js';
 import type { FileEngine } from './file-work.js';
 
 /** What the kernel takes as the offset of a transfer at the file's own position. */
@@ -33,18 +38,23 @@ export class UringEngine implements FileEngine {
   readonly #ring: ThreadRing = threadRing();
   readonly #file: RingFile;
   readonly #isCached: boolean;
+  /** Whether the file does not block, so that a transfer that finds nothing, or no room, has to be polled. */
+  readonly #isPolled: boolean;
 
   /**
    * @param fd stays open, and the same file, until {@link close} has resolved
    * @param isCached whether it is read and written by the page cache
    */
   constructor(fd: number, path: string, isCached: boolean) {
+    const terminal = isTerminalNow(fd) ? reopenTerminal(fd) : -1;
     this.#isCached = isCached;
-    this.#file = RingFile.borrow(fd, path, { untilClose: true });
+    this.#isPolled = terminal >= 0;
+    this.#file = this.#isPolled ? RingFile.adopt(terminal, { path }) : RingFile.borrow(fd, path, { untilClose: true });
   }
 
   transfer(io: BlockIo, atOwnPosition: boolean): void {
     const request = this.#requestOf(io);
+    request.atOwnPosition = atOwnPosition;
     const offset = atOwnPosition ? OWN_POSITION : io.offset;
     try {
       const prepare = io.operation === BLOCK_READ ? prepareRead : prepareWrite;
@@ -57,6 +67,14 @@ export class UringEngine implements FileEngine {
     }
     if (this.#isCached && io.lengthBytes >= ASYNC_MIN_BYTES) request.flags |= IOSQE_ASYNC;
     request.begin(this.#ring);
+  }
+
+  /** Polls for a transfer whose turn has not come. False if the file blocks by itself. */
+  awaitTurn(io: BlockIo, request: FileRequest): boolean {
+    if (!this.#isPolled) return false;
+    preparePollAdd(request, this.#file, io.operation === BLOCK_READ ? POLLIN : POLLOUT);
+    request.begin(this.#ring);
+    return true;
   }
 
   sync(io: BlockIo, dataOnly: boolean): void {
@@ -84,7 +102,7 @@ export class UringEngine implements FileEngine {
   #requestOf(io: BlockIo): FileRequest {
     const { below } = io;
     if (below instanceof FileRequest) return below;
-    const made = new FileRequest(io);
+    const made = new FileRequest(io, this);
     io.below = made;
     return made;
   }
@@ -92,13 +110,18 @@ export class UringEngine implements FileEngine {
 
 /** The ring's side of a request, which keeps it for its next use. */
 class FileRequest extends RingRequest {
+  atOwnPosition = false;
   readonly #io: BlockIo;
+  readonly #engine: UringEngine;
   /** Whether somebody wants it to end. */
   #ending = false;
+  /** Whether it waits for something to come, or for room. */
+  #polling = false;
 
-  constructor(io: BlockIo) {
+  constructor(io: BlockIo, engine: UringEngine) {
     super();
     this.#io = io;
+    this.#engine = engine;
   }
 
   begin(ring: ThreadRing): void {
@@ -121,12 +144,33 @@ class FileRequest extends RingRequest {
     const io = this.#io;
     // Whoever let go of the memory must not wait for the next use of this request.
     this.memory = null;
-    if (result >= 0) {
+    if (!this.#ending && this.#goesOn(result)) return;
+    if (this.#polling) {
+      // What a poll comes to is no count of bytes.
+      this.#polling = false;
+      biodone(io, result < 0 ? -result : ECANCELED);
+    } else if (result >= 0) {
       io.transferredBytes = result;
       biodone(io, 0);
     } else {
       // A call that the kernel has interrupted for the cancel.
       biodone(io, result === -EINTR && this.#ending ? ECANCELED : -result);
     }
+  }
+
+  /** Whether the transfer is to be tried again, or waited for, which has begun then. */
+  #goesOn(result: number): boolean {
+    const io = this.#io;
+    if (this.#polling) {
+      if (result < 0) return false;
+      this.#polling = false;
+    } else if (result === -EAGAIN) {
+      this.#polling = this.#engine.awaitTurn(io, this);
+      return this.#polling;
+    } else if (result !== -EINTR || io.operation === BLOCK_FLUSH) {
+      return false;
+    }
+    this.#engine.transfer(io, this.atOwnPosition);
+    return true;
   }
 }

@@ -1,3 +1,4 @@
+import { testAtTheCall } from './at-the-call.js';
 import { testCancel } from './cancel.js';
 import { testConsumers } from './consumers.js';
 import { testFsync } from './fsync.js';
@@ -23,6 +24,7 @@ export function testAll(isRing: boolean): void {
   testCancel();
   testLists(isRing);
   testNotifications();
+  testAtTheCall(isRing);
   testNetbsd();
   testConsumers();
 }

@@ -22,6 +22,7 @@ import {
   SIGEV_SIGNAL,
   SIGEV_THREAD,
 } from '@biodone/posix-aio';
+import { openOwnedEventFd } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failsWith, finish, finishAll, until } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
@@ -122,7 +123,10 @@ export function testConsumers(): void {
           if (event % 3 === 0 && cb.aio_fildes === fd) aio_write(cb);
           else if (event % 50 === 1 && cb.aio_fildes === fd) aio_fsync(O_SYNC, Object.assign(cb, { aio_offset: 0 }));
           else aio_read(cb);
-          if (aio_error(cb) === 0 && event % 50 === 1) aio_return(cb);
+          if (aio_error(cb) === 0 && event % 50 === 1) {
+            aio_return(cb);
+            aio_read(cb);
+          }
           if (aio_error(cb) === 0 || (cb.aio_fildes === fd && event % 50 === 1)) {
             while (aio_error(cb) === EINPROGRESS) aio_suspend([cb]);
             if (aio_error(cb) === 0 && aio_return(cb) >= 0) aio_read(cb);
@@ -194,6 +198,41 @@ export function testConsumers(): void {
       expect(finish(behind)).toEqual([ECANCELED, -1]);
       closeSync(program);
       closeSync(user);
+    });
+
+    test('terminals whose other ends have the inode of /dev/ptmx have an order each', (context) => {
+      let terminals: ReturnType<typeof openTerminal>[];
+      try {
+        terminals = [openTerminal(), openTerminal()];
+      } catch (error) {
+        return context.skip(`no pseudo terminal: ${(error as Error).message}`);
+      }
+      const list = terminals.map(({ user }) => blockOf(user, Buffer.alloc(9)));
+      for (const cb of list) aio_read(cb);
+      const [first, second] = list as [aiocb, aiocb];
+      writeSync(terminals[1]?.program as number, 'it');
+      expect(finish(second)).toEqual([0, 2]);
+      expect(aio_error(first)).toBe(EINPROGRESS);
+      expect(aio_cancel(terminals[0]?.user as number)).toBe(0);
+      expect(finish(first)).toEqual([ECANCELED, -1]);
+      for (const { user, program } of terminals) for (const fd of [user, program]) closeSync(fd);
+    });
+
+    test('an eventfd under the number of another, which is still read, is a file of its own', () => {
+      const former = openOwnedEventFd();
+      const old = blockOf(former, Buffer.alloc(8));
+      aio_read(old);
+      closeSync(former);
+      const fd = openOwnedEventFd();
+      expect(fd).toBe(former);
+      const list = [blockOf(fd, Buffer.alloc(8)), blockOf(fd, Buffer.alloc(8))];
+      for (const cb of list) aio_read(cb);
+      writeSync(fd, Buffer.from([7, 0, 0, 0, 0, 0, 0, 0]));
+      expect(finish(list[0] as aiocb)).toEqual([0, 8]);
+      expect(aio_cancel(fd)).toBe(0);
+      expect(finish(list[1] as aiocb)).toEqual([ECANCELED, -1]);
+      expect(aio_error(old)).toBe(EINPROGRESS);
+      closeSync(fd);
     });
 
     test('a terminal that does not block: reads wait for a line all the same, and can be cancelled', (context) => {

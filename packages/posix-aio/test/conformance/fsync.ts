@@ -13,9 +13,11 @@ import {
   O_DSYNC,
   O_SYNC,
 } from '@biodone/posix-aio';
+import { libc } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { failsWith, finish, finishAll } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
+import { type FullDevice, makeFullDevice } from '../support/full-device.js';
 import { openManual } from '../support/manual-device.js';
 import { blockOf, Pipe } from '../support/pipe.js';
 import { type Subject, subjectKinds } from '../support/subjects.js';
@@ -193,6 +195,51 @@ export function testFsync(): void {
       const cb = blockOf(memory, Buffer.alloc(4));
       aio_read(cb);
       expect(finish(cb)).toEqual([0, 4]);
+    });
+
+    test('C6: a failed flush poisons the open file, and its duplicates; one that is opened then knows nothing of it', (context) => {
+      let device: FullDevice;
+      try {
+        device = makeFullDevice(folder.path);
+      } catch (error) {
+        return context.skip(`no device whose writes fail: ${(error as Error).message}`);
+      }
+      const fd = openSync(device.path, 'r+');
+      const [write, sync] = [blockOf(fd, Buffer.alloc(device.sizeBytes, 'x')), syncOf(fd)];
+      aio_write(write);
+      aio_fsync(O_SYNC, sync);
+      expect(finishAll([write, sync])).toEqual([
+        [0, device.sizeBytes],
+        [EIO, -1],
+      ]);
+      const duplicate = openSync('/dev/null', 'r');
+      libc().dup3(fd, duplicate, 0);
+      device.repair();
+      for (const through of [fd, duplicate, fd]) {
+        const again = syncOf(through);
+        aio_fsync(O_DSYNC, again);
+        expect(finish(again)).toEqual([EIO, -1]);
+      }
+      const opened = openSync(device.path, 'r+');
+      // What is queued through the other one is covered all the same.
+      const list = [blockOf(fd, Buffer.from('y')), syncOf(opened)] as const;
+      aio_write(list[0]);
+      aio_fsync(O_SYNC, list[1]);
+      expect(finishAll(list)).toEqual([
+        [0, 1],
+        [0, 0],
+      ]);
+      aio_fsync(O_SYNC, sync);
+      expect(finish(sync)).toEqual([EIO, -1]);
+      for (const one of [fd, duplicate]) closeSync(one);
+      // Under the same number.
+      const reopened = openSync(device.path, 'r+');
+      expect(reopened).toBe(Math.min(fd, duplicate));
+      const after = syncOf(reopened);
+      aio_fsync(O_SYNC, after);
+      expect(finish(after)).toEqual([0, 0]);
+      for (const one of [opened, reopened]) closeSync(one);
+      device.remove();
     });
   });
 }

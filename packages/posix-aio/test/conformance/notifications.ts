@@ -156,6 +156,26 @@ export function testNotifications(): void {
       pipe.close();
     });
 
+    test('a loop over AioEvents that has ended stays ended, and what it waits for is settled', async () => {
+      const pipe = new Pipe();
+      const events = new AioEvents();
+      const iterator = events[Symbol.asyncIterator]();
+      const waiting = iterator.next();
+      await iterator.return?.();
+      await iterator.return?.();
+      expect([await waiting, await iterator.next()]).toEqual([
+        { done: true, value: undefined },
+        { done: true, value: undefined },
+      ]);
+      const next = events[Symbol.asyncIterator]();
+      const cb = pipe.readOf(1, { aio_sigevent: events.notification('told') });
+      aio_read(cb);
+      pipe.write('x');
+      aio_suspend([cb]);
+      expect((await next.next()).value.value).toBe('told');
+      pipe.close();
+    });
+
     test('what is wrong with a sigevent is told by its member, and nothing is queued', () => {
       const wrong: [string, string, sigevent][] = [
         ['EINVAL', 'sigev_notify', { sigev_notify: 9 }],

@@ -11,8 +11,9 @@ import {
   aio_write,
   aiocb,
   EINPROGRESS,
+  SIGEV_THREAD,
 } from '@biodone/posix-aio';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { failsWith, finish } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
 import { blockOf, Pipe } from '../support/pipe.js';
@@ -175,6 +176,55 @@ export function testSuspend(): void {
       expect((await aio_waitcompleteAsync(60_000))?.aiocb).toBe(third);
       expect(aio_waitcomplete()).toBeNull();
       for (const pipe of pipes) pipe.close();
+    });
+
+    test('E4: the time is over also while other requests complete again and again', () => {
+      const [blocked, busy] = [new Pipe(), new Pipe()] as const;
+      const never = blocked.readOf(1);
+      aio_read(never);
+      let stop = false;
+      const cb = busy.readOf(1, {
+        aio_sigevent: {
+          sigev_notify: SIGEV_THREAD,
+          sigev_notify_function: () => {
+            if (stop) return;
+            busy.write('x');
+            aio_read(cb);
+          },
+        },
+      });
+      busy.write('x');
+      aio_read(cb);
+      failsWith(() => aio_suspend([never], 20), 'EAGAIN', 'aio_suspend');
+      stop = true;
+      finish(cb);
+      aio_cancel(blocked.readEnd);
+      for (const pipe of [blocked, busy]) pipe.close();
+    });
+
+    test('aio_suspendAsync and aio_waitcompleteAsync: longer than a timer takes, and for ever', async () => {
+      vi.useFakeTimers();
+      try {
+        while (aio_waitcomplete(0) !== null);
+        const pipe = new Pipe();
+        const cb = pipe.readOf(1);
+        aio_read(cb);
+        const ended: string[] = [];
+        const long = 2 ** 32;
+        for (const timeoutMs of [long, Number.POSITIVE_INFINITY]) {
+          const note = (): number => ended.push(`${timeoutMs}`);
+          void aio_suspendAsync([cb], timeoutMs).catch(note);
+          void aio_waitcompleteAsync(timeoutMs).catch(note);
+        }
+        await vi.advanceTimersByTimeAsync(long - 1);
+        expect(ended).toEqual([]);
+        await vi.advanceTimersByTimeAsync(2);
+        expect(ended).toEqual([`${long}`, `${long}`]);
+        aio_cancel(pipe.readEnd);
+        pipe.close();
+      } finally {
+        vi.useRealTimers();
+      }
     });
   });
 }

@@ -1,6 +1,6 @@
 // What waits must hold its file by a descriptor of its own. There is none left: node out-of-descriptors.mjs, after ulimit -n
 import { closeSync, openSync } from 'node:fs';
-import { aio_cancel, aio_error, aio_read, aio_suspend, aiocb } from '@biodone/posix-aio';
+import { aio_cancel, aio_error, aio_fsync, aio_read, aio_suspend, aiocb, O_SYNC } from '@biodone/posix-aio';
 import { libc } from '@biodone/uring';
 
 const ends = new Int32Array(2);
@@ -17,6 +17,15 @@ try {
 }
 try {
   aio_read(blocks[1]);
+} catch ({ code, syscall }) {
+  console.log(code, syscall);
+}
+const sync = Object.assign(new aiocb(), { aio_fildes: others.at(-1) });
+closeSync(sync.aio_fildes);
+others.pop();
+others.push(openSync(process.execPath, 'r'));
+try {
+  aio_fsync(O_SYNC, sync);
 } catch ({ code, syscall }) {
   console.log(code, syscall);
 }
