@@ -1,5 +1,6 @@
 // Reads a terminal that others read too, and take the lines of: node terminal-thieves.mjs raw|file [ENGINE]
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { constants, openSync, readlinkSync, writeSync } from 'node:fs';
 import { aio, configure, open } from '@biodone/posix-aio';
 import { IoBuffer, libc } from '@biodone/uring';
@@ -37,8 +38,11 @@ for (let line = 0; line < 300; line++) {
   writeSync(user, 'line\n');
   await new Promise((resolve) => setImmediate(resolve));
 }
-for (const thief of thieves) thief.kill('SIGKILL');
-// Now nobody takes them any more.
+for (const thief of thieves) {
+  thief.kill('SIGKILL');
+  // Until it has ended it may take one more.
+  await once(thief, 'exit');
+}
 const before = lines;
 writeSync(user, 'line\n');
 while (lines === before) await new Promise((resolve) => setImmediate(resolve));
