@@ -54,6 +54,12 @@ export class BatchClock {
     return this.us;
   }
 
+  /** What the next {@link tick} returns, which is not one of the looks that share a reading. */
+  current(): number {
+    if (this.left <= 0) this.read();
+    return this.us;
+  }
+
   /** The same reading in milliseconds, which do not wrap around. */
   get nowMs(): number {
     this.tick();

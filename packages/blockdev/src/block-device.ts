@@ -12,6 +12,7 @@ import { ENODEV } from './errno.js';
 import { checkInteger, invalidType, invalidValue, outOfRange } from './errors.js';
 import type { LayeredIo } from './layered-io.js';
 import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
+import type { PlainRequests } from './plain-requests.js';
 import { RequestPath } from './request-path.js';
 import { SharedState } from './shared-state.js';
 import type { DeviceSpec } from './spec.js';
@@ -84,6 +85,7 @@ export class BlockDevice {
   readonly #attached: boolean;
   /** @internal */
   readonly path: RequestPath;
+  readonly #plain: PlainRequests;
   readonly #claims: Claims;
   readonly #timers: BlockTimers;
   readonly #events = new EventEmitter();
@@ -147,6 +149,7 @@ export class BlockDevice {
       guarding: () => this.#mark(),
       wait: (milliseconds) => this.wait(milliseconds),
     });
+    this.#plain = this.path.plain;
     this.#held = this.path.live.held;
     this.#setEnds();
     this.#refresh();
@@ -209,14 +212,8 @@ export class BlockDevice {
    * @throws SystemError EALREADY for a request that is in flight
    */
   strategySync(io: BlockIo): void {
-    this.path.take(io);
-    const alone = this.path.live.count === 0;
-    if (alone) this.state.setBusy(true);
-    if (this.path.plain.has(io)) this.path.port.startSync(io);
-    else this.#runRare(io);
-    io.state = IO_DONE;
-    if (alone) this.state.setBusy(false);
-    this.path.counters.done(io.operation, io.error, io.transferredBytes, (this.path.clock.tick() - io.startedAtUs) | 0);
+    // Who closes the device waits for what is under way in another thread's channel, which says so only beside.
+    if (this.#attached || !this.#plain.run(io)) this.#runBeside(io);
   }
 
   /**
@@ -350,7 +347,8 @@ export class BlockDevice {
 
   /** What has been done since the opening, or the last {@link resetStatistics}. Times are those of a clock that is read once a batch. */
   statistics(): DeviceStatistics {
-    const counters = this.path.counters;
+    const { counters } = this.path;
+    this.#plain.settle();
     return {
       operations: counters.operations(),
       inFlight: this.path.live.count,
@@ -363,6 +361,7 @@ export class BlockDevice {
   }
 
   resetStatistics(): void {
+    this.#plain.settle();
     this.path.counters.reset(this.path.clock.tick());
     this.path.live.resetMost();
     this.path.port.retries = 0;
@@ -446,7 +445,20 @@ export class BlockDevice {
     this.#tellDrained();
   }
 
-  /** Runs a request in the calling thread that is not plain. */
+  /** Runs a request in the calling thread that is not plain, or of which other threads are to know. */
+  #runBeside(io: BlockIo): void {
+    const { path, state } = this;
+    path.take(io);
+    const alone = path.live.count === 0;
+    if (alone) state.setBusy(true);
+    if (path.plain.has(io)) path.port.startSync(io);
+    else this.#runRare(io);
+    io.state = IO_DONE;
+    if (alone) state.setBusy(false);
+    path.counters.done(io.operation, io.error, io.transferredBytes, (path.clock.tick() - io.startedAtUs) | 0);
+  }
+
+  /** What is left of a request that is not plain, before and at the driver. */
   #runRare(io: BlockIo): void {
     const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
     const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);

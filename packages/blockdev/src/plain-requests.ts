@@ -1,7 +1,18 @@
-import { BLOCK_READ, BLOCK_WRITE, type BlockIo } from './block-io.js';
+import type { BatchClock } from './batch-clock.js';
+import {
+  BLOCK_READ,
+  BLOCK_WRITE,
+  type BlockIo,
+  type BlockIoOwner,
+  type BlockOperation,
+  IO_DONE,
+  IO_STARTED,
+} from './block-io.js';
 import { isAllowed } from './claims.js';
+import type { DriverPort } from './driver-port.js';
 import type { BlockLimits } from './limits.js';
 import type { SharedState } from './shared-state.js';
+import type { Counters } from './statistics.js';
 
 /** What {@link PlainRequests} are held against. */
 export interface PlainBounds {
@@ -11,14 +22,32 @@ export interface PlainBounds {
   readonly writeEnd: number;
 }
 
+/** What {@link PlainRequests} need of the device that they are made to. */
+export interface PlainParts {
+  readonly state: SharedState;
+  readonly ownClaimId: number;
+  /** What a request's `device` is while it is in flight. */
+  readonly owner: BlockIoOwner;
+  readonly port: DriverPort;
+  readonly counters: Counters;
+  readonly clock: BatchClock;
+}
+
 /**
  * Which requests are what most are: a read, or a write that need not be stable, of one part of memory, which the driver can have as it is,
  * of a device in no special state. All that is looked at here is looked at by `checkRequest` and the layer too, which tell what is wrong;
  * here it is put so that it takes little time.
+ *
+ * The synchronous ones run from here too: what they need is side by side in this object, because a read of cached data takes no longer than
+ * fetching a hundred lines of memory, and each line that is looked at beside it counts.
  */
 export class PlainRequests {
   readonly #state: SharedState;
   readonly #ownClaimId: number;
+  readonly #owner: BlockIoOwner;
+  readonly #port: DriverPort;
+  readonly #counters: Counters;
+  readonly #clock: BatchClock;
   #readEnd = -1;
   #writeEnd = -1;
   #maxBytes = 0;
@@ -29,10 +58,18 @@ export class PlainRequests {
   #unit = 1;
   #memoryAlignment = 1;
   #boundary = 0;
+  /** How many synchronous requests have moved as many bytes as the last one, which are not in the counters yet. */
+  #repeats = 0;
+  #operation: BlockOperation = BLOCK_READ;
+  #bytes = 0;
 
-  constructor(state: SharedState, ownClaimId: number) {
+  constructor({ state, ownClaimId, owner, port, counters, clock }: PlainParts) {
     this.#state = state;
     this.#ownClaimId = ownClaimId;
+    this.#owner = owner;
+    this.#port = port;
+    this.#counters = counters;
+    this.#clock = clock;
   }
 
   /** Takes new bounds, and looks whether the device is claimed. */
@@ -45,6 +82,30 @@ export class PlainRequests {
     this.#memoryAlignment = limits.memoryAlignmentBytes;
     this.#boundary = limits.boundaryBytes;
     this.#anyhow = this.#unit === 1 && this.#memoryAlignment === 1 && this.#boundary === 0;
+  }
+
+  /** Runs a request in the calling thread, and returns with it done; or, if it is none of these, false with nothing changed. */
+  run(io: BlockIo): boolean {
+    if (io.state === IO_STARTED || io.queue !== null || !this.has(io)) return false;
+    const clock = this.#clock;
+    const startedAtUs = clock.current();
+    io.state = IO_STARTED;
+    io.error = 0;
+    io.transferredBytes = 0;
+    if (io.device !== this.#owner) io.device = this.#owner;
+    this.#port.startSync(io);
+    io.state = IO_DONE;
+    // One that ends on the reading of the clock on which it began has taken no time, and mostly is as the one before.
+    const isSame = io.transferredBytes === this.#bytes && io.operation === this.#operation && io.error === 0;
+    if (--clock.left >= 0 && clock.us === startedAtUs && isSame) this.#repeats += 1;
+    else this.#count(io, startedAtUs);
+    return true;
+  }
+
+  /** Adds what is only counted here to the device's counters. */
+  settle(): void {
+    this.#counters.add(this.#operation, this.#bytes, this.#repeats);
+    this.#repeats = 0;
   }
 
   has(io: BlockIo): boolean {
@@ -61,6 +122,16 @@ export class PlainRequests {
     if (!(bufferOffset <= bufferBytes - lengthBytes)) return false;
     if (this.#claimed && !isAllowed(io, this.#state, this.#ownClaimId)) return false;
     return this.#anyhow || this.#fits(offset, lengthBytes, buffer.address, bufferOffset);
+  }
+
+  #count(io: BlockIo, startedAtUs: number): void {
+    const { operation, error, transferredBytes } = io;
+    const clock = this.#clock;
+    if (clock.left < 0) clock.read();
+    this.settle();
+    this.#counters.done(operation, error, transferredBytes, (clock.us - startedAtUs) | 0);
+    this.#operation = operation;
+    this.#bytes = transferredBytes;
   }
 
   #fits(offset: number, lengthBytes: number, address: number, bufferOffset: number): boolean {

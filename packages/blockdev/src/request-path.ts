@@ -60,7 +60,8 @@ export class RequestPath implements BlockIoOwner {
     this.capabilities = capabilities;
     this.clock = clockOf(timers);
     this.port = new DriverPort(driver, capabilities, limits.maxInFlight, parts.retryDelayMs, state, timers, this.clock);
-    this.plain = new PlainRequests(state, parts.ownClaimId);
+    const { port, counters, clock } = this;
+    this.plain = new PlainRequests({ state, ownClaimId: parts.ownClaimId, owner: this, port, counters, clock });
     this.layer = new Layer(this.port, limits, capabilities, state, this.live, parts.piecesMax, parts.guarding);
     this.timeouts = new RequestTimeouts(this.live, timers, this.clock, parts.timeoutMs, (io, ageMs) => {
       this.counters.timeouts += 1;

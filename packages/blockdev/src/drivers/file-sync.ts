@@ -40,6 +40,12 @@ export function runSync(io: BlockIo, file: OpenFile): void {
   else changeSpace(io, file);
 }
 
+/** Goes on with a read of which pread(2) has just returned `moved`, which is not all of it. */
+export function goOnReading(io: BlockIo, file: OpenFile, moved: number): void {
+  const result = moved < 0 ? -libc().errno() : moved;
+  if (!isOver(io, file, result, true)) transfer(io, file);
+}
+
 /** One try of a discard or of zeros: see file-space.ts. Returns 0 or a negative errno. */
 export function callStep(fd: number, step: number, offset: number, lengthBytes: number): number {
   const { fallocate, ioctl, errno }: Libc = libc();
@@ -61,12 +67,6 @@ let discardRange: IoBuffer | null = null;
 function transfer(io: BlockIo, file: OpenFile): void {
   const isRead = io.operation === BLOCK_READ;
   const calls = native();
-  // Almost all: a read of one part of memory, which the kernel does in one call.
-  if (isRead && io.vector === null && calls !== null && io.lengthBytes <= TRANSFER_MAX_BYTES) {
-    const address = (io.buffer as IoBuffer).address + io.bufferOffset;
-    const result = calls.pread(file.fd, address, io.lengthBytes, io.offset);
-    if (isOver(io, file, result < 0 ? -calls.errno() : result, true)) return;
-  }
   try {
     // What is trusted may have been transferred away, and its address be somebody else's.
     io.vector?.check();
