@@ -1,6 +1,6 @@
 import { AioServicePool, promises } from '@biodone/aio';
 import { openFile } from '@biodone/blockdev';
-import { IoBuffer, probe } from '@biodone/uring';
+import { IoBuffer } from '@biodone/uring';
 import { biodone } from '../../uring/bench/biodone.mjs';
 import { measured } from '../../uring/bench/measured.mjs';
 import { fileHandle, fsRead, fsReadSync } from '../../uring/bench/node-fs.mjs';
@@ -42,11 +42,6 @@ export function onPool(device, options, load) {
   return withPool(device, { depth: load.depth, ...options }, (served) =>
     rateOf((_, recorder) => readPool(served, load, recorder), load),
   );
-}
-
-/** Why there is nothing to measure with rings; null if there is. */
-export function reasonAgainstRings() {
-  return probe().available ? null : probe().reason;
 }
 
 export async function withPool(device, options, use) {

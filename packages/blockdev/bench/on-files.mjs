@@ -1,5 +1,4 @@
 import * as blockdev from '@biodone/blockdev';
-import { probe } from '@biodone/uring';
 import { biodone } from '../../uring/bench/biodone.mjs';
 import { measured } from '../../uring/bench/measured.mjs';
 import { TestFile } from '../../uring/bench/test-file.mjs';
@@ -47,12 +46,6 @@ export async function mirror(load) {
   // The files are read-only, and are no halves of anything.
   const { device } = await blockdev.openMirror(load.paths.map(openRead), { labels: false });
   return onDevice(half, device);
-}
-
-/** Why a path cannot be measured: it needs io_uring, and mostly a driver. */
-export function reasonAgainst(opener) {
-  if (!probe().available) return probe().reason;
-  return opener === undefined || opener in blockdev ? null : `this version has no ${opener}`;
 }
 
 function openRead(path) {
