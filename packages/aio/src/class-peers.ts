@@ -1,7 +1,8 @@
 import type { BlockTimers } from '@biodone/blockdev';
 import { AvailableLine } from './available-line.js';
 import { CompletionQueue } from './completion-queue.js';
-import { type Dispatcher, EBADF } from './dispatcher.js';
+import type { Dispatcher } from './dispatcher.js';
+import { EBADF } from './operation-calls.js';
 import type { PoolPeers } from './pool-peers.js';
 
 /** What the pools of a class have in common: who waits for any of them, and the stealing. */

@@ -2,7 +2,7 @@ import { EINVAL } from '@biodone/uring';
 import { AIO_IDLE, AIO_UNREAPED, type AioOp, HAS_KEY } from './aio-op.js';
 import type { Balance } from './balance.js';
 import type { BatchTarget, ChainTaker } from './batch.js';
-import { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
+import { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 import type { OrderingKey } from './ordering-key.js';
 import type { PoolPeers } from './pool-peers.js';
 import type { AioServicePool } from './service-pool.js';

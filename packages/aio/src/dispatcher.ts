@@ -53,6 +53,7 @@ import { endWithoutDevice } from './end-without-device.js';
 import { invalidType } from './errors.js';
 import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
+import { EAGAIN, EBADF, OperationCalls, type SubmitResult } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
@@ -65,14 +66,6 @@ import { Timeouts } from './timeouts.js';
 import { isTraced, traceCancel, traceComplete, traceStart, traceSubmit } from './tracing.js';
 import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js';
 
-/** What `submit` returns when the pool is full. */
-export const EAGAIN = 11 as const;
-/** What `submit` returns when the pool is closed. */
-export const EBADF = 9 as const;
-
-/** What `submit` returns: 0, or why nothing was done. */
-export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
-
 /**
  * The way of an operation through its pool: {@link submit}, what it waits for, the device or the service, and {@link finish}.
  *
@@ -80,7 +73,7 @@ export type SubmitResult = 0 | typeof EAGAIN | typeof EBADF;
  * the first lines. `#directBelow` says in one number whether it must wait, `#syncPasses` whether a synchronous one must, and `#attention` whether
  * somebody may wait for its end.
  */
-export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget, ChainTaker, ChainPool {
+export abstract class Dispatcher extends OperationCalls implements AioOpOwner, SyncRunner, BatchTarget, ChainTaker, ChainPool {
   /** What the operations go to. */
   readonly device: BlockDevice;
   /** What a flush covers: see {@link AioFile}. */
@@ -133,6 +126,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
   #readings = 0;
 
   constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions, table: OperationTable) {
+    super();
     this.device = device;
     this.service = service;
     this.depth = options.depth;

@@ -31,9 +31,9 @@ export { type DisciplineName, disciplineNames, makeDiscipline } from './bufq/dis
 export { drainQueue, moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
 export type { AioServiceClassOptions, ClassPoolOptions } from './class-options.js';
 export type { ClassStatistics } from './class-statistics.js';
-export { EAGAIN, EBADF, type SubmitResult } from './dispatcher.js';
 export { explain } from './explain.js';
 export { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
+export { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 export { OrderingKey, type OrderingKeyOptions } from './ordering-key.js';
 export type { AioServicePoolOptions } from './pool-options.js';
 export type { OperationReport, PoolStatistics } from './pool-statistics.js';

@@ -1,15 +1,5 @@
-import {
-  type AbortVerdict,
-  BLOCK_DISCARD,
-  BLOCK_EXTENTS,
-  BLOCK_FLUSH,
-  BLOCK_READ,
-  BLOCK_WRITE,
-  BLOCK_WRITE_ZEROES,
-  type BlockTimers,
-  type ExtentList,
-} from '@biodone/blockdev';
-import { EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
+import type { AbortVerdict, BlockTimers } from '@biodone/blockdev';
+import { EINVAL, SystemError } from '@biodone/uring';
 import type { AioFile, CancelCounts, CancelFilter } from './aio-file.js';
 import type { AioOp } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
@@ -19,10 +9,9 @@ import { type AioServiceClassOptions, type ClassPoolOptions, completeClassOption
 import { ClassPeers } from './class-peers.js';
 import { ClassRouter } from './class-router.js';
 import { type ClassStatistics, sumStatistics } from './class-statistics.js';
-import { describeRange, describeTransfer } from './describe-operation.js';
-import { EBADF, type SubmitResult } from './dispatcher.js';
 import { checkInteger, checkTime } from './errors.js';
 import { moveOn } from './move-on.js';
+import { EBADF, OperationCalls, type SubmitResult } from './operation-calls.js';
 import { OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
 import type { OperationReport } from './pool-statistics.js';
@@ -41,7 +30,7 @@ import { PoolCloseError } from './teardown.js';
  * It belongs to the thread that made it, as its pools do. It is not cheaper than a pool to have: use one for devices that are slow in turns, or
  * that one queue cannot keep busy.
  */
-export class AioServiceClass {
+export class AioServiceClass extends OperationCalls {
   /** The pools, for looking at them. Operations are submitted to the class, and cancelled and reaped there. */
   readonly pools: readonly AioServicePool[];
   /** What a flush covers. */
@@ -60,6 +49,7 @@ export class AioServiceClass {
    * ERR_INVALID_ARG_TYPE
    */
   constructor(pools: readonly ClassPoolOptions[], options: AioServiceClassOptions = {}) {
+    super();
     const { balance, steal, file, timers } = completeClassOptions(pools, options);
     this.timers = timers;
     this.file = file;
@@ -137,44 +127,6 @@ export class AioServiceClass {
     const taken = submitBatch(ops, verdicts, this.#router);
     this.#router.settle();
     return taken;
-  }
-
-  /** As {@link AioServicePool.read}. */
-  read(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
-    describeTransfer(op, BLOCK_READ, buffer, offset, lengthBytes, bufferOffset);
-    return this.submit(op);
-  }
-
-  /** As {@link AioServicePool.write}. */
-  write(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
-    describeTransfer(op, BLOCK_WRITE, buffer, offset, lengthBytes, bufferOffset);
-    return this.submit(op);
-  }
-
-  /** As {@link AioServicePool.sync}: it covers what was submitted before it to any pool of the class. */
-  sync(op: AioOp): SubmitResult {
-    describeRange(op, BLOCK_FLUSH, 0, 0);
-    op.buffer = null;
-    return this.submit(op);
-  }
-
-  /** As {@link AioServicePool.discard}. */
-  discard(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
-    describeRange(op, BLOCK_DISCARD, offset, lengthBytes);
-    return this.submit(op);
-  }
-
-  /** As {@link AioServicePool.zeroes}. */
-  zeroes(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
-    describeRange(op, BLOCK_WRITE_ZEROES, offset, lengthBytes);
-    return this.submit(op);
-  }
-
-  /** As {@link AioServicePool.extents}. */
-  extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
-    describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
-    op.extents = list;
-    return this.submit(op);
   }
 
   /**

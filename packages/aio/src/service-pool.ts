@@ -1,27 +1,15 @@
-import {
-  type AbortVerdict,
-  BLOCK_DISCARD,
-  BLOCK_EXTENTS,
-  BLOCK_FLUSH,
-  BLOCK_READ,
-  BLOCK_WRITE,
-  BLOCK_WRITE_ZEROES,
-  BlockDevice,
-  type ExtentList,
-  IO_DONE,
-  pollDone,
-} from '@biodone/blockdev';
-import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, type IoBuffer, SystemError } from '@biodone/uring';
+import { type AbortVerdict, BlockDevice, IO_DONE, pollDone } from '@biodone/blockdev';
+import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
-import { describeRange, describeTransfer } from './describe-operation.js';
-import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
+import { Dispatcher } from './dispatcher.js';
 import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime, invalidType } from './errors.js';
 import { moveOn } from './move-on.js';
+import { EBADF } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
@@ -129,49 +117,6 @@ export class AioServicePool extends Dispatcher {
    */
   find(id: number): AioOp | null {
     return this.table.find(id);
-  }
-
-  /** Fills in a read and submits it. @returns and throws as {@link submit} */
-  read(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
-    describeTransfer(op, BLOCK_READ, buffer, offset, lengthBytes, bufferOffset);
-    return this.submit(op);
-  }
-
-  /** Fills in a write and submits it. Completion is not durability (rule 8): see `flags`. @returns and throws as {@link submit} */
-  write(op: AioOp, buffer: IoBuffer, offset: number, lengthBytes: number = buffer.lengthBytes, bufferOffset = 0): SubmitResult {
-    describeTransfer(op, BLOCK_WRITE, buffer, offset, lengthBytes, bufferOffset);
-    return this.submit(op);
-  }
-
-  /**
-   * Submits a flush: when it is done, all that was submitted to the file before is done and stable, whatever the priorities. It fails with the
-   * error of the first write, of any kind, of these operations that fails (ECANCELED or ETIMEDOUT for one that was ended), or with its own. What is submitted later is not held back.
-   *
-   * @returns and throws as {@link submit}
-   */
-  sync(op: AioOp): SubmitResult {
-    describeRange(op, BLOCK_FLUSH, 0, 0);
-    op.buffer = null;
-    return this.submit(op);
-  }
-
-  /** Submits a discard: nobody needs the range any more. @returns and throws as {@link submit} */
-  discard(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
-    describeRange(op, BLOCK_DISCARD, offset, lengthBytes);
-    return this.submit(op);
-  }
-
-  /** Submits a write of zeros. @returns and throws as {@link submit} */
-  zeroes(op: AioOp, offset: number, lengthBytes: number): SubmitResult {
-    describeRange(op, BLOCK_WRITE_ZEROES, offset, lengthBytes);
-    return this.submit(op);
-  }
-
-  /** Asks which parts of a range hold data. @returns and throws as {@link submit} */
-  extents(op: AioOp, list: ExtentList, offset: number, lengthBytes: number): SubmitResult {
-    describeRange(op, BLOCK_EXTENTS, offset, lengthBytes);
-    op.extents = list;
-    return this.submit(op);
   }
 
   /**
