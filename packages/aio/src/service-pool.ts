@@ -21,6 +21,7 @@ import { describeRange, describeTransfer } from './describe-operation.js';
 import { Dispatcher, EBADF, type SubmitResult } from './dispatcher.js';
 import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime, invalidType } from './errors.js';
+import { fallBack } from './fallback.js';
 import { moveOn } from './move-on.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
@@ -74,6 +75,9 @@ export class AioServicePool extends Dispatcher {
     if (!(device instanceof BlockDevice)) throw invalidType('device', 'a BlockDevice, as openFile() returns', device);
     const complete = completeOptions(options);
     super(device, serviceOf(device, complete), complete, table);
+    // Nobody has asked for threads, so nobody may know that the device waits for the end of the pool.
+    if (complete.service === 'auto' && this.service instanceof ServiceThreads)
+      this.service.onDeviceClosed = () => void this.close();
   }
 
   /** Whether {@link close} has been called. */
@@ -372,7 +376,7 @@ export class AioServicePool extends Dispatcher {
         EDEADLK,
         'wait',
         undefined,
-        'this device completes requests in the event loop alone; use service threads',
+        'this device completes requests in the event loop alone, and is served inline; use service threads',
       );
     }
     return this.device.wait(timeoutMs);
@@ -431,7 +435,9 @@ export class AioServicePool extends Dispatcher {
   }
 }
 
-function serviceOf(device: BlockDevice, { service, depth, threads, asked }: CompleteOptions): PoolService | null {
+function serviceOf(device: BlockDevice, options: CompleteOptions): PoolService | null {
+  const { service, depth, threads, asked } = options;
+  if (service === 'auto') return fallBack(device, options);
   if (service === 'threads') return new ServiceThreads(device, depth, threads, asked);
   return service === 'inline' ? null : service;
 }

@@ -56,7 +56,7 @@ export {
   type OptionType,
   type OptionValues,
 } from './driver-definition.js';
-export { registerDriver, registeredDrivers } from './driver-registry.js';
+export { isKnownEverywhere, registerDriver, registeredDrivers } from './driver-registry.js';
 export { openConcat } from './drivers/concat.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';
