@@ -53,7 +53,16 @@ export class FileDriver implements BlockDriver {
     this.#engine = engine;
     this.#close = close;
     this.#sizeBytes = sizeBytes;
-    this.limits = { blockSizeBytes, sizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, maxSegments: SEGMENTS_MAX };
+    const { atomicWriteMinBytes = 0, atomicWriteMaxBytes = 0 } = engine.atomic ? geometry : {};
+    this.limits = {
+      blockSizeBytes,
+      sizeBytes,
+      memoryAlignmentBytes,
+      physicalBlockSizeBytes,
+      maxSegments: SEGMENTS_MAX,
+      atomicWriteMinBytes,
+      atomicWriteMaxBytes,
+    };
     this.capabilities = {
       readOnly,
       progress: engine.progress,
@@ -62,6 +71,7 @@ export class FileDriver implements BlockDriver {
       discard: space,
       // The kernel does not know the holes of a device.
       extents: space && !isDevice,
+      nowait: engine.nowait,
       rotational,
       retry: whole,
     };
