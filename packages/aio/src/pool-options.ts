@@ -3,6 +3,7 @@ import { AioFile } from './aio-file.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { checkNames } from './check-names.js';
 import { checkInteger, invalidType, outOfRange } from './errors.js';
+import { checkLimits } from './pool-limits.js';
 import type { PoolService } from './service.js';
 import { type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
 
@@ -66,13 +67,11 @@ export function completeOptions(options: AioServicePoolOptions): CompleteOptions
   checkNames('AioServicePool', options, OPTIONS);
   const { service = 'auto', depth = 256, bytesMax = Number.POSITIVE_INFINITY, discipline = 'fcfs', file = null } = options;
   const { inFlightMax = depth, threads = threadsDefault(), timers = threadTimers } = options;
-  checkInteger('depth', depth, 1, 65536);
+  checkLimits({ depth, inFlightMax, bytesMax });
   checkInteger('threads', threads, 1, 1024);
-  checkInteger('inFlightMax', inFlightMax, 1, depth);
   if (service !== 'auto' && service !== 'inline' && service !== 'threads' && !isService(service)) {
     throw outOfRange('service', `'auto', 'inline', 'threads' or a PoolService`, service);
   }
-  if (typeof bytesMax !== 'number' || !(bytesMax >= 1)) throw outOfRange('bytesMax', '>= 1, or Infinity', bytesMax);
   if (file !== null && !(file instanceof AioFile)) throw invalidType('file', 'an AioFile', file);
   // Here, although the pool makes its own: service threads hold the device from when they are made, and nothing may fail after that.
   makeDiscipline(discipline);

@@ -25,6 +25,7 @@ import { fallBack } from './fallback.js';
 import { moveOn } from './move-on.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
+import { changeLimits, type PoolLimits } from './pool-limits.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
 import type { PoolService } from './service.js';
@@ -100,6 +101,24 @@ export class AioServicePool extends Dispatcher {
 
   set discipline(name: DisciplineName) {
     this.queueDiscipline = makeDiscipline(name);
+  }
+
+  /**
+   * Changes what the pool takes at most, while it works: what is not given stays, but that `inFlightMax`, where it is all of `depth`, follows that, and is never more.
+   * Higher limits let those in at once that wait for room, and start what waits for the device. Lower ones take nothing back: what has been submitted ends as it
+   * will, and until there is less under way again `submit` returns EAGAIN, and nothing is started. Who waits by {@link whenAvailable} for the room of a chain that
+   * is longer than the new depth is called back, and told EINVAL when it submits the chain.
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE for limits that the constructor would refuse, and for more with the device than the pool's service threads were made for,
+   * which is its first `depth`, up to a power of two; TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE. Nothing has changed then
+   */
+  configure(limits: Partial<PoolLimits>): void {
+    this.setLimits(this.changed(limits));
+  }
+
+  /** What {@link configure} would make of the limits. For the pool's class. @internal */
+  changed(limits: Partial<PoolLimits>): PoolLimits {
+    return changeLimits(this, limits, this.service?.startedMax ?? Number.POSITIVE_INFINITY);
   }
 
   /**

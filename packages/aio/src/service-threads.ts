@@ -104,6 +104,11 @@ export class ServiceThreads implements PoolService {
     watchExit(this.#keeper);
   }
 
+  /** As {@link PoolService.startedMax}: for as many as it was made for, or a few more. */
+  get startedMax(): number {
+    return this.#memory.size;
+  }
+
   /** As {@link PoolService.start}. @throws SystemError EAGAIN if `depth` operations are in flight, which the pool sees to */
   start(op: AioOp): void {
     const slot = this.#table.take(op);
