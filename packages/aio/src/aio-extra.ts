@@ -1,3 +1,4 @@
+import type { BlockIo } from '@biodone/blockdev';
 import type { SharedOp } from './aio-handle.js';
 import type { AioTimer } from './aio-timer.js';
 import type { Alarm } from './alarm-queue.js';
@@ -39,8 +40,10 @@ export class AioExtra<Op> {
   /** A timeout: until when, and for how many completions it waits. */
   alarm: Alarm<Op> | null = null;
   countLeft = 0;
-  /** A timeout that runs: whether it has no time. */
+  /** A timeout that runs: whether it has no time; how often that is still to come; and what tells of it, where it comes again. */
   endless = false;
+  shotsLeft = 1;
+  shot: BlockIo | null = null;
 
   reset(): void {
     this.orderingKey = null;

@@ -295,6 +295,11 @@ export class AioOp extends BlockIo {
     this.mark(IS_TIMER, timer !== null);
   }
 
+  /** In the callback of a timeout: whether this is not its completion, and it goes on (IORING_CQE_F_MORE). See {@link AioTimer.shots}. */
+  get more(): boolean {
+    return this.phase === AIO_TIMING;
+  }
+
   /**
    * Its lock, in shared memory, for {@link delivered} and {@link available}. It is robust: see `KMutex` for what who waits must look at. No completion
    * waits for it: while it is taken, the conditions are broadcast as soon as it is free. Made at its first use, as what follows.

@@ -18,7 +18,8 @@ export class ClassPeers implements PoolPeers {
     this.#steals = steals;
     this.line = new AvailableLine(timers, (bytes, count) => {
       if (pools.every(({ device }) => device.closed)) this.line.fail(EBADF);
-      return pools.some((pool) => pool.hasRoom(bytes, count));
+      // What has become too long for all of them is told so when it is submitted.
+      return pools.every(({ depth }) => count > depth) || pools.some((pool) => pool.hasRoom(bytes, count));
     });
     for (const pool of pools) pool.join(this);
   }

@@ -57,6 +57,7 @@ import { EAGAIN, EBADF, OperationCalls, type SubmitResult } from './operation-ca
 import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
 import { type OrderingKey, place } from './ordering-key.js';
+import type { PoolLimits } from './pool-limits.js';
 import type { CompleteOptions } from './pool-options.js';
 import type { PoolPeers } from './pool-peers.js';
 import { PoolCounters } from './pool-statistics.js';
@@ -78,7 +79,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   readonly device: BlockDevice;
   /** What a flush covers: see {@link AioFile}. */
   readonly file: AioFile;
-  /** See the options of these names. */
+  /** See the options of these names, and `configure`. */
   readonly depth: number;
   readonly inFlightMax: number;
   readonly bytesMax: number;
@@ -138,7 +139,8 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     this.#queue = makeDiscipline(options.discipline);
     this.line = new AvailableLine(options.timers, (bytes, count) => {
       if (this.device.closed) this.line.fail(EBADF);
-      return this.#hasRoom(bytes, count);
+      // What has become too long for the pool is told so when it is submitted.
+      return count > this.depth || this.#hasRoom(bytes, count);
     });
     this.alarms = new AlarmQueue(options.timers);
     this.timeouts = new Timeouts(options.timers, this.alarms, {
@@ -263,6 +265,18 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     const key = op.orderingKey;
     if (key === null || key.take(op)) this.#enqueue(op);
     else op.phase = AIO_ORDERED;
+  }
+
+  /** Takes other limits: what they let in now starts, and what is under way beyond them ends as it will. @internal */
+  protected setLimits({ depth, inFlightMax, bytesMax }: PoolLimits): void {
+    Object.assign(this, { depth, inFlightMax, bytesMax });
+    // Without a limit what goes straight to the device is not counted.
+    const ops = this.table.submitted().filter((op) => op.owner === this && op.phase !== AIO_UNREAPED && op.callback !== null);
+    this.#bytes = memoryBytesOf(ops, 0, ops.length);
+    this.#startWaiting();
+    this.reconsider();
+    this.line.wake();
+    this.peers?.level();
   }
 
   /** Gives an operation its place in the order of its file. @internal */

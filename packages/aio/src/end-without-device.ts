@@ -8,11 +8,16 @@ const nowhere: BlockIoOwner = {
   wait: () => 0,
 };
 
+/** Calls a request's `iodone` by the thread's queue of done requests, and never in here. It may not be in that queue already. */
+export function tellLater(io: BlockIo): void {
+  io.device = nowhere;
+  putOff(io);
+}
+
 /** Completes a request that its device has not seen, through the thread's queue of done requests: its callback never runs in here. */
 export function endWithoutDevice(io: BlockIo, error: number): void {
-  io.device = nowhere;
   io.error = error;
   io.transferredBytes = 0;
   io.state = IO_DONE;
-  putOff(io);
+  tellLater(io);
 }

@@ -1,13 +1,17 @@
 import { inspect } from 'node:util';
 import {
+  BLOCK_ATOMIC,
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FAST_ONLY,
+  BLOCK_FLUSH,
   BLOCK_FUA,
   BLOCK_NO_UNMAP,
+  BLOCK_NOWAIT,
   BLOCK_OPERATION_NAMES,
   BLOCK_READ,
+  BLOCK_SYNC,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
@@ -20,7 +24,21 @@ import type { AioOp } from './aio-op.js';
 const CHANGES: readonly number[] = [BLOCK_WRITE, BLOCK_DISCARD, BLOCK_WRITE_ZEROES, BLOCK_COMPARE_AND_WRITE];
 const HAS_MEMORY: readonly number[] = [BLOCK_READ, BLOCK_WRITE, BLOCK_COMPARE_AND_WRITE];
 const HAS_RANGE: readonly number[] = [...CHANGES, BLOCK_READ, BLOCK_EXTENTS];
-const KNOWN_FLAGS = BLOCK_FUA | BLOCK_NO_UNMAP | BLOCK_FAST_ONLY;
+/** Flags, and their names. */
+type Flags = readonly [known: number, names: string];
+const CHANGE_FLAGS: Flags = [
+  BLOCK_SYNC | BLOCK_NO_UNMAP | BLOCK_FAST_ONLY,
+  'BLOCK_FUA, BLOCK_SYNC, BLOCK_NO_UNMAP, BLOCK_FAST_ONLY',
+];
+/** By operation, of those that have flags. */
+const KNOWN_FLAGS: { readonly [operation: number]: Flags } = {
+  [BLOCK_READ]: [BLOCK_NOWAIT, 'BLOCK_NOWAIT'],
+  [BLOCK_WRITE]: [CHANGE_FLAGS[0] | BLOCK_NOWAIT | BLOCK_ATOMIC, `${CHANGE_FLAGS[1]}, BLOCK_NOWAIT, BLOCK_ATOMIC`],
+  [BLOCK_FLUSH]: [BLOCK_SYNC, 'BLOCK_SYNC'],
+  [BLOCK_DISCARD]: CHANGE_FLAGS,
+  [BLOCK_WRITE_ZEROES]: CHANGE_FLAGS,
+  [BLOCK_COMPARE_AND_WRITE]: CHANGE_FLAGS,
+};
 
 /**
  * Says in a sentence what is wrong with the request of an operation that has ended with EINVAL, ENOTSUP or EROFS, and what would be right: for
@@ -89,18 +107,34 @@ function wholeBlocks(sizeBytes: number, operation: number, blockSizeBytes: numbe
   return CHANGES.includes(operation) ? sizeBytes : Math.ceil(sizeBytes / blockSizeBytes) * blockSizeBytes;
 }
 
-function abilityFault({ operation, flags }: BlockIo, { capabilities }: BlockDevice): string | null {
-  if (operation === BLOCK_READ && flags !== 0) return `flags are for writes: a read has 0. Received ${show(flags)}`;
-  if (!CHANGES.includes(operation)) return null;
-  if (capabilities.readOnly) return 'the device was opened for reading alone';
+function abilityFault(op: BlockIo, { capabilities, limits }: BlockDevice): string | null {
+  const { operation, flags } = op;
+  if (CHANGES.includes(operation) && capabilities.readOnly) return 'the device was opened for reading alone';
   if (operation === BLOCK_DISCARD && !capabilities.discard) return 'the device knows no discard';
-  if (typeof flags !== 'number' || (flags & ~KNOWN_FLAGS) !== 0) {
-    return `flags must be BLOCK_FUA, BLOCK_NO_UNMAP, BLOCK_FAST_ONLY, or a sum of them. Received ${show(flags)}`;
-  }
-  if ((flags & BLOCK_FUA) !== 0 && capabilities.fua === 'none')
+  const [known, names] = KNOWN_FLAGS[operation] ?? [];
+  if (known === undefined) return null;
+  if (typeof flags !== 'number' || (flags & ~known) !== 0)
+    return `flags must be 0, ${names}, or a sum of them. Received ${show(flags)}`;
+  if ((flags & BLOCK_NOWAIT) !== 0 && !capabilities.nowait)
+    return 'BLOCK_NOWAIT asks for more than the device can do: it cannot tell before whether it would wait';
+  if ((flags & BLOCK_FUA) !== 0 && operation !== BLOCK_FLUSH && capabilities.fua === 'none')
     return 'BLOCK_FUA asks for more than the device can do: it makes nothing stable';
-  const isFast = operation !== BLOCK_WRITE_ZEROES || (flags & BLOCK_FAST_ONLY) === 0 || capabilities.zeroes === 'fast';
-  return isFast ? null : 'BLOCK_FAST_ONLY asks for more than the device can do: it would write the zeros';
+  if (operation === BLOCK_WRITE_ZEROES && (flags & BLOCK_FAST_ONLY) !== 0 && capabilities.zeroes !== 'fast')
+    return 'BLOCK_FAST_ONLY asks for more than the device can do: it would write the zeros';
+  return (flags & BLOCK_ATOMIC) === 0 ? null : atomicFault(op, limits);
+}
+
+function atomicFault({ lengthBytes, offset, vector }: BlockIo, limits: BlockDevice['limits']): string | null {
+  const { atomicWriteMinBytes, atomicWriteMaxBytes, memoryAlignmentBytes } = limits;
+  if (atomicWriteMaxBytes === 0) return 'BLOCK_ATOMIC asks for more than the device can do: it may write in parts';
+  const isLength =
+    Number.isInteger(Math.log2(lengthBytes)) && lengthBytes >= atomicWriteMinBytes && lengthBytes <= atomicWriteMaxBytes;
+  if (!isLength)
+    return `lengthBytes of an atomic write must be a power of two from ${atomicWriteMinBytes} to ${atomicWriteMaxBytes}. Received ${lengthBytes}`;
+  if (offset % lengthBytes !== 0)
+    return `offset of an atomic write must be a multiple of its length, ${lengthBytes} bytes. Received ${offset}`;
+  if (vector !== null && vector.count > 1) return 'the memory of an atomic write must be one part';
+  return `the memory of an atomic write must begin at a multiple of ${memoryAlignmentBytes} bytes, and be no more than the device moves at once`;
 }
 
 function countFault(name: string, value: unknown): string | null {

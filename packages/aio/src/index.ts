@@ -35,6 +35,7 @@ export { explain } from './explain.js';
 export { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from './link-kind.js';
 export { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 export { OrderingKey, type OrderingKeyOptions } from './ordering-key.js';
+export type { PoolLimits } from './pool-limits.js';
 export type { AioServicePoolOptions } from './pool-options.js';
 export type { OperationReport, PoolStatistics } from './pool-statistics.js';
 export * as promises from './promises.js';

@@ -3,6 +3,7 @@ import { AioFile } from './aio-file.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { checkNames } from './check-names.js';
 import { checkInteger, invalidType, outOfRange } from './errors.js';
+import { checkLimits } from './pool-limits.js';
 import type { PoolService } from './service.js';
 import { type ServiceThreadsOptions, threadsDefault } from './threads/options.js';
 
@@ -10,10 +11,12 @@ import { type ServiceThreadsOptions, threadsDefault } from './threads/options.js
 export interface AioServicePoolOptions extends ServiceThreadsOptions {
   /**
    * Who serves the operations: `'inline'`, the submitting thread itself, whose event loop or polling takes the completions; or `'threads'`,
-   * service threads with a channel of the device each; or a service of one's own, which serves this pool alone and is closed with it.
-   * @default 'inline'
+   * service threads with a channel of the device each; or a service of one's own, which serves this pool alone and is closed with it; or `'auto'`:
+   * service threads where only the event loop could complete what is served inline, as for files without io_uring, and other threads can have the device
+   * (a warning BIODONE_POOL_FALLBACK says so, once), otherwise inline. The pool is closed with its device then, if that is closed first.
+   * @default 'auto'
    */
-  service?: 'inline' | 'threads' | PoolService;
+  service?: 'auto' | 'inline' | 'threads' | PoolService;
   /**
    * How many service threads there can be: they are started on need.
    * @default one per CPU that the process may use
@@ -62,15 +65,13 @@ export type CompleteOptions = Required<Omit<AioServicePoolOptions, 'file' | keyo
 /** @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE, SystemError ENOENT */
 export function completeOptions(options: AioServicePoolOptions): CompleteOptions {
   checkNames('AioServicePool', options, OPTIONS);
-  const { service = 'inline', depth = 256, bytesMax = Number.POSITIVE_INFINITY, discipline = 'fcfs', file = null } = options;
+  const { service = 'auto', depth = 256, bytesMax = Number.POSITIVE_INFINITY, discipline = 'fcfs', file = null } = options;
   const { inFlightMax = depth, threads = threadsDefault(), timers = threadTimers } = options;
-  checkInteger('depth', depth, 1, 65536);
+  checkLimits({ depth, inFlightMax, bytesMax });
   checkInteger('threads', threads, 1, 1024);
-  checkInteger('inFlightMax', inFlightMax, 1, depth);
-  if (service !== 'inline' && service !== 'threads' && !isService(service)) {
-    throw outOfRange('service', `'inline', 'threads' or a PoolService`, service);
+  if (service !== 'auto' && service !== 'inline' && service !== 'threads' && !isService(service)) {
+    throw outOfRange('service', `'auto', 'inline', 'threads' or a PoolService`, service);
   }
-  if (typeof bytesMax !== 'number' || !(bytesMax >= 1)) throw outOfRange('bytesMax', '>= 1, or Infinity', bytesMax);
   if (file !== null && !(file instanceof AioFile)) throw invalidType('file', 'an AioFile', file);
   // Here, although the pool makes its own: service threads hold the device from when they are made, and nothing may fail after that.
   makeDiscipline(discipline);

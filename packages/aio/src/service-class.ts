@@ -14,6 +14,7 @@ import { moveOn } from './move-on.js';
 import { EBADF, OperationCalls, type SubmitResult } from './operation-calls.js';
 import { OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
+import type { PoolLimits } from './pool-limits.js';
 import type { OperationReport } from './pool-statistics.js';
 import { AioServicePool, type CloseOptions } from './service-pool.js';
 import { PoolCloseError } from './teardown.js';
@@ -81,6 +82,17 @@ export class AioServiceClass extends OperationCalls {
   /** How many operations are done and have not been reaped. */
   get unreapedCount(): number {
     return this.pools.reduce((sum, pool) => sum + pool.unreapedCount, 0);
+  }
+
+  /**
+   * As {@link AioServicePool.configure}, of each pool. Of one alone: `pools[0].configure()`.
+   *
+   * @throws as there; nothing has changed then in any of them
+   */
+  configure(limits: Partial<PoolLimits>): void {
+    for (const pool of this.pools) pool.changed(limits);
+    for (const pool of this.pools) pool.configure(limits);
+    this.#peers.level();
   }
 
   /** As {@link AioServicePool.allocate}: an operation that any pool of the class can have. */

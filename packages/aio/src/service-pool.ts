@@ -8,10 +8,12 @@ import { cancelAmong } from './cancel-among.js';
 import { Dispatcher } from './dispatcher.js';
 import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime, invalidType } from './errors.js';
+import { fallBack } from './fallback.js';
 import { moveOn } from './move-on.js';
 import { EBADF } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
+import { changeLimits, type PoolLimits } from './pool-limits.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
 import type { PoolService } from './service.js';
@@ -62,6 +64,9 @@ export class AioServicePool extends Dispatcher {
     if (!(device instanceof BlockDevice)) throw invalidType('device', 'a BlockDevice, as openFile() returns', device);
     const complete = completeOptions(options);
     super(device, serviceOf(device, complete), complete, table);
+    // Nobody has asked for threads, so nobody may know that the device waits for the end of the pool.
+    if (complete.service === 'auto' && this.service instanceof ServiceThreads)
+      this.service.onDeviceClosed = () => void this.close();
   }
 
   /** Whether {@link close} has been called. */
@@ -84,6 +89,24 @@ export class AioServicePool extends Dispatcher {
 
   set discipline(name: DisciplineName) {
     this.queueDiscipline = makeDiscipline(name);
+  }
+
+  /**
+   * Changes what the pool takes at most, while it works: what is not given stays, but that `inFlightMax`, where it is all of `depth`, follows that, and is never more.
+   * Higher limits let those in at once that wait for room, and start what waits for the device. Lower ones take nothing back: what has been submitted ends as it
+   * will, and until there is less under way again `submit` returns EAGAIN, and nothing is started. Who waits by {@link whenAvailable} for the room of a chain that
+   * is longer than the new depth is called back, and told EINVAL when it submits the chain.
+   *
+   * @throws RangeError ERR_OUT_OF_RANGE for limits that the constructor would refuse, and for more with the device than the pool's service threads were made for,
+   * which is its first `depth`, up to a power of two; TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE. Nothing has changed then
+   */
+  configure(limits: Partial<PoolLimits>): void {
+    this.setLimits(this.changed(limits));
+  }
+
+  /** What {@link configure} would make of the limits. For the pool's class. @internal */
+  changed(limits: Partial<PoolLimits>): PoolLimits {
+    return changeLimits(this, limits, this.service?.startedMax ?? Number.POSITIVE_INFINITY);
   }
 
   /**
@@ -317,7 +340,7 @@ export class AioServicePool extends Dispatcher {
         EDEADLK,
         'wait',
         undefined,
-        'this device completes requests in the event loop alone; use service threads',
+        'this device completes requests in the event loop alone, and is served inline; use service threads',
       );
     }
     return this.device.wait(timeoutMs);
@@ -376,7 +399,9 @@ export class AioServicePool extends Dispatcher {
   }
 }
 
-function serviceOf(device: BlockDevice, { service, depth, threads, asked }: CompleteOptions): PoolService | null {
+function serviceOf(device: BlockDevice, options: CompleteOptions): PoolService | null {
+  const { service, depth, threads, asked } = options;
+  if (service === 'auto') return fallBack(device, options);
   if (service === 'threads') return new ServiceThreads(device, depth, threads, asked);
   return service === 'inline' ? null : service;
 }

@@ -42,6 +42,8 @@ const LIVENESS_POLL_MS = 50;
  * again and again, operations end with EIO as long as none serves, and a warning BIODONE_SERVICE_THREAD names the error.
  */
 export class ServiceThreads implements PoolService {
+  /** Called when the device is closed, which waits for {@link close} then. */
+  onDeviceClosed: (() => void) | null = null;
   readonly #device: BlockDevice;
   readonly #memory: ServiceMemory;
   readonly #clock: BatchClock;
@@ -100,6 +102,11 @@ export class ServiceThreads implements PoolService {
     this.#gate = new ServiceGate(this.#asGated());
     device.hold(this.#gate);
     watchExit(this.#keeper);
+  }
+
+  /** As {@link PoolService.startedMax}: for as many as it was made for, or a few more. */
+  get startedMax(): number {
+    return this.#memory.size;
   }
 
   /** As {@link PoolService.start}. @throws SystemError EAGAIN if `depth` operations are in flight, which the pool sees to */
@@ -237,6 +244,7 @@ export class ServiceThreads implements PoolService {
       },
       complete: (slot) => fail(slot, 0),
       handOver: () => this.#handOver.schedule(),
+      deviceClosed: () => this.onDeviceClosed?.(),
     };
   }
 

@@ -6,6 +6,8 @@ import type { AioOp } from './aio-op.js';
  * IO_DONE, and then calling `op.iodone(op)`, once, and never inside `start`. A pool that serves inline has none, and calls its device.
  */
 export interface PoolService {
+  /** How many operations it can have at a time. @default no limit but the pool's own, whatever that is changed to */
+  readonly startedMax?: number;
   /** Takes an operation. It neither blocks nor throws; the operation may stay with it until the next microtask, `poll` or `wait`. */
   start(op: AioOp): void;
   /**

@@ -1,9 +1,10 @@
-import type { AbortVerdict, BlockTimers } from '@biodone/blockdev';
+import { type AbortVerdict, BlockIo, type BlockTimers } from '@biodone/blockdev';
 import { TailQueue } from '@biodone/sync';
 import { EALREADY, ECANCELED, ETIME } from '@biodone/uring';
 import { AIO_TIMING, type AioOp } from './aio-op.js';
 import type { AioTimer } from './aio-timer.js';
 import { Alarm, type AlarmQueue, DELAY_MAX_MS } from './alarm-queue.js';
+import { tellLater } from './end-without-device.js';
 import { isGuard } from './links.js';
 
 /** What timeouts ask of their pool. */
@@ -25,6 +26,10 @@ export class Timeouts {
   #endless = 0;
   #letGo: (() => void) | null = null;
   readonly #due = (op: AioOp): void => {
+    if (op.rare.shotsLeft > 1) {
+      this.#shoot(op);
+      return;
+    }
     if (op.queue === this.#counting) this.#counting.remove(op);
     const covered = isGuard(op) ? op.rare.guard : null;
     const verdict = covered === null ? 'cancelled' : this.#pool.cancel(covered);
@@ -45,7 +50,8 @@ export class Timeouts {
   /** Lets the time of a timeout run. It never ends in here. */
   add(op: AioOp): void {
     const { rare } = op;
-    const { timeoutMs, absolute = false, count = 0 } = rare.timer as AioTimer;
+    const { timeoutMs, absolute = false, count = 0, shots = 1 } = rare.timer as AioTimer;
+    rare.shotsLeft = shots;
     op.phase = AIO_TIMING;
     rare.countLeft = count;
     if (count > 0) this.#counting.insertTail(op);
@@ -85,6 +91,21 @@ export class Timeouts {
     }
   }
 
+  /** Tells that the time has come, and lets it run again. */
+  #shoot({ rare }: AioOp): void {
+    const { timeoutMs } = rare.timer as AioTimer;
+    const alarm = rare.alarm as Alarm<AioOp>;
+    const shot = shotOf(alarm.target);
+    // Nobody has heard of the one before: they are one.
+    if (shot.queue === null) {
+      rare.shotsLeft -= 1;
+      tellLater(shot);
+    }
+    const nowMs = this.#timers.now();
+    const dueMs = alarm.dueMs + timeoutMs;
+    this.#alarms.set(alarm, dueMs > nowMs ? dueMs : nowMs + timeoutMs, this.#due);
+  }
+
   #hold(): void {
     this.#letGo ??= this.#timers.after(
       DELAY_MAX_MS,
@@ -95,4 +116,23 @@ export class Timeouts {
       true,
     );
   }
+}
+
+/** What stands for a timeout in the queue of what is told: that itself is not done. */
+function shotOf(op: AioOp): BlockIo {
+  const { rare } = op;
+  if (rare.shot === null) {
+    rare.shot = new BlockIo();
+    rare.shot.private = op;
+    rare.shot.iodone = tell;
+  }
+  return rare.shot;
+}
+
+function tell({ private: target }: BlockIo): void {
+  const op = target as AioOp;
+  // It may have been ended since.
+  if (op.phase !== AIO_TIMING) return;
+  op.error = ETIME;
+  op.told?.(op);
 }

@@ -213,7 +213,7 @@ describe('cancelling synchronously', () => {
 
   it('is refused where only the event loop can complete', async () => {
     const device = openFile(folder.numbered('loop', 1), { engine: 'fs' });
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     const op = start(pool, [], 'a');
     expect(() => pool.cancelSync(op)).toThrow(expect.objectContaining({ code: 'EDEADLK' }));
     await pool.close();

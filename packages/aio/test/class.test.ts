@@ -736,7 +736,7 @@ describe('a class is used as a pool', () => {
   it('says EDEADLK if only the event loop can complete what is under way', async () => {
     const path = folder.numbered('fs', 4);
     const device = openFile(path, { engine: 'fs' });
-    const target = new AioServiceClass([{ device }, { device }]);
+    const target = new AioServiceClass([0, 1].map(() => ({ device, service: 'inline' as const })));
     const reads = [0, 1].map(() => promises.read(target, IoBuffer.allocate(512), 0));
     expect(() => target.wait(1000)).toThrow(expect.objectContaining({ code: 'EDEADLK' }));
     await Promise.all(reads);

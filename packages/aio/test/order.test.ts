@@ -373,7 +373,7 @@ describe('operations with an ordering key', () => {
 
   it('that are synchronous end with EDEADLK where only the event loop moves on what is before them', async () => {
     const device = openFile(folder.numbered('loop', 1), { engine: 'fs' });
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     const orderingKey = new OrderingKey();
     start(pool, [], 'a', { orderingKey });
     const op = fill(pool.allocate(), { orderingKey, callback: null });

@@ -28,7 +28,7 @@ const DEVICES: [string, () => BlockDevice][] = [
 describe.each(DEVICES)('a pool on %s', (_name, open) => {
   it('reads back what it wrote, by callbacks, many at once', async () => {
     const device = open();
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     await runAll(pool, BLOCK_WRITE, (block, buffer) => buffer.bytes.fill(block + 1));
     const seen: number[] = [];
     await runAll(
@@ -47,7 +47,7 @@ describe.each(DEVICES)('a pool on %s', (_name, open) => {
 
   it('never calls back before submit has returned', async () => {
     const device = open();
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     let submitting = true;
     await new Promise<void>((resolve) => {
       const op = pool.allocate();
@@ -65,7 +65,7 @@ describe.each(DEVICES)('a pool on %s', (_name, open) => {
 
   it('has the same results and errors with callback null, in the calling thread', async () => {
     const device = open();
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     const size = device.limits.sizeBytes as number;
     const cases = [
       { operation: BLOCK_READ, offset: 0, lengthBytes: 4096 },
@@ -227,7 +227,7 @@ describe('a thread that does not return to its event loop', () => {
 
   it('is told where only the event loop can complete', async () => {
     const device = openFile(path, { engine: 'fs' });
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     const op = Object.assign(pool.allocate(), {
       operation: BLOCK_READ,
       buffer: IoBuffer.allocate(512),

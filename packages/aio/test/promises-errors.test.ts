@@ -1,5 +1,5 @@
 import { AioServiceClass, AioServicePool, explain, OrderingKey, promises, queueCompletion } from '@biodone/aio';
-import { BLOCK_FUA, BLOCK_READ, openFile, openMem, openNull, openSlice } from '@biodone/blockdev';
+import { BLOCK_ATOMIC, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, openFile, openMem, openNull, openSlice } from '@biodone/blockdev';
 import { IoBuffer, IoVector } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Folder, makeFolder } from './support/files.js';
@@ -107,7 +107,16 @@ describe('explain', () => {
     [{ lengthBytes: 100 }, /^lengthBytes must be a multiple/],
     [{ offset: 65536 }, /end beyond the device, which has 65536 bytes/],
     [{ bufferOffset: 4000 }, /end beyond the buffer, which has 4096 bytes/],
-    [{ flags: BLOCK_FUA }, /^flags are for writes/],
+    [{ flags: BLOCK_FUA }, /^flags must be 0, BLOCK_NOWAIT, or/],
+    [{ operation: BLOCK_WRITE, flags: 64 }, /^flags must be 0, BLOCK_FUA, BLOCK_SYNC, /],
+    [
+      { operation: BLOCK_WRITE, flags: BLOCK_ATOMIC, lengthBytes: 1536 },
+      /must be a power of two from 512 to 1073741824. Received 1536/,
+    ],
+    [
+      { operation: BLOCK_WRITE, flags: BLOCK_ATOMIC, offset: 512, lengthBytes: 4096 },
+      /must be a multiple of its length, 4096 bytes. Received 512/,
+    ],
     [{ operation: 77 }, /^operation must be/],
     [{ buffer: null, vector: new IoVector([{ memory: buffer }]) }, /^lengthBytes must be the length of the vector, 4096/],
   ])('says of %o what would be right, where the device says EINVAL or ENOTSUP', async (fields, expected) => {

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { TailQueue } from '@biodone/sync';
-import { EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
+import { EAGAIN, EALREADY, EBADF, EBUSY, ECANCELED, EDEADLK, ENOTSUP, SystemError } from '@biodone/uring';
 import { type BlockTimers, threadTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, pollDone } from './biodone.js';
-import { type AbortVerdict, BLOCK_ABORT, BLOCK_RESET, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
+import { type AbortVerdict, BLOCK_ABORT, BLOCK_NOWAIT, BLOCK_RESET, type BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
 import { canBeAborted, checkRequest } from './check-request.js';
 import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
 import type { DeviceHolder } from './device-holder.js';
@@ -461,7 +461,7 @@ export class BlockDevice {
   /** What is left of a request that is not plain, before and at the driver. */
   #runRare(io: BlockIo): void {
     const waits = this.#quiesced > 0 && io.operation !== BLOCK_ABORT;
-    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? EBUSY : 0);
+    const error = this.#check(io) || (io.operation === BLOCK_RESET ? ENOTSUP : waits ? busyOf(io) : 0);
     if (error !== 0) io.error = error;
     else if (io.operation === BLOCK_ABORT) io.verdict = this.abort(io.target as BlockIo);
     else this.path.layer.startSync(io);
@@ -476,6 +476,10 @@ export class BlockDevice {
   }
 
   #hold(io: BlockIo): void {
+    if ((io.flags & BLOCK_NOWAIT) !== 0) {
+      this.#complete(io, EAGAIN);
+      return;
+    }
     this.#held.insertTail(io);
     this.#lookForQuiet();
   }
@@ -610,6 +614,11 @@ export class BlockDevice {
     if (io.queue === this.#held) this.#held.remove(io);
     this.#complete(io, ENODEV);
   }
+}
+
+/** What a request ends with that its thread would have to wait for. */
+function busyOf({ flags }: BlockIo): number {
+  return (flags & BLOCK_NOWAIT) === 0 ? EBUSY : EAGAIN;
 }
 
 function closedError(call: string): SystemError {

@@ -48,6 +48,22 @@ export const BLOCK_FUA = 1 as const;
 export const BLOCK_NO_UNMAP = 2 as const;
 /** Fails with ENOTSUP instead of taking as long as writing would (NBD_CMD_FLAG_FAST_ZERO). */
 export const BLOCK_FAST_ONLY = 4 as const;
+/**
+ * Fails with EAGAIN where it would have to wait: for the medium (RWF_NOWAIT, Linux), for room, for another request's range, or for the end of a quiesce.
+ * For reads and writes. With EAGAIN, `transferredBytes` were moved before it.
+ */
+export const BLOCK_NOWAIT = 8 as const;
+/**
+ * All of the write or nothing of it is there after a power failure (RWF_ATOMIC, Linux 6.11): its length is a power of two from
+ * `limits.atomicWriteMinBytes` to `limits.atomicWriteMaxBytes`, its offset a multiple of that, its memory one part that is aligned for the driver; otherwise
+ * EINVAL. It says nothing of when: see {@link BLOCK_FUA}. For BLOCK_WRITE.
+ */
+export const BLOCK_ATOMIC = 16 as const;
+/**
+ * Stable with all of what describes the file, as with O_SYNC; {@link BLOCK_FUA}, which it includes, and a flush without it make stable the data and what is
+ * needed to read it, as with O_DSYNC. For writes of all kinds and flushes. Devices that are no files have nothing that describes them, and it is the same there.
+ */
+export const BLOCK_SYNC = 33 as const;
 
 /** A request that was never started, or has been taken back. */
 export const IO_IDLE = 0 as const;

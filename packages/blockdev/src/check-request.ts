@@ -1,6 +1,7 @@
 import { EBADF, EINVAL, ENOTSUP, EPERM, EROFS, type IoBuffer, IoVector } from '@biodone/uring';
 import {
   BLOCK_ABORT,
+  BLOCK_ATOMIC,
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
@@ -8,8 +9,10 @@ import {
   BLOCK_FLUSH,
   BLOCK_FUA,
   BLOCK_NO_UNMAP,
+  BLOCK_NOWAIT,
   BLOCK_READ,
   BLOCK_RESET,
+  BLOCK_SYNC,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   BlockIo,
@@ -19,7 +22,7 @@ import {
 import { isAllowed } from './claims.js';
 import { ENODEV } from './errno.js';
 import { ExtentList } from './extent-list.js';
-import type { BlockCapabilities, BlockLimits } from './limits.js';
+import { type BlockCapabilities, type BlockLimits, isPowerOfTwo } from './limits.js';
 import type { SharedState } from './shared-state.js';
 
 /** What a request is checked against. */
@@ -38,7 +41,11 @@ export interface CheckedDevice {
   readonly writeEnd: number;
 }
 
-const KNOWN_FLAGS = BLOCK_FUA | BLOCK_NO_UNMAP | BLOCK_FAST_ONLY;
+/** The bit of {@link BLOCK_SYNC} that nothing has without BLOCK_FUA. */
+const SYNC_ALONE = BLOCK_SYNC & ~BLOCK_FUA;
+/** Of changes of all kinds; and of transfers of data alone. */
+const KNOWN_FLAGS = BLOCK_SYNC | BLOCK_NO_UNMAP | BLOCK_FAST_ONLY;
+const TRANSFER_FLAGS = KNOWN_FLAGS | BLOCK_NOWAIT | BLOCK_ATOMIC;
 
 /** The errno that a request gets instead of being started; 0 for none. The order is that in which a caller would want to hear of it. */
 export function checkRequest(io: BlockIo, device: CheckedDevice): number {
@@ -50,9 +57,14 @@ export function checkRequest(io: BlockIo, device: CheckedDevice): number {
   const { operation } = io;
   if (state.claimId !== 0 && operation !== BLOCK_ABORT && !isAllowed(io, state, device.ownClaimId)) return EPERM;
   if (operation === BLOCK_READ)
-    return (io.flags === 0 ? 0 : ENOTSUP) || checkRange(io, device, device.readEnd) || checkMemory(io);
+    return (io.flags === 0 ? 0 : checkReadFlags(io, device)) || checkRange(io, device, device.readEnd) || checkMemory(io);
   if (operation === BLOCK_WRITE) {
-    return checkWrite(io, device) || checkRange(io, device, device.writeEnd) || checkMemory(io);
+    return (
+      checkWrite(io, device, TRANSFER_FLAGS) ||
+      checkRange(io, device, device.writeEnd) ||
+      checkMemory(io) ||
+      checkAtomic(io, device)
+    );
   }
   return checkRare(io, device);
 }
@@ -62,7 +74,7 @@ function checkRare(io: BlockIo, device: CheckedDevice): number {
   const { capabilities, state } = device;
   switch (operation) {
     case BLOCK_FLUSH:
-      return state.poison;
+      return (io.flags & ~BLOCK_SYNC) === 0 && io.flags !== SYNC_ALONE ? state.poison : ENOTSUP;
     case BLOCK_DISCARD:
       return capabilities.discard ? checkWrite(io, device) || checkRange(io, device, device.writeEnd) : ENOTSUP;
     case BLOCK_WRITE_ZEROES:
@@ -86,14 +98,28 @@ function checkRare(io: BlockIo, device: CheckedDevice): number {
   }
 }
 
-function checkWrite(io: BlockIo, { capabilities, state }: CheckedDevice): number {
+function checkReadFlags({ flags }: BlockIo, { capabilities }: CheckedDevice): number {
+  return flags === BLOCK_NOWAIT && capabilities.nowait ? 0 : ENOTSUP;
+}
+
+function checkWrite(io: BlockIo, { capabilities, limits, state }: CheckedDevice, known: number = KNOWN_FLAGS): number {
   if (capabilities.readOnly) return EROFS;
   const { flags } = io;
   if (flags === 0) return 0;
-  if ((flags & ~KNOWN_FLAGS) !== 0) return ENOTSUP;
+  if ((flags & ~known) !== 0 || (flags & BLOCK_SYNC) === SYNC_ALONE) return ENOTSUP;
+  if ((flags & BLOCK_NOWAIT) !== 0 && !capabilities.nowait) return ENOTSUP;
+  if ((flags & BLOCK_ATOMIC) !== 0 && limits.atomicWriteMaxBytes === 0) return ENOTSUP;
   if ((flags & BLOCK_FUA) === 0) return 0;
   // A flush that will fail in any case is not worth the write before it.
   return capabilities.fua === 'none' ? ENOTSUP : capabilities.fua === 'emulate' ? state.poison : 0;
+}
+
+/** As generic_atomic_write_valid() of the kernel's: a power of two within the limits, and a place for it. */
+function checkAtomic({ flags, lengthBytes, offset, vector }: BlockIo, { limits }: CheckedDevice): number {
+  if ((flags & BLOCK_ATOMIC) === 0) return 0;
+  const isLength =
+    isPowerOfTwo(lengthBytes) && lengthBytes >= limits.atomicWriteMinBytes && lengthBytes <= limits.atomicWriteMaxBytes;
+  return isLength && offset % lengthBytes === 0 && (vector === null || vector.count === 1) ? 0 : EINVAL;
 }
 
 function checkRange(io: BlockIo, { limits }: CheckedDevice, end: number): number {

@@ -2,7 +2,16 @@ import { TailQueue } from '@biodone/sync';
 import { EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, EIO, ENOTSUP, EROFS } from '@biodone/uring';
 import type { BatchClock, BlockTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, putOff, submitting } from './biodone.js';
-import { type AbortVerdict, BLOCK_FLUSH, BLOCK_FUA, type BlockIo, type BlockIoOwner, IO_DONE, IO_STARTED } from './block-io.js';
+import {
+  type AbortVerdict,
+  BLOCK_FLUSH,
+  BLOCK_FUA,
+  BLOCK_NOWAIT,
+  type BlockIo,
+  type BlockIoOwner,
+  IO_DONE,
+  IO_STARTED,
+} from './block-io.js';
 import type { BlockDriver } from './driver.js';
 import { ENODEV } from './errno.js';
 import type { BlockCapabilities } from './limits.js';
@@ -104,6 +113,10 @@ export class DriverPort implements BlockIoOwner {
   }
 
   #await(io: BlockIo): void {
+    if ((io.flags & BLOCK_NOWAIT) !== 0) {
+      this.#end(io, EAGAIN);
+      return;
+    }
     this.queued += 1;
     this.#waiting.insertTail(io);
     this.#mark();
@@ -118,7 +131,7 @@ export class DriverPort implements BlockIoOwner {
   /** Of one that has failed, or is a flush: what has found no room is tried again. */
   #endSync(io: BlockIo): void {
     let left = Math.min(SYNC_RETRIES_MAX, Math.ceil(SYNC_RETRIES_MAX_MS / this.#retryDelayMs));
-    while (io.error === EAGAIN && this.capabilities.retry && left > 0) {
+    while (io.error === EAGAIN && this.#retries(io) && left > 0) {
       left -= 1;
       this.retries += 1;
       this.#timers.sleep(this.#retryDelayMs);
@@ -148,7 +161,7 @@ export class DriverPort implements BlockIoOwner {
 
   /** The error that a request ends with, which failed, or is a flush, or came back while others wait; or {@link NOT_DONE}. */
   judge(io: BlockIo, error: number): number {
-    if (error === EAGAIN && this.capabilities.retry) {
+    if (error === EAGAIN && this.#retries(io)) {
       if (this.#frozen) return ECANCELED;
       this.#holdBack(io);
       return NOT_DONE;
@@ -157,6 +170,11 @@ export class DriverPort implements BlockIoOwner {
     if (error !== 0 && io.flags !== 0) this.#failed(io, error);
     if (!this.#waiting.isEmpty) this.startWaiting();
     return final;
+  }
+
+  /** Whether a request that the driver has ended with EAGAIN goes to it again, which one that is not to wait does not. */
+  #retries({ flags }: BlockIo): boolean {
+    return this.capabilities.retry && (flags & BLOCK_NOWAIT) === 0;
   }
 
   /** Something waits, or nothing does any more; or it is frozen, or thawed. */

@@ -1,4 +1,5 @@
 import { checkDefinition } from './check-definition.js';
+import type { DeviceHandle } from './driver.js';
 import { type DriverDefinition, type DriverOptions, defineDriver } from './driver-definition.js';
 import { builtInDrivers } from './drivers/built-in-drivers.js';
 
@@ -42,6 +43,23 @@ export function registeredDrivers(): readonly DriverDefinition[] {
   return [...drivers.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
+/**
+ * Whether any thread can attach a handle: all drivers of the stack are this package's own. For others the thread has to import first what registers them.
+ */
+export function isKnownEverywhere(handle: DeviceHandle): boolean {
+  const isOwn = builtInDrivers.some(({ name }) => name === handle.driver);
+  return (
+    isOwn &&
+    Object.values(handle)
+      .flat()
+      .every((value) => !isHandle(value) || isKnownEverywhere(value))
+  );
+}
+
 export function findDriver(name: string): DriverDefinition | undefined {
   return drivers.get(name);
+}
+
+function isHandle(value: unknown): value is DeviceHandle {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<DeviceHandle>).driver === 'string';
 }

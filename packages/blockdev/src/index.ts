@@ -23,6 +23,7 @@ export { BlockDevice, type BlockDeviceEvents, type BlockDeviceOptions } from './
 export {
   type AbortVerdict,
   BLOCK_ABORT,
+  BLOCK_ATOMIC,
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
@@ -30,9 +31,11 @@ export {
   BLOCK_FLUSH,
   BLOCK_FUA,
   BLOCK_NO_UNMAP,
+  BLOCK_NOWAIT,
   BLOCK_OPERATION_NAMES,
   BLOCK_READ,
   BLOCK_RESET,
+  BLOCK_SYNC,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   BlockIo,
@@ -56,7 +59,7 @@ export {
   type OptionType,
   type OptionValues,
 } from './driver-definition.js';
-export { registerDriver, registeredDrivers } from './driver-registry.js';
+export { isKnownEverywhere, registerDriver, registeredDrivers } from './driver-registry.js';
 export { openConcat } from './drivers/concat.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';

@@ -1,13 +1,15 @@
 import { TailQueue } from '@biodone/sync';
-import { EBUSY, ENOTSUP, IoBuffer } from '@biodone/uring';
+import { EAGAIN, EBUSY, EINVAL, ENOTSUP, IoBuffer } from '@biodone/uring';
 import { beginSubmit, biodone, endSubmit } from './biodone.js';
 import {
+  BLOCK_ATOMIC,
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FAST_ONLY,
   BLOCK_FLUSH,
   BLOCK_FUA,
+  BLOCK_NOWAIT,
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
@@ -88,11 +90,19 @@ export class Layer {
 
   /** Starts a request that has been checked. */
   start(io: BlockIo): void {
-    if (this.#guarded && this.#ranges.mustWait(io)) {
+    if (this.#guarded && this.#ranges.mustWait(io)) this.#block(io);
+    else this.#admit(io);
+  }
+
+  /** Keeps a request that has to wait for another one, unless it is not to wait. */
+  #block(io: BlockIo): void {
+    if ((io.flags & BLOCK_NOWAIT) === 0) {
       this.#ranges.blocked.insertTail(io);
       return;
     }
-    this.#admit(io);
+    // What has not reached the driver is not in its count.
+    io.work = this;
+    biodone(io, EAGAIN);
   }
 
   /** Starts a request that has to wait for no other. */
@@ -104,13 +114,13 @@ export class Layer {
   /** Runs a request that has been checked, and leaves its error in it. */
   startSync(io: BlockIo): void {
     if (this.#guarded && this.#ranges.mustWait(io)) {
-      io.error = EBUSY;
+      io.error = waitErrorOf(io);
     } else if (this.#isDirect(io)) {
       this.#port.startSync(io);
     } else if (io.operation === BLOCK_EXTENTS) {
       everythingIsData(io);
     } else {
-      io.error = this.#refuse(io) || (this.#isExclusive(io) && this.#isTouched(io) ? EBUSY : this.#runSync(io));
+      io.error = this.#refuse(io) || (this.#isExclusive(io) && this.#isTouched(io) ? waitErrorOf(io) : this.#runSync(io));
     }
   }
 
@@ -173,7 +183,11 @@ export class Layer {
   }
 
   #isTransferable(io: BlockIo): boolean {
-    if (io.flags !== 0 && this.#needsFlush(io)) return false;
+    return (io.flags === 0 || !this.#needsFlush(io)) && this.#fitsDriver(io);
+  }
+
+  /** Whether the driver can move it in one go. */
+  #fitsDriver(io: BlockIo): boolean {
     if (io.lengthBytes > this.#maxTransfer || (!this.#plain && !this.#fitsUnits(io))) return false;
     if (io.vector !== null) return this.#fitsVector(io);
     return this.#memoryAlignment === 1 || isMultiple((io.buffer?.address ?? 0) + io.bufferOffset, this.#memoryAlignment);
@@ -204,8 +218,8 @@ export class Layer {
 
   #startWork(io: BlockIo): void {
     if (this.#isExclusive(io) && this.#isTouched(io)) {
-      this.#ranges.blocked.insertTail(io);
-      this.#guard(true);
+      this.#block(io);
+      this.#guard(!this.#ranges.idle);
       return;
     }
     const layered = this.#free.removeFirst() ?? new LayeredIo(this.#parts);
@@ -254,6 +268,8 @@ export class Layer {
     // Other channels write as they like, so what this one has compared, or read of a unit to change a part, may have changed when it writes.
     if (this.#isExclusive(io) && this.#state.channels.isUsed()) return ENOTSUP;
     if (io.operation === BLOCK_COMPARE_AND_WRITE) return 0;
+    // In pieces it would be no more than its pieces are.
+    if ((io.flags & BLOCK_ATOMIC) !== 0 && !this.#fitsDriver(io)) return EINVAL;
     // Part of a unit is zeroed by writing it, which is not fast.
     const isFast = io.operation === BLOCK_WRITE_ZEROES && (io.flags & BLOCK_FAST_ONLY) !== 0;
     return isFast && (io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0) ? ENOTSUP : 0;
@@ -294,6 +310,11 @@ export class Layer {
       done: (layered, error) => this.#done(layered, error),
     };
   }
+}
+
+/** What a request ends with that the calling thread would have to wait for. */
+function waitErrorOf({ flags }: BlockIo): number {
+  return (flags & BLOCK_NOWAIT) === 0 ? EBUSY : EAGAIN;
 }
 
 function everythingIsData(io: BlockIo): void {

@@ -2,12 +2,15 @@ import type { TailQueueEntry } from '@biodone/sync';
 import { ECANCELED, EINVAL, ENOTSUP, type IoBuffer } from '@biodone/uring';
 import { beginSubmit, endSubmit } from './biodone.js';
 import {
+  BLOCK_ATOMIC,
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_FAST_ONLY,
   BLOCK_FLUSH,
   BLOCK_FUA,
+  BLOCK_NOWAIT,
   BLOCK_READ,
+  BLOCK_SYNC,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   type BlockIo,
@@ -23,6 +26,9 @@ const PIECES_AT_ONCE = 8;
 
 /** What a request goes through, one after the other. */
 type Pass = 'read' | 'write' | 'zero' | 'zero-natively' | 'discard' | 'compare' | 'flush';
+
+/** What holds for each piece of a transfer, whatever the driver makes of {@link BLOCK_FUA}. */
+const FLAGS_OF_PIECES = BLOCK_NOWAIT | BLOCK_ATOMIC;
 
 /** What the driver is doing for a piece. */
 const NOTHING_YET = 0;
@@ -288,9 +294,10 @@ export class LayeredIo implements PieceOwner {
     piece.offset = parent.offset + piece.position;
     piece.lengthBytes = piece.partBytes;
     // Where the driver does not know BLOCK_FUA, a flush follows.
-    const flags = capabilities.fua === 'native' ? parent.flags : parent.flags & ~BLOCK_FUA;
+    const flags = capabilities.fua === 'native' ? parent.flags : parent.flags & ~BLOCK_SYNC;
     switch (this.#pass) {
       case 'flush':
+        piece.flags = (parent.flags & BLOCK_SYNC) === BLOCK_SYNC ? BLOCK_SYNC : 0;
         return this.#plain(piece, BLOCK_FLUSH);
       case 'discard':
         piece.flags = flags;
@@ -345,6 +352,7 @@ export class LayeredIo implements PieceOwner {
     piece.bufferOffset = place.offset;
     if (operation === BLOCK_WRITE) return this.#write(piece, ITS_PART);
     piece.operation = operation;
+    piece.flags = (this.parent as BlockIo).flags & FLAGS_OF_PIECES;
     piece.phase = ITS_PART;
     return true;
   }
@@ -352,7 +360,8 @@ export class LayeredIo implements PieceOwner {
   #write(piece: Piece, phase: number): boolean {
     piece.operation = BLOCK_WRITE;
     // Where the driver does not know it, a flush follows.
-    if (this.#parts.capabilities.fua === 'native') piece.flags = (this.parent as BlockIo).flags & BLOCK_FUA;
+    const kept = this.#parts.capabilities.fua === 'native' ? BLOCK_SYNC | FLAGS_OF_PIECES : FLAGS_OF_PIECES;
+    piece.flags = (this.parent as BlockIo).flags & kept;
     piece.phase = phase;
     return true;
   }
@@ -362,6 +371,7 @@ export class LayeredIo implements PieceOwner {
     const unit = this.#parts.limits.transferUnitBytes;
     const lead = piece.offset % unit;
     piece.operation = BLOCK_READ;
+    piece.flags = (this.parent as BlockIo).flags & BLOCK_NOWAIT;
     piece.buffer = piece.bounce(this.#parts.bounceBytes);
     piece.bufferOffset = 0;
     piece.offset -= lead;

@@ -31,6 +31,12 @@ export interface BlockLimits {
   readonly maxDiscardBytes?: number;
   /** @default 2^53 - 1 */
   readonly maxZeroesBytes?: number;
+  /**
+   * How long a write with BLOCK_ATOMIC is at least and at most, powers of two; 0 where there are none.
+   * @default 0
+   */
+  readonly atomicWriteMinBytes?: number;
+  readonly atomicWriteMaxBytes?: number;
   /** How many requests the driver has at a time; the others wait in order. @default 65536 */
   readonly maxInFlight?: number;
 }
@@ -55,6 +61,8 @@ export interface BlockCapabilities {
   readonly compareAndWrite?: boolean;
   /** Whether completed writes can be lost before a flush. @default true */
   readonly volatileCache?: boolean;
+  /** Whether the driver does reads and writes with BLOCK_NOWAIT; otherwise ENOTSUP. @default false */
+  readonly nowait?: boolean;
   /** Whether distance costs time. @default false */
   readonly rotational?: boolean;
   /** Whether a request that the driver ends with EAGAIN is tried again by the layer. @default true */
@@ -75,6 +83,8 @@ export function completeLimits(limits: BlockLimits): Required<BlockLimits> {
     boundaryBytes: limits.boundaryBytes ?? 0,
     maxDiscardBytes: wholeUnits(limits.maxDiscardBytes, transferUnitBytes),
     maxZeroesBytes: wholeUnits(limits.maxZeroesBytes, transferUnitBytes),
+    atomicWriteMinBytes: limits.atomicWriteMinBytes ?? 0,
+    atomicWriteMaxBytes: limits.atomicWriteMaxBytes ?? 0,
     maxInFlight: limits.maxInFlight ?? 65536,
   };
   checkLimits(complete);
@@ -90,6 +100,7 @@ export function completeCapabilities(capabilities: BlockCapabilities): Required<
     extents: false,
     compareAndWrite: false,
     volatileCache: true,
+    nowait: false,
     rotational: false,
     retry: true,
     ...capabilities,
@@ -115,7 +126,20 @@ function checkLimits(limits: Required<BlockLimits>): void {
   }
   if (!(limits.maxDiscardBytes >= 1)) throw wrong(`maxDiscardBytes is less than one unit of ${transferUnitBytes} bytes`);
   if (!(limits.maxZeroesBytes >= 1)) throw wrong(`maxZeroesBytes is less than one unit of ${transferUnitBytes} bytes`);
+  const { atomicWriteMinBytes, atomicWriteMaxBytes } = limits;
+  const isAtomic =
+    isPowerOfTwo(atomicWriteMinBytes) && isPowerOfTwo(atomicWriteMaxBytes) && atomicWriteMinBytes <= atomicWriteMaxBytes;
+  if (!isAtomic && (atomicWriteMinBytes !== 0 || atomicWriteMaxBytes !== 0)) {
+    throw wrong(
+      `atomicWriteMinBytes ${atomicWriteMinBytes} and atomicWriteMaxBytes ${atomicWriteMaxBytes} are no range of powers of two`,
+    );
+  }
   if (!(limits.maxInFlight >= 1)) throw wrong(`maxInFlight is ${limits.maxInFlight}`);
+}
+
+/** For lengths below 2^53. */
+export function isPowerOfTwo(value: number): boolean {
+  return value >= 1 && Number.isInteger(Math.log2(value));
 }
 
 /** A request is cut where the driver can take it, so at a multiple of its unit. */

@@ -142,6 +142,7 @@ export function commonCapabilities(devices: readonly BlockDevice[]): BlockCapabi
     extents: all.some(({ extents }) => extents),
     compareAndWrite: false,
     volatileCache: all.some(({ volatileCache }) => volatileCache),
+    nowait: all.every(({ nowait }) => nowait),
     rotational: all.some(({ rotational }) => rotational),
     retry: all.every(({ retry }) => retry),
   };

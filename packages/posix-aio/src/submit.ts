@@ -1,5 +1,5 @@
 import { type AioOp, type AioServicePool, PRIORITY_NONCRITICAL, PRIORITY_TIMELIMITED } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
+import { BLOCK_FLUSH, BLOCK_SYNC, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
 import { EAGAIN, EBADF, EFBIG, EINVAL, EOVERFLOW, IOPRIO_CLASS_BE, SystemError } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
@@ -108,7 +108,8 @@ export function startFlush(request: AioRequest, dataOnly: boolean, pool: AioServ
   request.operation = BLOCK_FLUSH;
   request.offset = 0;
   request.lengthBytes = 0;
-  request.flags = 0;
+  // A device knows it by its flags; who works on descriptors asks the request.
+  request.flags = dataOnly || pool === null ? 0 : BLOCK_SYNC;
   request.buffer = null;
   request.vector = null;
   request.dataOnly = dataOnly;

@@ -36,10 +36,17 @@ export class FilterDriver implements BlockDriver {
   constructor(name: string, child: BlockDevice, capabilities: Partial<BlockCapabilities> = {}) {
     this.name = name;
     this.child = child;
-    this.limits = child.limits;
+    // Who keeps requests, or parts of them, cannot promise what these ask for.
+    this.limits = { ...child.limits, atomicWriteMinBytes: 0, atomicWriteMaxBytes: 0 };
     const { progress } = child.capabilities;
     // What is done below when strategy() returns is done here only when the callback has run.
-    this.capabilities = { ...child.capabilities, progress: progress === 'none' ? 'any' : progress, retry: true, ...capabilities };
+    this.capabilities = {
+      ...child.capabilities,
+      progress: progress === 'none' ? 'any' : progress,
+      retry: true,
+      nowait: false,
+      ...capabilities,
+    };
   }
 
   start(io: BlockIo): void {

@@ -23,7 +23,7 @@ class PooledDriver extends FilterDriver {
 
   constructor(child: BlockDevice, options: AioServicePoolOptions) {
     super('pooled', child);
-    this.#pool = new AioServicePool(child, options);
+    this.#pool = new AioServicePool(child, { service: 'inline', ...options });
   }
 
   override start(io: BlockIo): void {

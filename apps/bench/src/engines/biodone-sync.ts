@@ -15,7 +15,7 @@ export const biodoneSync: Engine = {
 async function open({ path, direct }: Target): Promise<Session> {
   // All engines have the file open at a time, and take turns.
   const device = openFile(path, { engine: 'fs', lock: false, direct });
-  const pool = new AioServicePool(device);
+  const pool = new AioServicePool(device, { service: 'inline' });
   const op = pool.allocate();
   op.callback = null;
   return {

@@ -1,5 +1,13 @@
 import { type AioOp, AioServicePool } from '@biodone/aio';
-import { BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
+import {
+  BLOCK_DISCARD,
+  BLOCK_FLUSH,
+  BLOCK_FUA,
+  BLOCK_READ,
+  BLOCK_SYNC,
+  BLOCK_WRITE,
+  type BlockOperation,
+} from '@biodone/blockdev';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_READ, IO_TRIM, IO_WRITE, type IoUnit } from '../run/io-unit.js';
 import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
@@ -10,7 +18,7 @@ export const syncEngine: IoEngine = {
   isSynchronous: true,
   async open(options: OpenOptions): Promise<EngineOpening> {
     const device = await openBlockTarget(options, 'fs');
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     return {
       alignmentBytes: Math.max(4096, device.limits.memoryAlignmentBytes),
       attach: (sink) => new SyncSession(sink, pool, writeFlags(options)),
@@ -48,7 +56,7 @@ class SyncSession implements EngineSession {
 
 /** What `sync=` means for an operation. */
 export function writeFlags({ sync }: OpenOptions): number {
-  return sync === 'none' ? 0 : BLOCK_FUA;
+  return sync === 'none' ? 0 : sync === 'sync' ? BLOCK_SYNC : BLOCK_FUA;
 }
 
 /** Makes an operation what a unit asks for. */

@@ -15,6 +15,8 @@ export interface GatedService {
   complete(slot: number): void;
   /** Tells the threads of what they have not been told of. */
   handOver(): void;
+  /** The device is closed, and waits for the end of the service. */
+  deviceClosed(): void;
 }
 
 /**
@@ -53,6 +55,7 @@ export class ServiceGate implements DeviceHolder {
 
   cancel(): void {
     if (this.paused) this.#service.cancelUnknown();
+    this.#service.deviceClosed();
   }
 
   /** Ends all operations, as far as they can be ended, and completes when they have: what BLOCK_RESET does. */

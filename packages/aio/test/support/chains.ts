@@ -9,8 +9,16 @@ export function manualPool(options: ManualOptions & AioServicePoolOptions & { in
   readonly pool: AioServicePool;
   readonly log: string[];
 } {
-  const { abortable = false, polled = true, fua = 'emulate', timers = threadTimers, instant = false, ...others } = options;
-  const manual = openManual({ abortable, polled, fua, timers });
+  const {
+    abortable = false,
+    polled = true,
+    fua = 'emulate',
+    nowait = false,
+    timers = threadTimers,
+    instant = false,
+    ...others
+  } = options;
+  const manual = openManual({ abortable, polled, fua, nowait, timers });
   const pool = new AioServicePool(instant ? openNull() : manual.device, { ...others, timers });
   return { manual, pool, log: [] };
 }

@@ -20,9 +20,17 @@ export interface ManualOptions extends BlockDeviceOptions {
   polled?: boolean;
   /** What the driver says of writes that are stable when they complete. @default 'emulate' */
   fua?: 'none' | 'emulate' | 'native';
+  /** Whether it knows BLOCK_NOWAIT. @default false */
+  nowait?: boolean;
 }
 
-export function openManual({ abortable = false, polled = true, fua = 'emulate', ...options }: ManualOptions = {}): Manual {
+export function openManual({
+  abortable = false,
+  polled = true,
+  fua = 'emulate',
+  nowait = false,
+  ...options
+}: ManualOptions = {}): Manual {
   const started: BlockIo[] = [];
   const ran: BlockIo[] = [];
   const complete = (io = started[0], error = 0, bytes = io?.lengthBytes ?? 0): void => {
@@ -42,7 +50,7 @@ export function openManual({ abortable = false, polled = true, fua = 'emulate', 
     {
       name: 'manual',
       limits: { blockSizeBytes: 1, sizeBytes: 2 ** 40, memoryAlignmentBytes: 1 },
-      capabilities: { readOnly: false, progress: 'any', discard: true, extents: true, fua },
+      capabilities: { readOnly: false, progress: 'any', discard: true, extents: true, fua, nowait },
       start: (io) => void started.push(io),
       startSync: (io) => {
         io.transferredBytes = io.lengthBytes;

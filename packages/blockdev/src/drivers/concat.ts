@@ -1,3 +1,4 @@
+import { atomicLimits } from '../atomic-limits.js';
 import type { BlockDevice } from '../block-device.js';
 import { checkOptions, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
@@ -47,12 +48,17 @@ function open(
   const limits = commonLimits(devices);
   const used = sizes.map((sizeBytes) => floorTo(sizeBytes, limits.blockSizeBytes));
   const { closeChildren = true } = options;
+  const atomic = atomicLimits(
+    devices.map((device) => device.limits),
+    limits.blockSizeBytes,
+    used,
+  );
   return openStack(
     {
       name: 'concat',
       children: new StackChildren(devices, claiming),
       layout: new ConcatLayout(used),
-      limits: { ...limits, sizeBytes: used.reduce((sum, sizeBytes) => sum + sizeBytes, 0) },
+      limits: { ...limits, ...atomic, sizeBytes: used.reduce((sum, sizeBytes) => sum + sizeBytes, 0) },
       capabilities: commonCapabilities(devices),
       usedBytes: (index) => used[index] as number,
       properties: {},

@@ -1,5 +1,5 @@
 import type { IoBuffer, Libc } from '@biodone/uring';
-import { type AbortVerdict, BLOCK_READ, type BlockIo } from '../block-io.js';
+import type { AbortVerdict, BlockIo } from '../block-io.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { ENODEV, ENXIO } from '../errno.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
@@ -60,7 +60,16 @@ export class FileDriver implements BlockDriver {
     this.#engine = engine;
     this.#close = close;
     this.#sizeBytes = sizeBytes;
-    this.limits = { blockSizeBytes, sizeBytes, memoryAlignmentBytes, physicalBlockSizeBytes, maxSegments: SEGMENTS_MAX };
+    const { atomicWriteMinBytes = 0, atomicWriteMaxBytes = 0 } = engine.atomic ? geometry : {};
+    this.limits = {
+      blockSizeBytes,
+      sizeBytes,
+      memoryAlignmentBytes,
+      physicalBlockSizeBytes,
+      maxSegments: SEGMENTS_MAX,
+      atomicWriteMinBytes,
+      atomicWriteMaxBytes,
+    };
     this.capabilities = {
       readOnly,
       progress: engine.progress,
@@ -69,6 +78,7 @@ export class FileDriver implements BlockDriver {
       discard: space,
       // The kernel does not know the holes of a device.
       extents: space && !isDevice,
+      nowait: engine.nowait,
       rotational,
       retry: whole,
     };
@@ -81,7 +91,8 @@ export class FileDriver implements BlockDriver {
   startSync(io: BlockIo): void {
     const { lengthBytes } = io;
     // Almost all: a read of one part of memory, which the kernel does in one call. What it needs is here, and not where the rest is.
-    if (io.operation !== BLOCK_READ || io.vector !== null || this.#pread === null || lengthBytes > TRANSFER_MAX_BYTES) {
+    // (BLOCK_READ is 0, and so are the flags of almost all.)
+    if ((io.operation | io.flags) !== 0 || io.vector !== null || this.#pread === null || lengthBytes > TRANSFER_MAX_BYTES) {
       runSync(io, this.#file);
       return;
     }

@@ -33,6 +33,9 @@ export interface FileEngine {
   readonly progress: 'none' | 'any' | 'event-loop';
   /** Whether it makes a single write stable, or leaves that to a flush. */
   readonly fua: 'native' | 'emulate';
+  /** Whether it does a transfer that is not to wait, and one that is to be atomic: RWF_NOWAIT, RWF_ATOMIC. */
+  readonly nowait: boolean;
+  readonly atomic: boolean;
   /** Whether it knows discards, zeros and holes. */
   readonly space: boolean;
   start(io: BlockIo): void;

@@ -1,13 +1,22 @@
-import { fdatasync, read, readv, write, writev } from 'node:fs';
+import { fdatasync, fsync, read, readv, write, writev } from 'node:fs';
 import { TailQueue } from '@biodone/sync';
 import { EAGAIN, ECANCELED, ENOTSUP, IoBuffer, type Libc, libc } from '@biodone/uring';
 import { biodone } from '../biodone.js';
-import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import {
+  type AbortVerdict,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_NOWAIT,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  type BlockIo,
+} from '../block-io.js';
 import { BLKDISCARD } from './block-ioctl.js';
 import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
 import { findExtents } from './file-extents.js';
+import { isFullSync } from './file-flags.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps } from './file-space.js';
-import { callStep, hasSpaceCalls, putRange, resultOf, viewsOf } from './file-sync.js';
+import { callStep, hasRwFlags, hasSpaceCalls, putRange, resultOf, runSync, viewsOf } from './file-sync.js';
 
 /**
  * File I/O through Node's own callbacks, where io_uring is not to be had. libuv's pool of threads does the work, so it is slower, and
@@ -19,12 +28,19 @@ export function createFsEngine(file: OpenFile): FileEngine {
     name: 'fs',
     progress: 'event-loop',
     fua: 'emulate',
+    nowait: hasRwFlags(),
+    // It waits, and Node's calls do not know it.
+    atomic: false,
     space: hasSpaceCalls(),
     start: (io) => {
-      if (io.operation === BLOCK_READ || io.operation === BLOCK_WRITE) {
+      if ((io.flags & BLOCK_NOWAIT) !== 0) {
+        // What does not wait needs no other thread, and Node's calls have no flag for it.
+        runSync(io, file);
+        biodone(io, io.error);
+      } else if (io.operation === BLOCK_READ || io.operation === BLOCK_WRITE) {
         transfer(io, file);
       } else if (io.operation === BLOCK_FLUSH) {
-        fdatasync(file.fd, (error) => biodone(io, error === null ? 0 : -resultOf(error)));
+        (isFullSync(io) ? fsync : fdatasync)(file.fd, (error) => biodone(io, error === null ? 0 : -resultOf(error)));
       } else if (io.operation === BLOCK_EXTENTS) {
         findExtents(io, file);
         biodone(io, io.error);

@@ -1,5 +1,5 @@
 import { fstatSync, type Stats } from 'node:fs';
-import { EINVAL, EISDIR, EROFS, IoBuffer, STATX_DIOALIGN, SystemError, statxSync } from '@biodone/uring';
+import { EINVAL, EISDIR, EROFS, IoBuffer, STATX_DIOALIGN, STATX_WRITE_ATOMIC, SystemError, statxSync } from '@biodone/uring';
 import { deviceSizeBytes, isDeviceReadOnly, isDeviceRotational, logicalSectorBytes, physicalSectorBytes } from './block-ioctl.js';
 import { native } from './native.js';
 
@@ -16,6 +16,9 @@ export interface FileGeometry {
   /** What discards and zeros are multiples of: a device's logical sector, 1 for a file. */
   readonly sectorBytes: number;
   readonly rotational: boolean;
+  /** How long writes with RWF_ATOMIC are; undefined where there are none. */
+  readonly atomicWriteMinBytes?: number;
+  readonly atomicWriteMaxBytes?: number;
 }
 
 /**
@@ -41,6 +44,7 @@ function fileGeometry(fd: number, stat: Stats, direct: boolean): FileGeometry {
     isDevice: false,
     sizeBytes: stat.size,
     ...alignment,
+    ...(direct ? atomicWrites(fd) : {}),
     physicalBlockSizeBytes: Math.max(stat.blksize, alignment.blockSizeBytes),
     sectorBytes: 1,
     rotational: false,
@@ -55,7 +59,7 @@ function deviceGeometry(fd: number, path: string, { direct, readOnly }: { direct
   return {
     isDevice: true,
     sizeBytes: deviceSizeBytes(fd, path),
-    ...(direct ? directAlignment(fd, sectorBytes) : CACHED),
+    ...(direct ? { ...directAlignment(fd, sectorBytes), ...atomicWrites(fd) } : CACHED),
     physicalBlockSizeBytes: physicalSectorBytes(fd, path),
     sectorBytes,
     rotational: isDeviceRotational(fd, path),
@@ -89,6 +93,14 @@ function directAlignment(fd: number, sectorBytes: number | null): Alignment {
   }
   const bytes = sectorBytes ?? triedAlignment(fd);
   return { blockSizeBytes: bytes, memoryAlignmentBytes: bytes };
+}
+
+/** What the file system, or the disk, writes as a whole or not at all, past the page cache alone (Linux 6.11). */
+function atomicWrites(fd: number): Pick<FileGeometry, 'atomicWriteMinBytes' | 'atomicWriteMaxBytes'> {
+  const stat = native() === null ? null : statxSync(fd, STATX_WRITE_ATOMIC);
+  if (stat === null || (stat.mask & STATX_WRITE_ATOMIC) === 0 || stat.atomicWriteMaxBytes === 0) return {};
+  const { atomicWriteMinBytes, atomicWriteMaxBytes } = stat;
+  return { atomicWriteMinBytes, atomicWriteMaxBytes };
 }
 
 function triedAlignment(fd: number): number {

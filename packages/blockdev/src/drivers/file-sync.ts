@@ -1,11 +1,12 @@
-import { fdatasyncSync, readvSync, writevSync } from 'node:fs';
-import { EINVAL, EIO, ENOTSUP, IoBuffer, type IoVector, type Libc, libc, RWF_DSYNC } from '@biodone/uring';
+import { fdatasyncSync, fsyncSync, readvSync, writevSync } from 'node:fs';
+import { EINVAL, EIO, ENOTSUP, IoBuffer, type IoVector, type Libc, libc } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import { BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import { find, place } from '../memory-parts.js';
 import { BLKDISCARD } from './block-ioctl.js';
 import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
 import { findExtents } from './file-extents.js';
+import { isFullSync, rwFlagsOf } from './file-flags.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';
 import { native, putWord64 } from './native.js';
 
@@ -16,6 +17,8 @@ export function createSyncEngine(file: OpenFile): FileEngine {
     name: 'sync',
     progress: 'none',
     fua: calls?.pwritev2 ? 'native' : 'emulate',
+    nowait: hasRwFlags(),
+    atomic: hasRwFlags(),
     space: hasSpaceCalls(),
     start: (io) => {
       runSync(io, file);
@@ -24,6 +27,12 @@ export function createSyncEngine(file: OpenFile): FileEngine {
     poll: () => 0,
     wait: () => 0,
   };
+}
+
+/** Whether this platform knows flags of single transfers: preadv2(2). */
+export function hasRwFlags(): boolean {
+  const calls = native();
+  return calls !== null && calls.preadv2 !== null && calls.pwritev2 !== null;
 }
 
 /** Whether this platform knows discards, zeros and holes. */
@@ -35,7 +44,7 @@ export function hasSpaceCalls(): boolean {
 export function runSync(io: BlockIo, file: OpenFile): void {
   const { operation } = io;
   if (operation === BLOCK_READ || operation === BLOCK_WRITE) transfer(io, file);
-  else if (operation === BLOCK_FLUSH) io.error = Math.abs(sync(file.fd));
+  else if (operation === BLOCK_FLUSH) io.error = Math.abs(sync(file.fd, isFullSync(io)));
   else if (operation === BLOCK_EXTENTS) findExtents(io, file);
   else changeSpace(io, file);
 }
@@ -82,7 +91,7 @@ function nativeMove(calls: Libc, io: BlockIo, fd: number, isRead: boolean): numb
   const moved = io.transferredBytes;
   const offset = io.offset + moved;
   let result: number;
-  if (!isRead && (io.flags & BLOCK_FUA) !== 0) return stableWrite(calls, io, fd);
+  if (io.flags !== 0) return flaggedMove(calls, io, fd, isRead);
   if (io.vector !== null && moved === 0) {
     const { address, count } = io.vector;
     result = isRead ? calls.preadv(fd, address, count, offset) : calls.pwritev(fd, address, count, offset);
@@ -97,8 +106,8 @@ function nativeMove(calls: Libc, io: BlockIo, fd: number, isRead: boolean): numb
 /** The only part of a vector that is made here. The calls that it is for are over when they return. */
 let onePart: IoBuffer | null = null;
 
-/** A write that is on the medium when it returns. */
-function stableWrite(calls: Libc, io: BlockIo, fd: number): number {
+/** A transfer with flags: a write that is on the medium when it returns, or is atomic; or what is not to wait. */
+function flaggedMove(calls: Libc, io: BlockIo, fd: number, isRead: boolean): number {
   const moved = io.transferredBytes;
   let address = 0;
   let count = 1;
@@ -110,14 +119,15 @@ function stableWrite(calls: Libc, io: BlockIo, fd: number): number {
     putRange(onePart, (place.buffer?.address ?? 0) + place.offset, place.lengthBytes);
     address = onePart.address;
   }
-  const { pwritev2 } = calls;
-  if (pwritev2 !== null) {
-    const result = pwritev2(fd, address, count, io.offset + moved, RWF_DSYNC);
+  const call = isRead ? calls.preadv2 : calls.pwritev2;
+  if (call !== null) {
+    const result = call(fd, address, count, io.offset + moved, rwFlagsOf(io));
     return result < 0 ? -calls.errno() : result;
   }
+  // Without these calls there are stable writes alone.
   const result = calls.pwritev(fd, address, count, io.offset + moved);
   if (result < 0) return -calls.errno();
-  return calls.fdatasync(fd) < 0 ? -calls.errno() : result;
+  return (io.flags & BLOCK_FUA) !== 0 && sync(fd, isFullSync(io)) < 0 ? -calls.errno() : result;
 }
 
 function nodeMove(io: BlockIo, fd: number, isRead: boolean): number {
@@ -149,16 +159,17 @@ function changeSpace(io: BlockIo, file: OpenFile): void {
       if (result !== -ENOTSUP) break;
     }
   }
-  if (result === 0 && lengthBytes > 0 && wantsSync(io)) result = sync(file.fd);
+  if (result === 0 && lengthBytes > 0 && wantsSync(io)) result = sync(file.fd, isFullSync(io));
   io.error = Math.abs(result);
   if (result === 0) io.transferredBytes = io.lengthBytes;
 }
 
-function sync(fd: number): number {
+/** @param full whether all that describes the file is to be stable: fsync(2) */
+function sync(fd: number, full: boolean): number {
   const calls = native();
-  if (calls !== null) return calls.fdatasync(fd) === 0 ? 0 : -calls.errno();
+  if (calls !== null) return (full ? calls.fsync(fd) : calls.fdatasync(fd)) === 0 ? 0 : -calls.errno();
   return attempt(() => {
-    fdatasyncSync(fd);
+    (full ? fsyncSync : fdatasyncSync)(fd);
     return 0;
   });
 }

@@ -8,19 +8,20 @@ import {
   prepareDiscard,
   prepareFallocate,
   prepareFdatasync,
+  prepareFsync,
   prepareRead,
   prepareReadv,
   prepareWrite,
   prepareWritev,
   RingRequest,
-  RWF_DSYNC,
   type ThreadRing,
 } from '@biodone/uring';
 import { biodone } from '../biodone.js';
-import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_FUA, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import { find, place } from '../memory-parts.js';
 import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
 import { findExtents } from './file-extents.js';
+import { isFullSync, rwFlagsOf } from './file-flags.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';
 
 /** File I/O through the thread's io_uring. */
@@ -28,6 +29,8 @@ export class UringEngine implements FileEngine {
   readonly name = 'uring';
   readonly progress = 'any';
   readonly fua = 'native';
+  readonly nowait = true;
+  readonly atomic = true;
   readonly space = true;
   readonly #file: OpenFile;
   readonly #ring: ThreadRing;
@@ -206,7 +209,8 @@ class FileRequest extends RingRequest {
       return true;
     }
     if (io.operation !== BLOCK_FLUSH && !this.#syncing) return this.#prepareSpace(io);
-    prepareFdatasync(this, target);
+    if (isFullSync(io)) prepareFsync(this, target);
+    else prepareFdatasync(this, target);
     return true;
   }
 
@@ -215,9 +219,9 @@ class FileRequest extends RingRequest {
     const moved = io.transferredBytes;
     const { vector } = io;
     const isRead = io.operation === BLOCK_READ;
-    const rwFlags = (io.flags & BLOCK_FUA) === 0 ? 0 : RWF_DSYNC;
+    const rwFlags = rwFlagsOf(io);
     if (vector !== null && moved === 0) {
-      if (isRead) prepareReadv(this, target, vector, io.offset);
+      if (isRead) prepareReadv(this, target, vector, io.offset, rwFlags);
       else prepareWritev(this, target, vector, io.offset, rwFlags);
       return;
     }
@@ -231,7 +235,7 @@ class FileRequest extends RingRequest {
       memoryOffset = place.offset;
       lengthBytes = Math.min(lengthBytes, place.lengthBytes);
     }
-    if (isRead) prepareRead(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved);
+    if (isRead) prepareRead(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved, rwFlags);
     else prepareWrite(this, target, buffer, memoryOffset, lengthBytes, io.offset + moved, rwFlags);
     // A request on a bare descriptor may have had a duplicate of it, and is prepared anew.
     if (rwFlags === 0 && typeof target !== 'number') this.#prepared = io.operation;

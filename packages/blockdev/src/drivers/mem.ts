@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer';
 import { ENOMEM, ENOTSUP, IoBuffer, type IoBufferHandle, SystemError } from '@biodone/uring';
+import { atomicLimits } from '../atomic-limits.js';
 import { biodone } from '../biodone.js';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import {
@@ -88,7 +89,8 @@ function createMemDriver(memory: IoBuffer, written: SharedArrayBuffer, geometry:
   };
   return {
     name: 'mem',
-    limits: { blockSizeBytes, sizeBytes, memoryAlignmentBytes: 1, maxSegments: 1024 },
+    // No failure of the power leaves half of a write: it leaves nothing.
+    limits: { blockSizeBytes, sizeBytes, memoryAlignmentBytes: 1, maxSegments: 1024, ...atomicLimits([], blockSizeBytes) },
     capabilities: {
       readOnly,
       progress: 'none',
@@ -97,6 +99,7 @@ function createMemDriver(memory: IoBuffer, written: SharedArrayBuffer, geometry:
       discard: true,
       extents: true,
       volatileCache: false,
+      nowait: true,
     },
     start: (io) => biodone(io, run(io)),
     startSync: (io) => {

@@ -20,8 +20,16 @@ export function openNull(sizeBytes: number = 2 ** 40, options: BlockDeviceOption
 export function createNullDriver(sizeBytes: number): BlockDriver {
   return {
     name: 'null',
-    limits: { blockSizeBytes: 1, sizeBytes, memoryAlignmentBytes: 1, maxTransferBytes: 2 ** 40, maxSegments: 1024 },
-    capabilities: { readOnly: false, progress: 'none', fua: 'native', zeroes: 'fast', discard: true, volatileCache: false },
+    limits: { blockSizeBytes: 1, sizeBytes, memoryAlignmentBytes: 1, maxTransferBytes: 2 ** 40, maxSegments: 1024, ...ATOMIC },
+    capabilities: {
+      readOnly: false,
+      progress: 'none',
+      fua: 'native',
+      zeroes: 'fast',
+      discard: true,
+      volatileCache: false,
+      nowait: true,
+    },
     start: (io) => {
       transfer(io);
       biodone(io, 0);
@@ -35,6 +43,9 @@ export function createNullDriver(sizeBytes: number): BlockDriver {
     close: () => {},
   };
 }
+
+/** Nothing is ever half of nothing. */
+const ATOMIC = { atomicWriteMinBytes: 1, atomicWriteMaxBytes: 2 ** 30 };
 
 function transfer(io: BlockIo): void {
   if (io.operation !== BLOCK_FLUSH) io.transferredBytes = io.lengthBytes;

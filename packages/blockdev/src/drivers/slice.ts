@@ -1,4 +1,5 @@
 import { EBUSY, SystemError } from '@biodone/uring';
+import { atomicLimits } from '../atomic-limits.js';
 import type { BlockDevice } from '../block-device.js';
 import { checkDevice, checkOptions, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
@@ -80,13 +81,14 @@ function open(
   handle?: DeviceHandle,
 ): BlockDevice {
   const { offsetBytes, lengthBytes } = range;
-  const { maxSegments } = device.limits;
+  const { maxSegments, blockSizeBytes } = device.limits;
+  const atomic = atomicLimits([device.limits], blockSizeBytes, [offsetBytes]);
   return openStack(
     {
       name: 'slice',
       children,
       layout: new SliceLayout(offsetBytes, lengthBytes),
-      limits: { ...commonLimits([device]), sizeBytes: lengthBytes, maxSegments },
+      limits: { ...commonLimits([device]), sizeBytes: lengthBytes, maxSegments, ...atomic },
       capabilities: commonCapabilities([device]),
       // What has no end of its own does not become too small.
       usedBytes: () => (device.limits.sizeBytes === null ? 0 : offsetBytes + lengthBytes),

@@ -1,3 +1,4 @@
+import { atomicLimits } from '../atomic-limits.js';
 import type { BlockDevice } from '../block-device.js';
 import { checkOptions, STACK_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
@@ -58,12 +59,18 @@ function open(
   handle?: DeviceHandle,
 ): BlockDevice {
   const { closeChildren = true } = options;
+  const limits = commonLimits(devices);
+  const atomic = atomicLimits(
+    devices.map((device) => device.limits),
+    limits.blockSizeBytes,
+    [stripeBytes],
+  );
   return openStack(
     {
       name: 'stripe',
       children: new StackChildren(devices, claiming),
       layout: new StripeLayout(devices.length, stripeBytes),
-      limits: { ...commonLimits(devices), sizeBytes: usedBytes * devices.length },
+      limits: { ...limits, ...atomic, sizeBytes: usedBytes * devices.length },
       capabilities: commonCapabilities(devices),
       usedBytes: () => usedBytes,
       properties: { stripeBytes },

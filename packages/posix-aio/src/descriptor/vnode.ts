@@ -91,5 +91,11 @@ function makePool(engine: DescriptorEngine, isStream: boolean, file: AioFile): A
   // What the kernel has it orders by itself; what waits here is ordered by priority, but streams are in order anyway.
   const discipline = inFlightMax < DEPTH && !isStream ? 'priocscan' : 'fcfs';
   const device = new BlockDevice(new DescriptorDriver(engine, isStream));
-  return new AioServicePool(device, { depth: DEPTH, inFlightMax: isStream ? DEPTH : inFlightMax, discipline, file });
+  return new AioServicePool(device, {
+    service: 'inline',
+    depth: DEPTH,
+    inFlightMax: isStream ? DEPTH : inFlightMax,
+    discipline,
+    file,
+  });
 }

@@ -21,7 +21,12 @@ export class WorkPool {
    */
   constructor(engine: FileEngine, path: string, depth: number, over: () => void) {
     this.#device = new BlockDevice(new FileDriver(engine, path));
-    this.#pool = new AioServicePool(this.#device, { depth: SUBMITTED_MAX, inFlightMax: depth, discipline: 'priocscan' });
+    this.#pool = new AioServicePool(this.#device, {
+      service: 'inline',
+      depth: SUBMITTED_MAX,
+      inFlightMax: depth,
+      discipline: 'priocscan',
+    });
     this.#over = over;
   }
 

@@ -1,22 +1,27 @@
 import { strict as assert } from 'node:assert';
 import {
+  BLOCK_ATOMIC,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FAST_ONLY,
   BLOCK_FUA,
   BLOCK_NO_UNMAP,
+  BLOCK_NOWAIT,
+  BLOCK_SYNC,
   BLOCK_WRITE_ZEROES,
+  type BlockIo,
   EXTENT_DATA,
   ExtentList,
 } from '@biodone/blockdev';
-import { EINVAL, ENOTSUP } from '@biodone/uring';
+import { EAGAIN, EINVAL, ENOTSUP } from '@biodone/uring';
 import { EILSEQ } from '../errno.js';
-import { compareRequest, flushRequest, readRequest, request } from '../requests.js';
+import { compareRequest, flushRequest, readRequest, request, writeRequest } from '../requests.js';
 import type { Bench, Suite } from './suite.js';
 
 /** Flushes, and the operations on ranges that move no data or compare it. */
 export function testRanges(suite: Suite): void {
   suite.test('makes stable what has been written, by a flush and by BLOCK_FUA', testFlush);
+  suite.test('does not wait, and writes as a whole, where it says that it can', testTransferFlags);
   suite.test('writes zeros where it should, and nowhere else', testZeroes);
   suite.test('discards, or says that it cannot, and leaves the neighbours alone', testDiscard);
   suite.test('tells extents that cover the range exactly, and whose holes read as zeros', testExtents);
@@ -33,6 +38,36 @@ async function testFlush(bench: Bench): Promise<void> {
   const again = bench.bytes(bytes.length);
   await bench.write(bench.block, again, BLOCK_FUA);
   await bench.expect(bench.block, again, 'after a write with BLOCK_FUA');
+  const full = bench.bytes(bytes.length);
+  await bench.write(bench.block, full, BLOCK_SYNC);
+  await bench.expect(bench.block, full, 'after a write with BLOCK_SYNC');
+  const flush = (): BlockIo => Object.assign(flushRequest(), { flags: BLOCK_SYNC });
+  assert.deepEqual(await bench.one(flush()), { error: 0, transferredBytes: 0 });
+  assert.deepEqual(bench.sync(flush()), { error: 0, transferredBytes: 0 });
+}
+
+async function testTransferFlags(bench: Bench): Promise<void> {
+  const { block, device } = bench;
+  const { atomicWriteMinBytes, atomicWriteMaxBytes } = device.limits;
+  const bytes = bench.bytes(Math.max(block, atomicWriteMinBytes));
+  // What would have to wait says so; so does a file system that writes nothing without waiting.
+  const answers = device.capabilities.nowait ? [0, EAGAIN, ENOTSUP] : [ENOTSUP];
+  for (const run of [(io: BlockIo) => bench.one(io), (io: BlockIo) => bench.sync(io)]) {
+    await bench.write(0, bytes);
+    const read = Object.assign(readRequest(0, bytes.length), { flags: BLOCK_NOWAIT });
+    const { error, transferredBytes } = await run(read);
+    assert.ok(answers.includes(error), `a read with BLOCK_NOWAIT ended with ${error}`);
+    if (error === 0) assert.equal(transferredBytes, bytes.length);
+    const others = bench.bytes(bytes.length);
+    const written = await run(writeRequest(0, others, BLOCK_NOWAIT));
+    assert.ok(answers.includes(written.error), `a write with BLOCK_NOWAIT ended with ${written.error}`);
+    if (written.error === 0) await bench.expect(0, others, 'after a write with BLOCK_NOWAIT');
+    const whole = bench.bytes(bytes.length);
+    const outcome = await run(writeRequest(0, whole, BLOCK_ATOMIC));
+    assert.equal(outcome.error, atomicWriteMaxBytes === 0 ? ENOTSUP : 0);
+    if (outcome.error === 0) await bench.expect(0, whole, 'after a write with BLOCK_ATOMIC');
+  }
+  assert.equal((await bench.one(Object.assign(readRequest(0, block), { flags: BLOCK_ATOMIC }))).error, ENOTSUP);
 }
 
 async function testZeroes(bench: Bench): Promise<void> {
