@@ -56,7 +56,8 @@ export class Timeouts {
       return;
     }
     rare.alarm ??= new Alarm(op);
-    this.#alarms.set(rare.alarm, absolute ? timeoutMs : this.#timers.now() + timeoutMs, this.#due);
+    rare.alarm.dueMs = absolute ? timeoutMs : this.#timers.now() + timeoutMs;
+    this.#alarms.set(rare.alarm, this.#due);
   }
 
   /** Takes one out. */
