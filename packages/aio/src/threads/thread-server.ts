@@ -18,6 +18,7 @@ import {
   THREAD_IDLE,
   THREAD_IN_KERNEL,
   THREAD_LEAVING,
+  THREAD_LEFT,
   THREAD_PACE,
   THREAD_RUNNING,
   THREAD_SERVED,
@@ -129,8 +130,12 @@ export class ThreadServer {
       if (step.value === 'device') this.#device.wait(IN_KERNEL_MS);
       step = steps.next(step.value === 'sleep' && this.#pending.timedWait(this.#memory.lock, this.sleepMs));
     }
-    if (this.#memory.words[CLOSED] === EXITING) return;
+    const { words } = this.#memory;
+    if (words[CLOSED] === EXITING) return;
     await this.close();
+    // Pairs with the load and the wait in ThreadKeeper.closeSync(), for an owner that does not hear of the worker's exit.
+    Atomics.store(words, this.#at + THREAD_STATE, THREAD_LEFT);
+    Atomics.notify(words, this.#at + THREAD_STATE);
   }
 
   /**
