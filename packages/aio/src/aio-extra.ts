@@ -24,6 +24,9 @@ export class AioExtra<Op> {
   deadline: Alarm<Op> | null = null;
   /** Who watches its signal and its deadline. */
   watch: { forget(op: Op): void } | null = null;
+  /** Its neighbours among those that its signal ends. */
+  signalNext: Op | null = null;
+  signalPrevious: Op | null = null;
   /** The error that it ended with, for who blocks until then. */
   outcome = 0;
   /** Whether the deadline has come. */

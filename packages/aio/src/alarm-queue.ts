@@ -1,12 +1,14 @@
 import type { BlockTimers } from '@biodone/blockdev';
 
+const resolved = Promise.resolve();
+
 /** A time at which something is to happen to a target, again and again for as long as it lives. */
 export class Alarm<T> {
   readonly target: T;
   /** Told when the time has come. */
   ring: ((target: T) => void) | null = null;
-  /** In milliseconds of the queue's clock. */
-  dueMs = 0;
+  /** In milliseconds of the queue's clock. To be set before it is set; a field, as a number that is passed on can be an object. */
+  dueMs = 0.5;
   /** Those of one time ring in the order in which they were set. */
   order = 0;
   /** Which queue it is in, and where. */
@@ -29,9 +31,17 @@ export class AlarmQueue<T> {
     this.#cancelWake = null;
     this.run();
   };
+  readonly #rest = (): void => {
+    this.#resting = false;
+    if (this.#heap.length > 0) return;
+    this.#cancelWake?.();
+    this.#cancelWake = null;
+  };
   #cancelWake: (() => void) | null = null;
-  #wakeAtMs = 0;
+  #wakeAtMs = 0.5;
   #set = 0;
+  /** Whether {@link #rest} is to come. */
+  #resting = false;
 
   constructor(timers: BlockTimers) {
     this.#timers = timers;
@@ -46,9 +56,8 @@ export class AlarmQueue<T> {
     return this.#heap[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Sets an alarm, which never rings in here, for a time that is not Infinity. */
-  set(alarm: Alarm<T>, dueMs: number, ring: (target: T) => void): void {
-    alarm.dueMs = dueMs;
+  /** Sets an alarm, which never rings in here, for its time, which is not Infinity. */
+  set(alarm: Alarm<T>, ring: (target: T) => void): void {
     alarm.ring = ring;
     alarm.order = this.#set;
     this.#set += 1;
@@ -76,14 +85,18 @@ export class AlarmQueue<T> {
 
   /** Sees to it that the thread's timer comes no later than the first is due. One that comes too early finds nothing, and is set again. */
   #arm(): void {
-    const { dueMs } = this;
-    const isNeeded = dueMs !== Number.POSITIVE_INFINITY;
-    if (this.#cancelWake !== null && isNeeded && this.#wakeAtMs <= dueMs) return;
+    const first = this.#heap[0];
+    if (first === undefined) {
+      // The next one may come in this turn, as where one operation follows the other: a timer costs more than it does.
+      if (this.#cancelWake === null || this.#resting) return;
+      this.#resting = true;
+      resolved.then(this.#rest);
+      return;
+    }
+    if (this.#cancelWake !== null && this.#wakeAtMs <= first.dueMs) return;
     this.#cancelWake?.();
-    this.#cancelWake = null;
-    if (!isNeeded) return;
-    this.#wakeAtMs = dueMs;
-    const delayMs = Math.min(Math.max(0, dueMs - this.#timers.now()), DELAY_MAX_MS);
+    this.#wakeAtMs = first.dueMs;
+    const delayMs = Math.min(Math.max(0, first.dueMs - this.#timers.now()), DELAY_MAX_MS);
     this.#cancelWake = this.#timers.after(delayMs, this.#wake, true);
   }
 
@@ -111,9 +124,11 @@ export class AlarmQueue<T> {
   #sink(alarm: Alarm<T>): void {
     for (;;) {
       const left = 2 * alarm.place + 1;
-      const [one, other] = [this.#heap[left], this.#heap[left + 1]];
+      // Not both at once by a pattern: that makes an array.
+      const one = this.#heap[left];
       if (one === undefined) return;
-      const next = other !== undefined && isBefore(other, one) ? other : one;
+      const other = left + 1 < this.#heap.length ? (this.#heap[left + 1] as Alarm<T>) : one;
+      const next = isBefore(other, one) ? other : one;
       if (isBefore(alarm, next)) return;
       const { place } = next;
       this.#put(next, alarm.place);

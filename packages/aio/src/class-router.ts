@@ -151,14 +151,18 @@ export class ClassRouter implements BatchTarget {
   #roomiest(ops: readonly AioOp[], start: number, end: number): AioServicePool {
     this.#passByClosed();
     const bytes = memoryBytesOf(ops, start, end);
-    const hasRoom = (pool: AioServicePool): boolean => isOpen(pool) && pool.hasRoom(bytes, end - start);
     const chosen = this.#balance.choose(this.#open);
-    if (hasRoom(chosen)) return chosen;
-    return this.#open.find(hasRoom) ?? this.#open.reduce((deepest, pool) => (pool.depth > deepest.depth ? pool : deepest));
+    return isOpen(chosen) && chosen.hasRoom(bytes, end - start) ? chosen : this.#roomyFor(bytes, end - start);
+  }
+
+  #roomyFor(bytes: number, count: number): AioServicePool {
+    const roomy = this.#open.find((pool) => isOpen(pool) && pool.hasRoom(bytes, count));
+    return roomy ?? this.#open.reduce((deepest, pool) => (pool.depth > deepest.depth ? pool : deepest));
   }
 
   /** A pool that is closed, or its device, has nothing to do, and would be chosen each time. */
   #passByClosed(): void {
+    if (this.#open.every(isOpen)) return;
     const open = this.#open.filter(isOpen);
     if (open.length > 0) this.#open = open;
   }

@@ -14,7 +14,7 @@ export class Expiry {
   constructor(timers: BlockTimers, alarms: AlarmQueue<AioOp>, end: (op: AioOp) => void) {
     this.#timers = timers;
     this.#alarms = alarms;
-    this.#aborts = new AbortWatch(end);
+    this.#aborts = new AbortWatch(end, ({ rare }) => rare);
     this.#late = (op) => {
       op.rare.expired = true;
       end(op);
@@ -31,7 +31,8 @@ export class Expiry {
     if (rare.signal !== null) this.#aborts.add(rare.signal, op);
     if (rare.deadlineMs !== Number.POSITIVE_INFINITY) {
       rare.deadline ??= new Alarm(op);
-      this.#alarms.set(rare.deadline, this.#timers.now() + rare.deadlineMs, this.#late);
+      rare.deadline.dueMs = this.#timers.now() + rare.deadlineMs;
+      this.#alarms.set(rare.deadline, this.#late);
     }
     return true;
   }

@@ -1,8 +1,9 @@
 import { BLOCK_OPERATION_NAMES, type BlockOperation, type ExtentList } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
-import { ECANCELED, EINVAL, ENOTSUP, EROFS, ETIMEDOUT, type IoBuffer, SystemError } from '@biodone/uring';
+import { ECANCELED, EINVAL, ENOTSUP, EROFS, ETIMEDOUT, type IoBuffer, type IoVector, SystemError } from '@biodone/uring';
 import type { AioOp, AioPriority } from './aio-op.js';
 import { nameOfDevice } from './device-name.js';
+import { EILSEQ } from './errno.js';
 import { outOfRange } from './errors.js';
 import { deviceOf, explain } from './explain.js';
 import { EAGAIN, EBADF } from './operation-calls.js';
@@ -17,6 +18,9 @@ export interface Request {
   readonly operation: BlockOperation;
   readonly buffer: IoBuffer | null;
   readonly bufferOffset: number;
+  readonly vector: IoVector | null;
+  readonly compare: IoBuffer | null;
+  readonly compareOffset: number;
   readonly offset: number;
   readonly lengthBytes: number;
   readonly extents: ExtentList | null;
@@ -42,12 +46,7 @@ export function start<T>(pool: OperationTarget, request: Request, manner: Manner
       return;
     }
     const op = pool.allocate();
-    op.operation = request.operation;
-    op.buffer = request.buffer;
-    op.bufferOffset = request.bufferOffset;
-    op.offset = request.offset;
-    op.lengthBytes = request.lengthBytes;
-    if (request.extents !== null) op.extents = request.extents;
+    describe(op, request);
     op.private = { resolve: resolve as (result: unknown) => void, reject, resultOf } satisfies Settle;
     op.callback = settle;
     try {
@@ -60,19 +59,21 @@ export function start<T>(pool: OperationTarget, request: Request, manner: Manner
   });
 }
 
-/** The error of a pool or a class that takes no operation: EBADF, EAGAIN, or ETIMEDOUT if it was waited for. */
-export function refusalOf(pool: OperationTarget, error: number, syscall: string): SystemError {
-  const { device } = 'pools' in pool ? (pool.pools[0] as AioServicePool) : pool;
-  return new SystemError(error, syscall, nameOfDevice(device), reasonFor(pool, error));
+/** Fills in an operation that is as new. */
+export function describe(op: AioOp, request: Request): void {
+  op.operation = request.operation;
+  op.buffer = request.buffer;
+  op.bufferOffset = request.bufferOffset;
+  op.offset = request.offset;
+  op.lengthBytes = request.lengthBytes;
+  if (request.vector !== null) op.vector = request.vector;
+  if (request.compare !== null) op.compare = request.compare;
+  if (request.compareOffset !== 0) op.compareOffset = request.compareOffset;
+  if (request.extents !== null) op.extents = request.extents;
 }
 
-interface Settle {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
-  resultOf(op: AioOp): unknown;
-}
-
-function applyManner(op: AioOp, { signal, priority, flags, deadlineMs, orderingKey, drain }: Manner): void {
+/** How it is to be done. @throws RangeError ERR_OUT_OF_RANGE, TypeError ERR_INVALID_ARG_TYPE */
+export function applyManner(op: AioOp, { signal, priority, flags, deadlineMs, orderingKey, drain }: Manner): void {
   if (flags !== undefined) op.flags = flags;
   if (priority !== undefined) {
     if (!(priority === 0 || priority === 1 || priority === 2)) {
@@ -84,6 +85,27 @@ function applyManner(op: AioOp, { signal, priority, flags, deadlineMs, orderingK
   if (deadlineMs !== undefined) op.deadlineMs = deadlineMs;
   if (orderingKey) op.orderingKey = orderingKey;
   if (drain === true) op.drain = true;
+}
+
+/** The error of an operation that has failed: an AbortError, if its signal has ended it. @param advice what the reader can do about it, if that is known */
+export function failureOf(op: AioOp, advice: string | null = adviceOn(op)): Error {
+  const { error, signal } = op;
+  if (error === ECANCELED && signal?.aborted === true) return new AbortError(signal.reason);
+  const device = deviceOf(op);
+  const path = device === null ? undefined : nameOfDevice(device);
+  return new SystemError(error, nameOf(op), path, advice ?? undefined);
+}
+
+/** The error of a pool or a class that takes no operation: EBADF, EAGAIN, or ETIMEDOUT if it was waited for. */
+export function refusalOf(pool: OperationTarget, error: number, syscall: string, reason: string | null = null): SystemError {
+  const { device } = 'pools' in pool ? (pool.pools[0] as AioServicePool) : pool;
+  return new SystemError(error, syscall, nameOfDevice(device), reason ?? reasonFor(pool, error));
+}
+
+interface Settle {
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+  resultOf(op: AioOp): unknown;
 }
 
 function submit(pool: OperationTarget, op: AioOp, wait: boolean): void {
@@ -100,7 +122,7 @@ function submit(pool: OperationTarget, op: AioOp, wait: boolean): void {
 
 /** Submits an operation as soon as there is room. Its deadline runs already. */
 function submitLater(pool: OperationTarget, op: AioOp): void {
-  waitForRoom(pool, { ...pick(op), lengthBytes: memoryBytes(op) }, (error, leftMs) => {
+  waitForRoom(pool, { ...pick(op), lengthBytes: memoryBytes(op), count: 1 }, (error, leftMs) => {
     if (error === ECANCELED) giveUp(pool, op, new AbortError(op.signal?.reason));
     else if (error !== 0) giveUp(pool, op, refusalOf(pool, error, nameOf(op)));
     else {
@@ -110,7 +132,7 @@ function submitLater(pool: OperationTarget, op: AioOp): void {
   });
 }
 
-function pick({ signal, orderingKey, deadlineMs }: AioOp): Omit<RoomWish, 'lengthBytes'> {
+function pick({ signal, orderingKey, deadlineMs }: AioOp): Omit<RoomWish, 'lengthBytes' | 'count'> {
   return { signal, orderingKey, deadlineMs };
 }
 
@@ -123,23 +145,15 @@ function giveUp(pool: OperationTarget, op: AioOp, error: Error): void {
 /** The callback of all operations here. */
 function settle(op: AioOp): void {
   const { resolve, reject, resultOf } = op.private as Settle;
-  const { error, signal } = op;
-  if (error === 0) resolve(resultOf(op));
-  else if (error === ECANCELED && signal?.aborted === true) reject(new AbortError(signal.reason));
-  else reject(errorOf(op));
-}
-
-function errorOf(op: AioOp): SystemError {
-  const device = deviceOf(op);
-  const { error } = op;
-  const path = device === null ? undefined : nameOfDevice(device);
-  return new SystemError(error, nameOf(op), path, adviceOn(op) ?? undefined);
+  if (op.error === 0) resolve(resultOf(op));
+  else reject(failureOf(op));
 }
 
 function adviceOn(op: AioOp): string | null {
-  const { error } = op;
+  const { error, deadlineMs, offset, transferredBytes } = op;
   if (error === EINVAL || error === ENOTSUP || error === EROFS) return explain(op);
-  return error === ETIMEDOUT && op.deadlineMs !== Number.POSITIVE_INFINITY ? 'its deadline has come' : null;
+  if (error === EILSEQ) return `the first difference is at offset ${offset + transferredBytes}`;
+  return error === ETIMEDOUT && deadlineMs !== Number.POSITIVE_INFINITY ? 'its deadline has come' : null;
 }
 
 /** Why a pool or a class takes no operation. */
@@ -151,6 +165,7 @@ function reasonFor(pool: OperationTarget, error: number): string {
   return error === ETIMEDOUT ? `its deadline came while it waited for room: ${room}` : `${room}: { wait: true } waits for room`;
 }
 
-function nameOf({ operation }: AioOp): string {
+/** What an operation's errors call it. */
+export function nameOf({ operation }: Pick<AioOp, 'operation'>): string {
   return BLOCK_OPERATION_NAMES[operation] ?? 'aio';
 }

@@ -9,6 +9,8 @@ export interface RoomWish {
   /** Infinity for none. */
   readonly deadlineMs: number;
   readonly lengthBytes: number;
+  /** How many operations there are to be room for. */
+  readonly count: number;
 }
 
 /** The longest that setTimeout can. */
@@ -21,7 +23,7 @@ const DELAY_MAX_MS = 2 ** 31 - 1;
  * aborted yet; or with ETIMEDOUT
  */
 export function waitForRoom(pool: OperationTarget, wish: RoomWish, done: (error: number, leftMs: number) => void): void {
-  const { signal, orderingKey, deadlineMs, lengthBytes } = wish;
+  const { signal, orderingKey, deadlineMs, lengthBytes, count } = wish;
   const { timers } = pool;
   const dueMs = timers.now() + deadlineMs;
   let cancelTimer: (() => void) | null = null;
@@ -38,7 +40,8 @@ export function waitForRoom(pool: OperationTarget, wish: RoomWish, done: (error:
     else end(ETIMEDOUT);
   };
   const tell = (error: number): void => end(error === 0 && dueMs <= timers.now() ? ETIMEDOUT : error);
-  const leave = 'pools' in pool ? pool.whenAvailable(tell, lengthBytes, 1, orderingKey) : pool.whenAvailable(tell, lengthBytes);
+  const leave =
+    'pools' in pool ? pool.whenAvailable(tell, lengthBytes, count, orderingKey) : pool.whenAvailable(tell, lengthBytes, count);
   signal?.addEventListener('abort', abort, { once: true });
   if (deadlineMs !== Number.POSITIVE_INFINITY) cancelTimer = timers.after(Math.min(deadlineMs, DELAY_MAX_MS), arm, true);
 }

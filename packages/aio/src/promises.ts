@@ -1,4 +1,5 @@
 import {
+  BLOCK_COMPARE_AND_WRITE,
   BLOCK_DISCARD,
   BLOCK_EXTENTS,
   BLOCK_FLUSH,
@@ -9,16 +10,19 @@ import {
   ExtentList,
 } from '@biodone/blockdev';
 import { AbortError } from '@biodone/sync';
-import { ECANCELED, IoBuffer } from '@biodone/uring';
+import { ECANCELED, type IoBuffer, type IoVector } from '@biodone/uring';
 import type { AioOp, AioPriority } from './aio-op.js';
 import { checkNames } from './check-names.js';
 import { invalidType } from './errors.js';
 import type { OperationTarget } from './operation-target.js';
 import { OrderingKey } from './ordering-key.js';
 import { refusalOf, start } from './promise-operation.js';
+import { checkedBuffer, checkedVector, type VectorMemory } from './promise-request.js';
 import { waitForRoom } from './promise-room.js';
 
 export type { OperationTarget } from './operation-target.js';
+export { type BatchOperation, type BatchOptions, type BatchOutcome, batch, type ChainFailure, chain } from './promise-batch.js';
+export type { VectorMemory } from './promise-request.js';
 
 /** How an operation is to be done. */
 export interface OperationOptions {
@@ -70,6 +74,65 @@ export function read(pool: OperationTarget, buffer: IoBuffer, offset: number, op
 /** Writes the buffer to `offset`. Returns and rejects as {@link read}; completion is not durability (rule 8): see `flags`. */
 export function write(pool: OperationTarget, buffer: IoBuffer, offset: number, options: TransferOptions = {}): Promise<number> {
   return transfer(pool, BLOCK_WRITE, buffer, offset, options, bytesMoved);
+}
+
+/** Which parts of two buffers a compare-and-write uses, and how it is to be done. */
+export interface CompareOptions extends TransferOptions {
+  /**
+   * Where in what it compares with, in bytes.
+   * @default 0
+   */
+  compareOffset?: number;
+}
+
+/**
+ * Reads from `offset` into parts of memory, one after the other: readv(2). An IoVector can be used again and again, as an array of buffers is made one at
+ * each call. Returns and rejects as {@link read}, and with RangeError ERR_OUT_OF_RANGE for no parts, or more than 1024.
+ */
+export function readv(
+  pool: OperationTarget,
+  vector: VectorMemory,
+  offset: number,
+  options: OperationOptions = {},
+): Promise<number> {
+  return transferParts(pool, BLOCK_READ, vector, offset, options);
+}
+
+/** Writes parts of memory to `offset`, one after the other: writev(2). Returns and rejects as {@link readv} and {@link write}. */
+export function writev(
+  pool: OperationTarget,
+  vector: VectorMemory,
+  offset: number,
+  options: OperationOptions = {},
+): Promise<number> {
+  return transferParts(pool, BLOCK_WRITE, vector, offset, options);
+}
+
+/**
+ * Writes the buffer to `offset` if what is there is the same as `compare`: both or nothing, as far as others on the same device object can see. It is as
+ * long as the rest of the buffer, unless told otherwise.
+ *
+ * @returns how many bytes were written
+ * @throws (rejects) SystemError EILSEQ if something else is there: the message says where the first difference is, and nothing was written. ENOTSUP if the
+ * device cannot, as one that other threads have a channel of; otherwise as {@link write}
+ */
+export function compareAndWrite(
+  pool: OperationTarget,
+  compare: IoBuffer,
+  buffer: IoBuffer,
+  offset: number,
+  options: CompareOptions = {},
+): Promise<number> {
+  try {
+    checkNames('compareAndWrite', options, COMPARE_OPTIONS);
+    checkedBuffer('compare', compare);
+    checkedBuffer('buffer', buffer);
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+  const { compareOffset = 0, bufferOffset = 0, lengthBytes = buffer.lengthBytes - bufferOffset } = options;
+  const request = { operation: BLOCK_COMPARE_AND_WRITE, buffer, bufferOffset, vector: null, compare, compareOffset };
+  return start(pool, { ...request, offset, lengthBytes, extents: null }, options, bytesMoved);
 }
 
 /** Where {@link append} has written. */
@@ -146,7 +209,7 @@ export function available(pool: OperationTarget, options: { signal?: AbortSignal
     checkNames('available', options, ['signal']);
     const { signal = null } = options;
     if (signal?.aborted === true) throw new AbortError(signal.reason);
-    const wish = { signal, orderingKey: null, deadlineMs: Number.POSITIVE_INFINITY, lengthBytes: 0 };
+    const wish = { signal, orderingKey: null, deadlineMs: Number.POSITIVE_INFINITY, lengthBytes: 0, count: 1 };
     waitForRoom(pool, wish, (error) => {
       if (error === 0) resolve();
       else if (error === ECANCELED) reject(new AbortError(signal?.reason));
@@ -157,6 +220,7 @@ export function available(pool: OperationTarget, options: { signal?: AbortSignal
 
 const OPTIONS: readonly string[] = ['signal', 'priority', 'flags', 'deadlineMs', 'orderingKey', 'drain', 'wait'];
 const TRANSFER_OPTIONS: readonly string[] = [...OPTIONS, 'bufferOffset', 'lengthBytes'];
+const COMPARE_OPTIONS: readonly string[] = [...TRANSFER_OPTIONS, 'compareOffset'];
 
 function transfer<T>(
   pool: OperationTarget,
@@ -168,15 +232,36 @@ function transfer<T>(
 ): Promise<T> {
   try {
     checkNames('a transfer', options, TRANSFER_OPTIONS);
-    if (!(buffer instanceof IoBuffer)) {
-      throw invalidType('buffer', 'an IoBuffer, from IoBuffer.allocate() or IoBuffer.over()', buffer);
-    }
+    checkedBuffer('buffer', buffer);
   } catch (error) {
     // An async function would be slower.
     return Promise.reject(error as Error);
   }
   const { bufferOffset = 0, lengthBytes = buffer.lengthBytes - bufferOffset } = options;
-  return start(pool, { operation, buffer, bufferOffset, offset, lengthBytes, extents: null }, options, resultOf);
+  const vector = null;
+  const compare = null;
+  // In full, and of one shape with those below: this is where most come by.
+  const request = { operation, buffer, bufferOffset, vector, compare, compareOffset: 0, offset, lengthBytes, extents: null };
+  return start(pool, request, options, resultOf);
+}
+
+function transferParts(
+  pool: OperationTarget,
+  operation: BlockOperation,
+  parts: VectorMemory,
+  offset: number,
+  options: OperationOptions,
+): Promise<number> {
+  let vector: IoVector;
+  try {
+    checkNames('a transfer', options, OPTIONS);
+    vector = checkedVector(parts);
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+  const { lengthBytes } = vector;
+  const memory = { operation, buffer: null, bufferOffset: 0, vector, compare: null, compareOffset: 0 };
+  return start(pool, { ...memory, offset, lengthBytes, extents: null }, options, bytesMoved);
 }
 
 function range(
@@ -188,7 +273,8 @@ function range(
   extents: ExtentList | null = null,
 ): Promise<number> {
   checkNames('an operation', options, OPTIONS);
-  return start(pool, { operation, buffer: null, bufferOffset: 0, offset, lengthBytes, extents }, options, bytesMoved);
+  const memory = { operation, buffer: null, bufferOffset: 0, vector: null, compare: null, compareOffset: 0 };
+  return start(pool, { ...memory, offset, lengthBytes, extents }, options, bytesMoved);
 }
 
 function bytesMoved({ transferredBytes }: AioOp): number {

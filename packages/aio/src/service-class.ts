@@ -17,7 +17,7 @@ import type { OrderingKey } from './ordering-key.js';
 import type { PoolLimits } from './pool-limits.js';
 import type { OperationReport } from './pool-statistics.js';
 import { AioServicePool, type CloseOptions } from './service-pool.js';
-import { PoolCloseError } from './teardown.js';
+import { awaitNone, PoolCloseError } from './teardown.js';
 
 /**
  * Several pools for one kind of operations on the same data, used as if they were one: an operation goes to the pool that has the least to do. The
@@ -256,13 +256,7 @@ export class AioServiceClass extends OperationCalls {
    */
   async close({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): Promise<void> {
     checkTime('deadlineMs', deadlineMs);
-    this.#closed = true;
-    // None lets anything in any more before the first operation is cancelled.
-    for (const pool of this.pools) void pool.close();
-    this.#peers.line.close(EBADF);
-    this.#peers.completions.tell();
-    this.#peers.look();
-    if (cancel) this.cancelAll();
+    this.#shut(cancel);
     const ends = await Promise.allSettled(this.pools.map((pool) => pool.close({ deadlineMs })));
     const reasons: unknown[] = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason);
     const late = reasons.filter((reason) => reason instanceof PoolCloseError);
@@ -274,8 +268,31 @@ export class AioServiceClass extends OperationCalls {
       );
   }
 
+  /**
+   * As {@link AioServicePool.closeSync}, for all pools, and blocks as {@link wait}.
+   *
+   * @throws as there, with what has not ended in all pools
+   */
+  closeSync({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): void {
+    checkTime('deadlineMs', deadlineMs);
+    const endMs = this.timers.now() + deadlineMs;
+    this.#shut(cancel);
+    awaitNone(this, endMs, deadlineMs);
+    for (const pool of this.pools) pool.closeSync({ deadlineMs: Math.max(0, endMs - this.timers.now()) });
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #shut(cancel: boolean): void {
+    this.#closed = true;
+    // None lets anything in any more before the first operation is cancelled.
+    for (const pool of this.pools) void pool.close();
+    this.#peers.line.close(EBADF);
+    this.#peers.completions.tell();
+    this.#peers.look();
+    if (cancel) this.cancelAll();
   }
 }
 

@@ -18,7 +18,7 @@ import { type AioServicePoolOptions, type CompleteOptions, completeOptions } fro
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
 import type { PoolService } from './service.js';
 import { ServiceThreads } from './service-threads.js';
-import { PoolCloseError } from './teardown.js';
+import { awaitNone, PoolCloseError } from './teardown.js';
 
 /** Options of {@link AioServicePool.close}. */
 export interface CloseOptions {
@@ -318,6 +318,23 @@ export class AioServicePool extends Dispatcher {
     }
     if (cancel) this.cancelAll();
     return deadlineMs === Number.POSITIVE_INFINITY ? this.#closing : this.#before(this.#closing, deadlineMs);
+  }
+
+  /**
+   * As {@link close}, for a thread that does not return to its event loop: blocks until all operations have ended, their callbacks among them, and the
+   * service threads have closed the device.
+   *
+   * @throws {@link PoolCloseError} with what has not ended: ETIMEDOUT at the deadline, EINTR if a signal came first. SystemError EDEADLK as {@link wait}, and what
+   * a callback throws. The pool lets nothing in from then on, goes on with its end, and this can be called again. RangeError ERR_OUT_OF_RANGE at once
+   */
+  closeSync({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): void {
+    checkTime('deadlineMs', deadlineMs);
+    const endMs = this.timers.now() + deadlineMs;
+    void this.close({ cancel });
+    awaitNone(this, endMs, deadlineMs);
+    this.file.detach(this);
+    const { service } = this;
+    if (service?.closeSync?.(Math.max(0, endMs - this.timers.now())) === false) throw new PoolCloseError([], deadlineMs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -24,14 +24,12 @@ import { SharedObjects } from './threads/shared-objects.js';
 import { SlotQueue } from './threads/slot-queue.js';
 import { withdraw } from './threads/slot-states.js';
 import { type ServiceThreadsStatistics, statusOfThreads } from './threads/statistics.js';
-import { ThreadKeeper } from './threads/thread-keeper.js';
+import { LIVENESS_POLL_MS, ThreadKeeper } from './threads/thread-keeper.js';
 import { wakeHelper } from './threads/wake-threads.js';
 
 /** Of an operation that is described: it is done without an error, or will be. */
 const DONE = -1;
 const LATER = -2;
-/** How long an owner that blocks goes without a look for threads that have died. */
-const LIVENESS_POLL_MS = 50;
 
 /**
  * Serves a pool with threads, each with a channel of the device of its own. This is the pool's side: it hands operations over by shared memory, and
@@ -62,6 +60,7 @@ export class ServiceThreads implements PoolService {
   #delivered = 0;
   #lookedAtMs = 0;
   #closing = false;
+  #closed = false;
 
   /**
    * @param depth how many operations there can be at a time, 1 to 65536
@@ -180,22 +179,40 @@ export class ServiceThreads implements PoolService {
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.flush();
     this.#keeper.tellClosed(CLOSING);
     // The workers' 'exit' events need this thread's event loop, and workers that nothing refers to would not keep it going.
     this.#closing = true;
     this.#door.hold(true);
     await this.#keeper.close();
-    this.#nudge.cancel();
-    this.poll();
-    unwatchExit(this.#keeper);
-    this.#door.close();
-    this.#device.release(this.#gate);
+    this.#free();
+  }
+
+  closeSync(timeoutMs: number): boolean {
+    if (this.#closed) return true;
+    this.flush();
+    this.#keeper.tellClosed(CLOSING);
+    if (!this.#keeper.closeSync(timeoutMs)) return false;
+    this.#free();
+    return true;
   }
 
   /** What the threads are doing, and have done. Exact for what has been delivered; the rest is of a moment ago. */
   statistics(): ServiceThreadsStatistics {
     return { threads: statusOfThreads(this.#memory), inFlight: this.#table.outstanding, ...this.#keeper.history };
+  }
+
+  /** All threads have ended: nothing is held any more. */
+  #free(): void {
+    // By who blocks, while another call waits for the workers' events.
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#nudge.cancel();
+    this.poll();
+    unwatchExit(this.#keeper);
+    this.#door.close();
+    this.#device.release(this.#gate);
   }
 
   /** Writes an operation down. Returns 0, the errno that it gets instead, DONE or LATER. */

@@ -19,6 +19,13 @@ export interface PoolService {
   poll(): number;
   /** Blocks until something is done, and delivers it. */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
-  /** Ends it. No operation is with it, and none will come. */
+  /** Ends it. No operation is with it, and none will come. It may have been ended by {@link closeSync}. */
   close(): Promise<void>;
+  /**
+   * As {@link close}, and blocks. A service without it is closed by `close`, in the turns of the event loop to come.
+   *
+   * @param timeoutMs how long at most; Infinity for no limit
+   * @returns false if it has not ended in time: then it goes on, and this can be called again
+   */
+  closeSync?(timeoutMs: number): boolean;
 }

@@ -62,7 +62,8 @@ export class Timeouts {
       return;
     }
     rare.alarm ??= new Alarm(op);
-    this.#alarms.set(rare.alarm, absolute ? timeoutMs : this.#timers.now() + timeoutMs, this.#due);
+    rare.alarm.dueMs = absolute ? timeoutMs : this.#timers.now() + timeoutMs;
+    this.#alarms.set(rare.alarm, this.#due);
   }
 
   /** Takes one out. */
@@ -103,7 +104,8 @@ export class Timeouts {
     }
     const nowMs = this.#timers.now();
     const dueMs = alarm.dueMs + timeoutMs;
-    this.#alarms.set(alarm, dueMs > nowMs ? dueMs : nowMs + timeoutMs, this.#due);
+    alarm.dueMs = dueMs > nowMs ? dueMs : nowMs + timeoutMs;
+    this.#alarms.set(alarm, this.#due);
   }
 
   #hold(): void {

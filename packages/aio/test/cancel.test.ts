@@ -296,6 +296,7 @@ describe('a deadline', () => {
     expect(log).toEqual([`b:${ETIMEDOUT}`]);
     manual.completeAll();
     expect(log).toEqual([`b:${ETIMEDOUT}`, 'a', 'c']);
+    await settled();
     expect(timers.pending).toBe(0);
   });
 
@@ -343,6 +344,8 @@ describe('a deadline', () => {
     await timers.advance(15);
     expect([log, timers.pending]).toEqual([[`10:${ETIMEDOUT}`], 1]);
     manual.completeAll();
+    // Until the end of the turn, in which another deadline may come.
+    await settled();
     expect([log.slice(1), timers.pending]).toEqual([['busy', '30', '20'], 0]);
   });
 

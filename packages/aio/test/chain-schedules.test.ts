@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { type Manual, openManual } from './support/manual-device.js';
 import { fill } from './support/operations.js';
 import { seededRandom } from './support/random.js';
-import { VirtualTimers } from './support/virtual-timers.js';
+import { settled, VirtualTimers } from './support/virtual-timers.js';
 
 const SCHEDULES = 1500;
 const STEPS = 40;
@@ -186,6 +186,7 @@ class ChainSchedule {
     }
     if (this.live.size > 0) this.faults.push(`${[...this.live.values()].map(({ name }) => name).join(', ')} never ended`);
     if (this.completions !== this.taken) this.faults.push(`${this.taken} were taken, ${this.completions} completed`);
+    await settled();
     for (const chain of this.chains) this.check(chain);
     if (this.timers.pending > 0) this.faults.push(`${this.timers.pending} timers are left`);
     if (this.key.pending > 0) this.faults.push('the key is left with somebody');

@@ -64,6 +64,8 @@ export const THREAD_IN_KERNEL = 4;
 export const THREAD_LEAVING = 5;
 /** It is ending by an error. */
 export const THREAD_DYING = 6;
+/** It has closed its channel, and holds nothing of the pool any more. */
+export const THREAD_LEFT = 7;
 
 // The words of a slot.
 export const SLOT_WORDS = 4;

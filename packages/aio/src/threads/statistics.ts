@@ -6,6 +6,7 @@ import {
   THREAD_IDLE,
   THREAD_IN_KERNEL,
   THREAD_LEAVING,
+  THREAD_LEFT,
   THREAD_RUNNING,
   THREAD_SERVED,
   THREAD_STARTING,
@@ -48,6 +49,7 @@ const STATES: readonly ServiceThreadStatus['state'][] = [];
 (STATES as string[])[THREAD_IDLE] = 'idle';
 (STATES as string[])[THREAD_IN_KERNEL] = 'in kernel';
 (STATES as string[])[THREAD_LEAVING] = 'leaving';
+(STATES as string[])[THREAD_LEFT] = 'leaving';
 (STATES as string[])[THREAD_DYING] = 'dying';
 
 /** The threads that there are. */

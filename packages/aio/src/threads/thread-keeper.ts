@@ -10,6 +10,7 @@ import {
   THREAD_CPU,
   THREAD_ERRNO,
   THREAD_LEAVING,
+  THREAD_LEFT,
   THREAD_SERVED,
   THREAD_STARTING,
   THREAD_STATE,
@@ -22,6 +23,9 @@ import { wakeAll } from './wake-threads.js';
 
 /** How long a thread may take to start, in milliseconds, before a pool whose owner blocks gives up hope. */
 const START_MAX_MS = 30_000;
+
+/** How long an owner that blocks goes without a look for threads that have died. */
+export const LIVENESS_POLL_MS = 50;
 
 /** Where the threads of the next pool begin among the CPUs: pools of one thread each would all have the first one otherwise. */
 let nextCpu = 0;
@@ -53,7 +57,7 @@ export class ThreadKeeper {
   readonly #host: ThreadHost;
   readonly #members: (Member | null)[];
   readonly #restarts: RestartPolicy;
-  /** Settled as the workers' 'exit' events come. */
+  /** Settled as the workers' ends are dealt with: by their 'exit' events, or before by an owner that blocks. */
   readonly #exits = new Set<Promise<void>>();
   readonly #firstCpu: number;
   #started = 0;
@@ -123,6 +127,21 @@ export class ThreadKeeper {
     memory.lock.exit();
   }
 
+  /**
+   * As {@link close}, for an owner that blocks: until all threads have closed their channels, or are gone.
+   *
+   * @returns false if some have not in time
+   */
+  closeSync(timeoutMs: number): boolean {
+    const endMs = performance.now() + timeoutMs;
+    for (const member of this.#members) {
+      if (member === null) continue;
+      if (!this.#awaitEnd(member, endMs)) return false;
+      this.#end(member);
+    }
+    return true;
+  }
+
   /** Waits for the end of all threads, which have been told. */
   async close(): Promise<void> {
     while (this.#exits.size > 0) await Promise.all(this.#exits);
@@ -146,6 +165,20 @@ export class ThreadKeeper {
 
   get #someStarting(): boolean {
     return this.#members.some((member) => member !== null && this.#host.memory.stateOf(member.index) === THREAD_STARTING);
+  }
+
+  #awaitEnd(member: Member, endMs: number): boolean {
+    const { memory } = this.#host;
+    const index = memory.threadAt(member.index) + THREAD_STATE;
+    for (;;) {
+      // Pairs with the store in ThreadServer.run().
+      const state = Atomics.load(memory.words, index);
+      if (state === THREAD_LEFT || isGone(memory, member)) return true;
+      const remainingMs = endMs - performance.now();
+      if (!(remainingMs > 0)) return false;
+      // One that dies notifies nobody.
+      Atomics.wait(memory.words, index, state, Math.min(remainingMs, LIVENESS_POLL_MS));
+    }
   }
 
   #spawn(index: number): void {
@@ -194,6 +227,7 @@ export class ThreadKeeper {
       servedBefore: words[at + THREAD_SERVED] as number,
       error: null,
       over: false,
+      settle: () => {},
     });
   }
 
@@ -204,15 +238,15 @@ export class ThreadKeeper {
     worker.on('error', (error) => {
       member.error = error;
     });
+    worker.on('exit', (exitCode) => {
+      member.error ??= new Error(`it has ended with exit code ${exitCode}`);
+      this.#end(member);
+    });
     const exit = new Promise<void>((resolve) => {
-      worker.on('exit', (exitCode) => {
-        member.error ??= new Error(`it has ended with exit code ${exitCode}`);
-        this.#end(member);
-        this.#exits.delete(exit);
-        resolve();
-      });
+      member.settle = resolve;
     });
     this.#exits.add(exit);
+    void exit.then(() => this.#exits.delete(exit));
   }
 
   #end(member: Member): void {
@@ -224,7 +258,8 @@ export class ThreadKeeper {
     const { words } = memory;
     memory.lock.ownerExited(member.threadId);
     memory.enter();
-    const left = memory.stateOf(index) === THREAD_LEAVING;
+    const state = memory.stateOf(index);
+    const left = state === THREAD_LEAVING || state === THREAD_LEFT;
     memory.takeWaker(index);
     words[at + THREAD_STATE] = THREAD_ABSENT;
     this.#host.reclaim(index);
@@ -233,6 +268,7 @@ export class ThreadKeeper {
     memory.lock.exit();
     if (member.eventFd >= 0) closeOwnedEventFd(member.eventFd);
     this.#members[index] = null;
+    member.settle();
     if (!left && words[CLOSED] === 0) {
       this.#died += 1;
       this.#forgive(member);

@@ -16,6 +16,8 @@ export interface Member {
   error: Error | null;
   /** Whether its end has been dealt with. */
   over: boolean;
+  /** Tells who waits for that. */
+  settle: () => void;
 }
 
 /** Whether a thread has ended, as far as that can be told without its 'exit' event. */

@@ -18,6 +18,7 @@ import {
   THREAD_IDLE,
   THREAD_IN_KERNEL,
   THREAD_LEAVING,
+  THREAD_LEFT,
   THREAD_PACE,
   THREAD_RUNNING,
   THREAD_SERVED,
@@ -92,6 +93,8 @@ export class ThreadServer {
   #inFlight = 0;
   readonly #completed: CompletedList;
   #ended = false;
+  /** Whether it has had nothing to do for so long that it ends. */
+  #leaving = false;
   /** How long it sleeps at most, when it does. */
   sleepMs = 0;
 
@@ -127,20 +130,44 @@ export class ThreadServer {
       if (step.value === 'device') this.#device.wait(IN_KERNEL_MS);
       step = steps.next(step.value === 'sleep' && this.#pending.timedWait(this.#memory.lock, this.sleepMs));
     }
-    if (this.#memory.words[CLOSED] === EXITING) return;
+    const { words } = this.#memory;
+    if (words[CLOSED] === EXITING) return;
     await this.close();
+    // Pairs with the load and the wait in ThreadKeeper.closeSync(), for an owner that does not hear of the worker's exit.
+    Atomics.store(words, this.#at + THREAD_STATE, THREAD_LEFT);
+    Atomics.notify(words, this.#at + THREAD_STATE);
   }
 
-  /** The same, step by step. Nobody but the next step may be run while it is stopped at `'sleep'`, until the lock has been let go of. */
+  /**
+   * The same, step by step. Nobody but the next step may be run while it is stopped at `'sleep'`, until the lock has been let go of. All steps are in
+   * this one generator: each call of another one would make objects, each time that the thread looks for operations.
+   */
   *steps(): Generator<ThreadStep, void, boolean> {
     const { words } = this.#memory;
     // Pairs with the wait in ThreadKeeper.awaitStart().
     Atomics.add(words, STARTED, 1);
     Atomics.notify(words, STARTED);
-    while (yield* this.#take()) {
-      if (this.#takenCount > 0) yield* this.#start();
-      // What an abort has completed is told before this thread blocks.
-      else if (this.#inFlight > 0 && this.#completed.count === 0) yield 'device';
+    for (;;) {
+      this.#enter();
+      while (this.#mayRest) {
+        this.#fallAsleep();
+        const woken = yield 'sleep';
+        if (!this.#wakeUp(woken)) break;
+      }
+      if (!this.#take()) break;
+      const count = this.#takenCount;
+      if (count > 0) {
+        if (this.#isStepped) yield 'taken';
+        this.#objects.receive();
+        this.#batch.begin();
+        for (let index = 0; index < count; index++) {
+          if (this.#isStepped) yield 'begin';
+          this.#begin(this.#taken[index] as number);
+          if (this.#completed.count >= COMPLETED_MAX) this.#completed.push(this.#batch.paceNs);
+        }
+        this.#started();
+        // What an abort has completed is told before this thread blocks.
+      } else if (this.#inFlight > 0 && this.#completed.count === 0) yield 'device';
       if (this.#isStepped) yield 'completed';
       this.#completed.push(this.#batch.paceNs);
     }
@@ -154,20 +181,28 @@ export class ThreadServer {
     this.#ring?.closeSync();
   }
 
+  /** Is about to look for operations: owns the lock from here on. */
+  #enter(): void {
+    if (this.#inFlight > 0) this.#waker?.arm();
+    this.#memory.enter();
+    this.#memory.takeWaker(this.#data.index);
+    this.#memory.words[this.#at + THREAD_STATE] = THREAD_RUNNING;
+  }
+
+  /** Whether there is nothing to take, nothing under way, and no reason to end. */
+  get #mayRest(): boolean {
+    return this.#memory.submissions === 0 && this.#inFlight === 0 && this.#memory.words[CLOSED] === 0;
+  }
+
   /**
-   * Takes operations; sleeps if there are none and none are under way. With some under way and none to take, it says that this thread is about to
-   * block in the kernel. Returns false when this thread is to end.
+   * Takes operations, which the thread does not leave to others, and gives the lock back. With some under way and none to take, it says that this thread is
+   * about to block in the kernel. Returns false when this thread is to end.
    */
-  *#take(): Generator<ThreadStep, boolean, boolean> {
+  #take(): boolean {
     const memory = this.#memory;
     const { words } = memory;
-    if (this.#inFlight > 0) this.#waker?.arm();
-    memory.enter();
-    memory.takeWaker(this.#data.index);
-    words[this.#at + THREAD_STATE] = THREAD_RUNNING;
-    while (memory.submissions === 0 && this.#inFlight === 0 && words[CLOSED] === 0) {
-      this.#completed.tell();
-      if (yield* this.#sleep()) continue;
+    this.#takenCount = 0;
+    if (this.#leaving) {
       words[this.#at + THREAD_STATE] = THREAD_LEAVING;
       memory.lock.exit();
       return false;
@@ -191,34 +226,31 @@ export class ThreadServer {
     return open;
   }
 
-  /** Sleeps on `pending`. Returns false if nothing came for so long that this thread may end. Owns the lock before and after. */
-  *#sleep(): Generator<ThreadStep, boolean, boolean> {
+  /** Is about to sleep on `pending`. Owns the lock before and after the sleep. */
+  #fallAsleep(): void {
+    const memory = this.#memory;
+    const { idleMs, threadsMin } = this.#data;
+    this.#completed.tell();
+    const mayEnd = memory.alive > threadsMin;
+    memory.words[this.#at + THREAD_STATE] = THREAD_IDLE;
+    this.sleepMs = mayEnd ? idleMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** Has slept. Returns false if nothing came for so long that this thread may end, and does. */
+  #wakeUp(woken: boolean): boolean {
     const memory = this.#memory;
     const { words } = memory;
-    const { idleMs, threadsMin } = this.#data;
-    const mayEnd = memory.alive > threadsMin;
-    words[this.#at + THREAD_STATE] = THREAD_IDLE;
-    this.sleepMs = mayEnd ? idleMs : Number.POSITIVE_INFINITY;
-    const woken = yield 'sleep';
     if (memory.lock.ownerDied()) memory.repair();
     words[this.#at + THREAD_STATE] = THREAD_RUNNING;
     words[this.#at + THREAD_WAKE_UPS] = (words[this.#at + THREAD_WAKE_UPS] as number) + 1;
-    return woken || memory.submissions > 0 || words[CLOSED] !== 0 || memory.alive <= threadsMin;
+    this.#leaving = !(woken || memory.submissions > 0 || words[CLOSED] !== 0 || memory.alive <= this.#data.threadsMin);
+    return !this.#leaving;
   }
 
-  *#start(): Generator<ThreadStep, void, boolean> {
-    const count = this.#takenCount;
-    this.#takenCount = 0;
-    if (this.#isStepped) yield 'taken';
-    this.#objects.receive();
-    this.#batch.begin();
-    for (let index = 0; index < count; index++) {
-      if (this.#isStepped) yield 'begin';
-      this.#begin(this.#taken[index] as number);
-      if (this.#completed.count >= COMPLETED_MAX) this.#completed.push(this.#batch.paceNs);
-    }
+  /** Those that were taken are begun. */
+  #started(): void {
     if (!this.#blocking) this.#device.poll();
-    this.#batch.end(count);
+    this.#batch.end(this.#takenCount);
     this.#memory.words[this.#at + THREAD_PACE] = this.#batch.paceNs;
   }
 
