@@ -128,7 +128,7 @@ describe('closing a pool by blocking', () => {
 
   it('is refused where only the event loop can complete what is in flight; the pool is closed all the same', async () => {
     const device = openFile(`${folder.path}/loop`, { create: true, growable: true, engine: 'fs' });
-    const pool = new AioServicePool(device);
+    const pool = new AioServicePool(device, { service: 'inline' });
     const written = promises.write(pool, IoBuffer.allocate(512), 0);
     expect(errorOf(() => pool.closeSync())).toMatchObject({ code: 'EDEADLK', syscall: 'wait' });
     expect(await promises.read(pool, IoBuffer.allocate(512), 0).catch(({ code }) => code)).toBe('EBADF');
