@@ -61,7 +61,7 @@ export class RequestPath implements BlockIoOwner {
     this.clock = clockOf(timers);
     this.port = new DriverPort(driver, capabilities, limits.maxInFlight, parts.retryDelayMs, state, timers, this.clock);
     this.plain = new PlainRequests(state, parts.ownClaimId);
-    this.layer = new Layer(this.port, limits, capabilities, state, this.live, parts.piecesMax, parts.guarding);
+    this.layer = new Layer(this.port, limits, capabilities, state, this.live, parts.piecesMax, parts.guarding, timers);
     this.timeouts = new RequestTimeouts(this.live, timers, this.clock, parts.timeoutMs, (io, ageMs) => {
       this.counters.timeouts += 1;
       parts.onTimeout(io, ageMs);
