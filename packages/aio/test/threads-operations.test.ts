@@ -109,11 +109,26 @@ describe.each(DEVICES)('through service threads, %s', (name, open) => {
     expect([vector.segments[0]?.memory.bytes[255], shared.bytes[255]]).toEqual([7, 7]);
   });
 
-  it('refuses to compare and write where the layer would have to do it, as other channels could write between', async () => {
+  it('compares and writes both or nothing, whichever thread does it', async () => {
     serve(open(`compare-${name}`));
-    await go({ operation: BLOCK_WRITE });
-    const fields = { operation: BLOCK_COMPARE_AND_WRITE, compare: filled(512, 0), buffer: filled(512, 6) };
-    expect((await go(fields)).error).toBe(ENOTSUP);
+    await go({ operation: BLOCK_WRITE, buffer: filled(512, 0) });
+    const fields = { operation: BLOCK_COMPARE_AND_WRITE, lengthBytes: 512, offset: 0 };
+    for (let round = 0; round < 10; round++) {
+      // One of them finds what it compares with; and all others what that one has written.
+      const rivals = Array.from({ length: 8 }, () => ({
+        ...fields,
+        compare: filled(512, round),
+        buffer: filled(512, round + 1),
+      }));
+      // They are for ranges of others, and are with the other thread meanwhile.
+      const others = Array.from({ length: 8 }, (_, index) => go({ operation: BLOCK_WRITE, offset: 4096 + index * 512 }));
+      const ended = await Promise.all(rivals.map((rival) => go(rival)));
+      expect(ended.map(({ error }) => error).sort((a, b) => a - b)).toEqual([0, ...new Array(7).fill(EILSEQ)]);
+      for (const { error } of await Promise.all(others)) expect(error).toBe(0);
+    }
+    const buffer = filled(512, 0);
+    await go({ buffer, lengthBytes: 512, offset: 0 });
+    expect(new Set(buffer.bytes)).toEqual(new Set([10]));
   });
 
   it('tells the extents as the device itself does', async () => {

@@ -206,14 +206,14 @@ export class BlockDevice {
 
   /**
    * Runs a request in the calling thread and returns with it done; `io.iodone` is not called. Results and errors are those of
-   * {@link strategy}; besides them EBUSY where that one would wait: on a quiesced device, and for a range in which an asynchronous request
-   * compares or changes part of a block. A BLOCK_RESET needs the asynchronous way: ENOTSUP.
+   * {@link strategy}; besides them EBUSY where that one would wait for this thread: on a quiesced device, and for a range in which an asynchronous request
+   * compares or changes part of a block. For what another thread has under way it sleeps. A BLOCK_RESET needs the asynchronous way: ENOTSUP.
    *
    * @throws SystemError EALREADY for a request that is in flight
    */
   strategySync(io: BlockIo): void {
-    // Who closes the device waits for what is under way in another thread's channel, which says so only beside.
-    if (this.#attached || !this.#plain.run(io)) this.#runBeside(io);
+    // Who closes a device that has channels, or keeps them out of a range, waits for what is under way in them: that is said beside.
+    if (this.state.isShared || !this.#plain.run(io)) this.#runBeside(io);
   }
 
   /**
@@ -244,6 +244,7 @@ export class BlockDevice {
 
   /** Completes what can be completed without blocking, and runs the callbacks. Returns how many requests that were. */
   poll(): number {
+    if (this.path.layer.waitsForOthers) this.path.layer.finished();
     return this.path.port.poll() + pollDone();
   }
 
@@ -262,7 +263,7 @@ export class BlockDevice {
     if (this.path.live.count > 0 && this.path.live.count === this.#held.length) {
       throw new SystemError(EDEADLK, 'wait', undefined, 'the device is quiesced, and all that is in flight waits for resume()');
     }
-    const ended = this.path.port.wait(timeoutMs);
+    const ended = this.path.layer.waitsForOthers ? this.#waitForOthers(timeoutMs) : this.path.port.wait(timeoutMs);
     this.path.timeouts.look();
     return ended;
   }
@@ -386,7 +387,7 @@ export class BlockDevice {
    */
   handle(claim: BlockClaim | null = null): DeviceHandle {
     if (this.#closing !== null || this.state.closedNow) throw closedError('handle');
-    return { ...this.#driver.handle(), shared: this.state.share(), claimId: claim?.id ?? this.ownClaimId };
+    return { ...this.#driver.handle(), shared: this.#share(), claimId: claim?.id ?? this.ownClaimId };
   }
 
   /**
@@ -413,6 +414,14 @@ export class BlockDevice {
     this.#cancelHeld();
     this.#tellDrained();
     return this.#closing;
+  }
+
+  #share(): SharedArrayBuffer {
+    const isFirst = !this.state.isShared;
+    const shared = this.state.share(this.path.live.count > 0);
+    // What is under way alone began when there was nobody to keep out.
+    if (isFirst) this.path.layer.inherit();
+    return shared;
   }
 
   /** Lets go of the device for all channels, of which none is to use the descriptor when it is closed. */
@@ -473,6 +482,15 @@ export class BlockDevice {
     else if (io.operation >= BLOCK_RESET) this.#manage(io);
     else if (this.#quiesced > 0) this.#hold(io);
     else this.path.layer.start(io);
+  }
+
+  /** Of a request that is kept out of its range by another channel nobody tells when that is over. */
+  #waitForOthers(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    const left = Math.min(timeoutMs, LOOK_EVERY_MS);
+    if (this.path.port.isIdle) this.#timers.sleep(left);
+    const ended = this.path.port.isIdle ? 'ETIME' : this.path.port.wait(left);
+    this.path.layer.finished();
+    return ended === 'ETIME' && left < timeoutMs ? pollDone() : ended;
   }
 
   #hold(io: BlockIo): void {
@@ -583,6 +601,7 @@ export class BlockDevice {
       this.path.layer.setLimits(this.#limits);
       this.#setEnds();
     }
+    this.path.layer.look();
     this.#mark();
   }
 

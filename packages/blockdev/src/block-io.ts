@@ -17,7 +17,7 @@ export const BLOCK_WRITE_ZEROES = 4 as const;
 export const BLOCK_EXTENTS = 5 as const;
 /**
  * Compares a range with `compare`, and writes it if they are the same; otherwise EILSEQ, with the first difference at `transferredBytes`.
- * Both or nothing, as far as other requests of this device object can see. Where the layer does it and the driver fails in the middle, the
+ * Both or nothing, as far as other requests to the device can see, through whatever channel. Where the layer does it and the driver fails in the middle, the
  * beginning is written: `transferredBytes` says how much.
  */
 export const BLOCK_COMPARE_AND_WRITE = 6 as const;

@@ -4,6 +4,9 @@ import { EMFILE, SystemError } from '@biodone/uring';
 
 /** How many channels a device has at most, besides the one that opened it. */
 const CHANNELS_MAX = 256;
+/** Behind those: the row of the channel that opened the device. */
+const OPENER_ROW = CHANNELS_MAX;
+const ROWS = CHANNELS_MAX + 1;
 
 /** In place of an owner: a row that nobody has, and a thread whose number this system does not tell. */
 const NOBODY = 0n;
@@ -15,15 +18,17 @@ const UNKNOWN = 2n ** 64n - 1n;
  */
 export class ChannelTable {
   /** How many 32-bit words a table takes. */
-  static readonly WORDS: number = CHANNELS_MAX * 3;
+  static readonly WORDS: number = ROWS * 3 + 1;
+  /** How many channels it has room for. */
+  static readonly ROWS: number = ROWS;
   /** By row: a thread's number, and above it the time of its start. One word, so that it changes hands in one step. */
   readonly #owners: BigUint64Array;
   readonly #busy: Int32Array;
 
   /** @param offsetBytes a multiple of 8 */
   constructor(memory: SharedArrayBuffer, offsetBytes: number) {
-    this.#owners = new BigUint64Array(memory, offsetBytes, CHANNELS_MAX);
-    this.#busy = new Int32Array(memory, offsetBytes + this.#owners.byteLength, CHANNELS_MAX);
+    this.#owners = new BigUint64Array(memory, offsetBytes, ROWS);
+    this.#busy = new Int32Array(memory, offsetBytes + this.#owners.byteLength, ROWS);
   }
 
   /** Takes a row for a channel of the calling thread. @throws SystemError EMFILE; what reading of /proc gives for want of descriptors */
@@ -44,6 +49,12 @@ export class ChannelTable {
     );
   }
 
+  /** Notes the channel that opened the device, and returns its row. */
+  takeOpener(): number {
+    Atomics.store(this.#owners, OPENER_ROW, thisThreadOrUnknown());
+    return OPENER_ROW;
+  }
+
   /** Gives a row back. */
   leave(row: number): void {
     Atomics.store(this.#busy, row, 0);
@@ -56,23 +67,44 @@ export class ChannelTable {
     Atomics.store(this.#busy, row, busy ? 1 : 0);
   }
 
-  /** Whether a channel of a thread that still is has something under way. */
+  isBusyRow(row: number): boolean {
+    return Atomics.load(this.#busy, row) !== 0;
+  }
+
+  /** Whether a channel but the opener's, of a thread that still is, has something under way. */
   isBusy(): boolean {
     // What a thread had under way whose number is not known is not waited for: it may have ended.
-    return this.#some((row, owner) => Atomics.load(this.#busy, row) !== 0 && owner !== UNKNOWN);
+    return this.firstOther(OPENER_ROW, (row, owner) => this.isBusyRow(row) && owner !== UNKNOWN) >= 0;
   }
 
-  /** Whether there are channels of threads that still are. */
+  /** Whether there are channels of threads that still are, besides the opener's. */
   isUsed(): boolean {
-    return this.#some(() => true);
+    return this.firstOther(OPENER_ROW, () => true) >= 0;
   }
 
-  #some(isSo: (row: number, owner: bigint) => boolean): boolean {
-    for (let row = 0; row < CHANNELS_MAX; row++) {
+  /** Whether there are channels besides this one, or this is one, of which nobody could tell that their threads have ended. */
+  hasUnknown(row: number): boolean {
+    return Atomics.load(this.#owners, row) === UNKNOWN || this.firstOther(row, (_other, owner) => owner === UNKNOWN) >= 0;
+  }
+
+  /** Whether the thread of a row still is. */
+  isAlive(row: number): boolean {
+    const owner = Atomics.load(this.#owners, row);
+    return owner !== NOBODY && isAlive(owner);
+  }
+
+  isOfThisThread(row: number): boolean {
+    return row >= 0 && Atomics.load(this.#owners, row) === thisThreadOrUnknown();
+  }
+
+  /** The first row but one's own, of a thread that still is, that is so; -1 if there is none. */
+  firstOther(own: number, isSo: (row: number, owner: bigint) => boolean): number {
+    for (let row = 0; row < ROWS; row++) {
+      if (row === own) continue;
       const owner = Atomics.load(this.#owners, row);
-      if (owner !== NOBODY && isSo(row, owner) && isAlive(owner)) return true;
+      if (owner !== NOBODY && isSo(row, owner) && isAlive(owner)) return row;
     }
-    return false;
+    return -1;
   }
 
   #takeFree(row: number, owner: bigint): boolean {
@@ -104,6 +136,15 @@ let own: bigint | null = null;
 function thisThread(): bigint {
   own ??= findThread();
   return own;
+}
+
+function thisThreadOrUnknown(): bigint {
+  try {
+    return thisThread();
+  } catch {
+    // For want of descriptors.
+    return UNKNOWN;
+  }
 }
 
 function findThread(): bigint {

@@ -182,6 +182,11 @@ export class DriverPort implements BlockIoOwner {
     this.#open = this.#frozen || !this.#waiting.isEmpty ? 0 : this.#limit;
   }
 
+  /** Whether the driver has nothing. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0;
+  }
+
   /** Lets nothing start that waits here, and nothing be tried again, until {@link thaw}. */
   freeze(): void {
     this.#frozen = true;

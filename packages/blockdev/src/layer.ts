@@ -1,5 +1,6 @@
 import { TailQueue } from '@biodone/sync';
 import { EAGAIN, EBUSY, EINVAL, ENOTSUP, IoBuffer } from '@biodone/uring';
+import type { BlockTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from './biodone.js';
 import {
   BLOCK_ATOMIC,
@@ -13,7 +14,8 @@ import {
   BLOCK_READ,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
-  type BlockIo,
+  BlockIo,
+  IO_STARTED,
 } from './block-io.js';
 import type { DriverPort } from './driver-port.js';
 import { EXTENT_DATA } from './extent-list.js';
@@ -27,6 +29,8 @@ import type { SharedState } from './shared-state.js';
 
 /** How much a piece copies at a time, if a unit of the driver is not larger. */
 const BOUNCE_BYTES = 65536;
+/** How long it is until the next look at what other channels have locked. Nobody wakes a thread for it. */
+const LOOK_EVERY_MS = 1;
 
 /**
  * What the generic layer does to requests on their way to the driver: most go straight on; those that the driver cannot take as they are get a
@@ -52,6 +56,16 @@ export class Layer {
   /** Whether the driver's unit is the caller's, and nothing must not be crossed. */
   #plain = true;
   #guarded = false;
+  readonly #timers: BlockTimers;
+  /** Stands for the request of another channel that keeps others out. */
+  readonly #foreign = new BlockIo();
+  /** The request for which this channel has taken the lock of all channels; it waits for them, or is under way. */
+  #locker: BlockIo | null = null;
+  /** Whether nothing is under way here in the range that another channel has locked. */
+  #acknowledged = true;
+  /** Whether this channel has the lock for what began before there were others. */
+  #inherited = false;
+  #cancelLook: (() => void) | null = null;
   /** Whether those that wait for a range are being looked at, and whether something has ended meanwhile. */
   #looking = false;
   #lookAgain = false;
@@ -64,7 +78,10 @@ export class Layer {
     live: LiveRequests,
     piecesMax: number,
     guarding: () => void,
+    timers: BlockTimers,
   ) {
+    this.#timers = timers;
+    this.#foreign.state = IO_STARTED;
     this.#guarding = guarding;
     this.#port = port;
     this.#limits = limits;
@@ -80,6 +97,29 @@ export class Layer {
   /** Whether a range is locked, or somebody waits for one. */
   get guarded(): boolean {
     return this.#guarded;
+  }
+
+  /** Whether somebody waits here for other channels, of which nobody tells. */
+  get waitsForOthers(): boolean {
+    return this.#state.isShared && !this.#ranges.blocked.isEmpty;
+  }
+
+  /** Other channels come: they are kept out of everything while what has begun without them is under way. */
+  inherit(): void {
+    if (!this.#ranges.hasLocked) return;
+    const everything = Object.assign(new BlockIo(), { operation: BLOCK_COMPARE_AND_WRITE });
+    this.#inherited = this.#state.takeRange(everything, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Looks whether another channel keeps this one out of a range, and tells it when nothing is under way here there. */
+  look(): void {
+    const uses = this.#state.isShared ? this.#state.readRange(this.#foreign) : -1;
+    const foreign = uses < 0 ? null : this.#foreign;
+    const changed = foreign !== this.#ranges.foreign;
+    this.#ranges.foreign = foreign;
+    this.#acknowledged = foreign === null || !this.#isTouched(foreign);
+    if (foreign !== null && this.#acknowledged) this.#state.acknowledgeRange(uses);
+    if (changed) this.#guard(!this.#ranges.idle);
   }
 
   /** Takes new limits: the size has changed. */
@@ -98,8 +138,10 @@ export class Layer {
   #block(io: BlockIo): void {
     if ((io.flags & BLOCK_NOWAIT) === 0) {
       this.#ranges.blocked.insertTail(io);
+      this.#watchOthers();
       return;
     }
+    if (this.#locker === io) this.#unlock(io);
     // What has not reached the driver is not in its count.
     io.work = this;
     biodone(io, EAGAIN);
@@ -113,14 +155,14 @@ export class Layer {
 
   /** Runs a request that has been checked, and leaves its error in it. */
   startSync(io: BlockIo): void {
-    if (this.#guarded && this.#ranges.mustWait(io)) {
+    if (this.#guarded && this.#ranges.mustWait(io) && !this.#sleepUntilFree(io)) {
       io.error = waitErrorOf(io);
     } else if (this.#isDirect(io)) {
       this.#port.startSync(io);
     } else if (io.operation === BLOCK_EXTENTS) {
       everythingIsData(io);
     } else {
-      io.error = this.#refuse(io) || (this.#isExclusive(io) && this.#isTouched(io) ? waitErrorOf(io) : this.#runSync(io));
+      io.error = this.#refuse(io) || (this.#isExclusive(io) ? this.#runAlone(io) : this.#runSync(io));
     }
   }
 
@@ -133,6 +175,7 @@ export class Layer {
     // This is not the place for the callbacks of those that complete at once.
     beginSubmit();
     try {
+      if (this.#state.isShared) this.look();
       while (this.#lookAgain) {
         this.#lookAgain = false;
         this.#startBlocked();
@@ -153,7 +196,7 @@ export class Layer {
     const { blocked } = this.#ranges;
     for (let io = blocked.first, next: BlockIo | null; io !== null; io = next) {
       next = blocked.next(io);
-      if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && this.#isTouched(io))) continue;
+      if (this.#ranges.mustWait(io) || (this.#isExclusive(io) && !this.#isAlone(io))) continue;
       blocked.remove(io);
       // Not start(), which would put it behind those that came after it.
       this.#admit(io);
@@ -164,6 +207,7 @@ export class Layer {
   remove(io: BlockIo): boolean {
     if (io.queue !== this.#ranges.blocked) return false;
     this.#ranges.blocked.remove(io);
+    if (this.#locker === io) this.#unlock(io);
     return true;
   }
 
@@ -217,29 +261,29 @@ export class Layer {
   }
 
   #startWork(io: BlockIo): void {
-    if (this.#isExclusive(io) && this.#isTouched(io)) {
+    const error = io.operation === BLOCK_EXTENTS ? 0 : this.#refuse(io);
+    const exclusive = error === 0 && this.#isExclusive(io);
+    if (exclusive && !this.#isAlone(io)) {
       this.#block(io);
       this.#guard(!this.#ranges.idle);
       return;
     }
     const layered = this.#free.removeFirst() ?? new LayeredIo(this.#parts);
     io.work = layered;
-    layered.exclusive = this.#isExclusive(io);
+    layered.exclusive = exclusive;
     if (io.operation === BLOCK_EXTENTS) {
       layered.parent = io;
       everythingIsData(io);
       this.#done(layered, 0);
       return;
     }
-    const error = this.#refuse(io);
     if (error !== 0) {
-      layered.exclusive = false;
       layered.parent = io;
       this.#done(layered, error);
       return;
     }
-    if (layered.exclusive) {
-      this.#ranges.lock(io);
+    if (exclusive) {
+      if (this.#locker !== io) this.#ranges.lock(io);
       this.#guard(true);
     }
     layered.begin(io);
@@ -254,7 +298,7 @@ export class Layer {
 
   #done(layered: LayeredIo, error: number): void {
     const io = layered.parent as BlockIo;
-    if (layered.exclusive) this.#ranges.unlock(io);
+    if (layered.exclusive) this.#unlock(io);
     this.#recycle(layered);
     biodone(io, error);
   }
@@ -265,8 +309,8 @@ export class Layer {
   }
 
   #refuse(io: BlockIo): number {
-    // Other channels write as they like, so what this one has compared, or read of a unit to change a part, may have changed when it writes.
-    if (this.#isExclusive(io) && this.#state.channels.isUsed()) return ENOTSUP;
+    // Other channels write as they like, unless they are kept out: what this one has compared, or read of a unit to change a part, could change before it writes.
+    if (this.#state.isShared && this.#isExclusive(io) && this.#state.isUnlockable) return ENOTSUP;
     if (io.operation === BLOCK_COMPARE_AND_WRITE) return 0;
     // In pieces it would be no more than its pieces are.
     if ((io.flags & BLOCK_ATOMIC) !== 0 && !this.#fitsDriver(io)) return EINVAL;
@@ -281,6 +325,84 @@ export class Layer {
     if (this.#unit === this.#limits.blockSizeBytes) return false;
     const partial = io.offset % this.#unit !== 0 || io.lengthBytes % this.#unit !== 0;
     return partial && io.operation !== BLOCK_READ && io.operation !== BLOCK_DISCARD && io.operation !== BLOCK_EXTENTS;
+  }
+
+  /** Whether nobody is in the range of a request that wants it for itself, in this channel or others. Takes the lock of all channels for it. */
+  #isAlone(io: BlockIo): boolean {
+    if (this.#isTouched(io)) return false;
+    if (!this.#state.isShared) return true;
+    if (this.#locker !== io) {
+      if (this.#locker !== null || !this.#take(io)) return false;
+      // What comes to this channel now waits for it too.
+      this.#locker = io;
+      this.#ranges.lock(io);
+    }
+    return this.#state.firstBusyInRange < 0;
+  }
+
+  #take(io: BlockIo): boolean {
+    return this.#state.takeRange(io, this.#ranges.begin(io), this.#ranges.end(io));
+  }
+
+  #unlock(io: BlockIo): void {
+    this.#ranges.unlock(io);
+    if (this.#locker === io) this.#locker = null;
+    else if (this.#inherited && !this.#ranges.hasLocked) this.#inherited = false;
+    else return;
+    this.#state.releaseRange();
+  }
+
+  /** Sees to it that who waits here for other channels goes on when those have gone. */
+  #watchOthers(): void {
+    if (!this.#state.isShared) return;
+    this.look();
+    this.#cancelLook ??= this.#timers.after(
+      LOOK_EVERY_MS,
+      () => {
+        this.#cancelLook = null;
+        if (this.#ranges.blocked.isEmpty) return;
+        this.#watchOthers();
+        this.finished();
+      },
+      true,
+    );
+  }
+
+  /** Blocks until no other channel keeps a request out of its range. False if this thread is not to wait, or would wait for itself. */
+  #sleepUntilFree(io: BlockIo): boolean {
+    for (;;) {
+      if (this.#state.isShared) this.look();
+      if (!this.#guarded || !this.#ranges.mustWait(io)) return true;
+      if (!this.#ranges.isKeptByOther(io) || !this.#maySleep(io)) return false;
+      this.#timers.sleep(LOOK_EVERY_MS);
+    }
+  }
+
+  /** Whether whoever has the lock of all channels gets on while this thread sleeps. */
+  #maySleep({ flags }: BlockIo): boolean {
+    return (flags & BLOCK_NOWAIT) === 0 && this.#acknowledged && !this.#state.isRangeOfThisThread;
+  }
+
+  /** Runs a request that wants its range for itself. */
+  #runAlone(io: BlockIo): number {
+    if (this.#isTouched(io)) return waitErrorOf(io);
+    if (!this.#state.isShared) return this.#runSync(io);
+    // One of this channel that is under way has it.
+    if (this.#locker !== null) return waitErrorOf(io);
+    while (!this.#take(io)) {
+      this.look();
+      if (!this.#maySleep(io)) return waitErrorOf(io);
+      this.#timers.sleep(LOOK_EVERY_MS);
+    }
+    try {
+      for (let other = this.#state.firstBusyInRange; other >= 0; other = this.#state.firstBusyInRange) {
+        if ((io.flags & BLOCK_NOWAIT) !== 0 || this.#state.channels.isOfThisThread(other)) return waitErrorOf(io);
+        this.#timers.sleep(LOOK_EVERY_MS);
+      }
+      return this.#runSync(io);
+    } finally {
+      this.#state.releaseRange();
+    }
   }
 
   /** Whether a write to the range is under way. */

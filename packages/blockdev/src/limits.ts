@@ -14,7 +14,7 @@ export interface BlockLimits {
   readonly memoryAlignmentBytes: number;
   /**
    * Offsets and lengths that the driver sees are multiples of it. If it is larger than `blockSizeBytes`, the layer reads more than it was
-   * asked for, and writes part of a unit by reading, changing and writing the whole of it: ENOTSUP while other threads have channels. The
+   * asked for, and writes part of a unit by reading, changing and writing the whole of it. The
    * size is then a multiple of it too.
    * @default `blockSizeBytes`
    */

@@ -21,6 +21,8 @@ interface Units {
  */
 export class RangeLock {
   readonly #locked: BlockIo[] = [];
+  /** A request like that for which another channel has locked its range; null if none has. */
+  foreign: BlockIo | null = null;
   readonly #blocked = new TailQueue<BlockIo>();
   readonly #limits: () => Units;
 
@@ -30,7 +32,12 @@ export class RangeLock {
 
   /** Whether nothing is locked and nobody waits. */
   get idle(): boolean {
-    return this.#locked.length === 0 && this.#blocked.isEmpty;
+    return this.#locked.length === 0 && this.foreign === null && this.#blocked.isEmpty;
+  }
+
+  /** Whether one is locked here. */
+  get hasLocked(): boolean {
+    return this.#locked.length > 0;
   }
 
   /** Those that wait for a range. */
@@ -40,12 +47,28 @@ export class RangeLock {
 
   /** Whether a request has to wait for one that has locked its range, or waits for a lock of it. */
   mustWait(io: BlockIo): boolean {
-    for (const other of this.#locked) if (this.#conflict(io, other)) return true;
+    if (this.isKeptByOther(io)) return true;
+    for (const other of this.#locked) if (other !== io && this.#conflict(io, other)) return true;
     for (let other = this.#blocked.first; other !== null && other !== io; other = this.#blocked.next(other)) {
       // One that has waited longer.
       if (this.#conflict(io, other)) return true;
     }
     return false;
+  }
+
+  /** Whether another channel keeps a request out of its range. */
+  isKeptByOther(io: BlockIo): boolean {
+    return this.foreign !== null && this.#conflict(io, this.foreign);
+  }
+
+  /** Where a range begins and ends, in whole units. */
+  begin({ offset }: BlockIo): number {
+    return offset - (offset % this.#limits().transferUnitBytes);
+  }
+
+  end({ offset, lengthBytes }: BlockIo): number {
+    const unit = this.#limits().transferUnitBytes;
+    return Math.ceil((offset + lengthBytes) / unit) * unit;
   }
 
   /** Whether another request is under way in the range that `io` wants for itself. Those that wait here are not, nor those that are done. */
@@ -68,10 +91,7 @@ export class RangeLock {
   }
 
   #overlap(one: BlockIo, other: BlockIo): boolean {
-    const unit = this.#limits().transferUnitBytes;
-    const begin = (io: BlockIo): number => io.offset - (io.offset % unit);
-    const end = (io: BlockIo): number => Math.ceil((io.offset + io.lengthBytes) / unit) * unit;
-    return begin(one) < end(other) && begin(other) < end(one);
+    return this.begin(one) < this.end(other) && this.begin(other) < this.end(one);
   }
 }
 

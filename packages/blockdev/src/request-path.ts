@@ -62,7 +62,7 @@ export class RequestPath implements BlockIoOwner {
     this.port = new DriverPort(driver, capabilities, limits.maxInFlight, parts.retryDelayMs, state, timers, this.clock);
     const { port, counters, clock } = this;
     this.plain = new PlainRequests({ state, ownClaimId: parts.ownClaimId, owner: this, port, counters, clock });
-    this.layer = new Layer(this.port, limits, capabilities, state, this.live, parts.piecesMax, parts.guarding);
+    this.layer = new Layer(this.port, limits, capabilities, state, this.live, parts.piecesMax, parts.guarding, timers);
     this.timeouts = new RequestTimeouts(this.live, timers, this.clock, parts.timeoutMs, (io, ageMs) => {
       this.counters.timeouts += 1;
       parts.onTimeout(io, ageMs);

@@ -1,3 +1,5 @@
+import type { BlockIo } from './block-io.js';
+import { ChannelLock } from './channel-lock.js';
 import { ChannelTable } from './channel-table.js';
 
 /** Words of {@link SharedState}. */
@@ -14,7 +16,8 @@ const WORDS = 8;
 /** After the words: the size, as a number of 64 bits; and the table of channels. */
 const SIZE_BYTES = WORDS * 4;
 const TABLE_BYTES = SIZE_BYTES + 8;
-const BYTES = TABLE_BYTES + ChannelTable.WORDS * 4;
+const LOCK_BYTES = TABLE_BYTES + Math.ceil((ChannelTable.WORDS * 4) / 8) * 8;
+const BYTES = LOCK_BYTES + ChannelLock.bytes(ChannelTable.ROWS);
 
 /**
  * What all channels of an open device have in common, whatever thread they are in (one opening, several channels): whether a flush has
@@ -37,13 +40,14 @@ export class SharedState {
   sizeBytes: number | undefined = undefined;
   /** The channels besides the one that opened the device. */
   readonly channels: ChannelTable;
+  readonly #lock: ChannelLock;
   readonly #words: Int32Array;
   readonly #size: Float64Array;
   #seen = 0;
   /** Whether this object has changed something since the last {@link refresh}. */
   #changedHere = false;
   #isShared: boolean;
-  /** The owner's row in the table of channels; -1 if it opened the device. */
+  /** The owner's row in the table of channels; -1 if it opened the device and has not shared it. */
   #row = -1;
   /** Whether {@link stale} has to look. */
   #doubtful: boolean;
@@ -55,6 +59,7 @@ export class SharedState {
     this.#words = new Int32Array(this.memory, 0, WORDS);
     this.#size = new Float64Array(this.memory, SIZE_BYTES, 1);
     this.channels = new ChannelTable(this.memory, TABLE_BYTES);
+    this.#lock = new ChannelLock(this.memory, LOCK_BYTES, this.channels);
   }
 
   /**
@@ -65,11 +70,57 @@ export class SharedState {
     return this.#doubtful && (this.#changedHere || this.#words[CHANGES] !== this.#seen);
   }
 
-  /** Another channel may change something from now on. */
-  share(): SharedArrayBuffer {
+  /** Whether there may be other channels. */
+  get isShared(): boolean {
+    return this.#isShared;
+  }
+
+  /** Another channel may change something from now on. @param busy whether something is under way through this one */
+  share(busy = false): SharedArrayBuffer {
+    if (!this.#isShared) {
+      this.#row = this.channels.takeOpener();
+      this.channels.setBusy(this.#row, busy);
+    }
     this.#isShared = true;
     this.#doubtful = true;
     return this.memory;
+  }
+
+  /** Whether no channel can be kept out of a range, because of some nobody could tell that their threads have ended. */
+  get isUnlockable(): boolean {
+    return this.channels.hasUnknown(this.#row);
+  }
+
+  /** As {@link ChannelLock.take}. */
+  takeRange(io: BlockIo, begin: number, end: number): boolean {
+    if (!this.#lock.take(io, begin, end, this.#row)) return false;
+    this.#changed();
+    return true;
+  }
+
+  /** As {@link ChannelLock.firstBusy}, of the use that this channel has taken. */
+  get firstBusyInRange(): number {
+    return this.#lock.firstBusy(this.#row);
+  }
+
+  releaseRange(): void {
+    this.#lock.release();
+    this.#changed();
+  }
+
+  /** As {@link ChannelLock.read}. */
+  readRange(io: BlockIo): number {
+    return this.#lock.read(io, this.#row);
+  }
+
+  /** As {@link ChannelLock.acknowledge}. */
+  acknowledgeRange(uses: number): void {
+    if (this.#row >= 0) this.#lock.acknowledge(uses, this.#row);
+  }
+
+  /** As {@link ChannelLock.isOfThisThread}. */
+  get isRangeOfThisThread(): boolean {
+    return this.#lock.isOfThisThread();
   }
 
   refresh(): void {
@@ -149,7 +200,7 @@ export class SharedState {
     if (this.#row < 0) return;
     this.channels.setBusy(this.#row, busy);
     // Pairs with the store in setClosed(): whoever closes after this finds the channel busy.
-    if (busy && Atomics.load(this.#words, CLOSED) !== 0) {
+    if (busy && (Atomics.load(this.#words, CLOSED) !== 0 || this.#lock.isHeldByOther(this.#row))) {
       this.#changedHere = true;
       this.#doubtful = true;
     }

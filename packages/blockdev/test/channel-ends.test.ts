@@ -7,6 +7,7 @@ import {
   type BlockIo,
   biodone,
   type DeviceHandle,
+  IO_STARTED,
   openMem,
   openStripe,
   registerDriver,
@@ -202,18 +203,24 @@ describe('closing a device', () => {
 });
 
 describe('a channel whose thread has ended without closing it', () => {
-  it('does not count any more: what needs the device alone works again', async () => {
+  it('does not count any more: what needs the device alone waits for it as long as it is', async () => {
     const device = openMem(SIZE, { blockSizeBytes: 512 });
     const compare = (): BlockIo => {
       const buffer = IoBuffer.allocate(512);
       const io = makeIo({ operation: BLOCK_COMPARE_AND_WRITE, buffer, lengthBytes: 512 });
       return Object.assign(io, { compare: IoBuffer.allocate(512) });
     };
-    const worker = leftChannel(device, false);
-    await answerOf(worker);
-    expect(await start(device, compare())).toMatchObject({ error: 95 });
-    await worker.terminate();
+    const idle = leftChannel(device, false);
+    await answerOf(idle);
     expect(await start(device, compare())).toMatchObject({ error: 0 });
+    const busy = leftChannel(device, true);
+    await answerOf(busy);
+    const io = compare();
+    const compared = start(device, io);
+    expect([device.wait(5), io.state]).toEqual([0, IO_STARTED]);
+    await busy.terminate();
+    expect(await compared).toMatchObject({ error: 0 });
+    await idle.terminate();
     await device.close();
   });
 
@@ -257,7 +264,7 @@ describe('a channel', () => {
     const program = ['-c', 'ulimit -n 100 && exec "$@"', 'sh', process.execPath, programPath('out-of-descriptors.mjs')];
     const { stdout, stderr } = await run('sh', program);
     expect(stderr).toBe('');
-    expect(JSON.parse(stdout)).toEqual({ code: 'EMFILE', error: 95 });
+    expect(JSON.parse(stdout)).toEqual({ code: 'EMFILE', waits: true });
   });
 
   it('that cannot be made leaves nothing behind', async () => {

@@ -452,13 +452,6 @@ describe('as a device', () => {
     await device.close();
   });
 
-  it("has no channels where threads would undo each other's change of a sector", async () => {
-    const { device } = await openFormatted({ blockSizeBytes: 512 });
-    expect(() => device.handle()).toThrow(rejection('ENOTSUP'));
-    const { device: readOnly } = await openFormatted({ blockSizeBytes: 512, readOnly: true });
-    readOnly.handle();
-  });
-
   it('knows no holes, and refuses what it is given below its blocks', async () => {
     const { device } = await openFormatted();
     const io = makeIo({ operation: BLOCK_EXTENTS, buffer: null, lengthBytes: MIB });

@@ -1,4 +1,4 @@
-import { EBADF, EIO, ENOTSUP, IoBuffer, SystemError } from '@biodone/uring';
+import { EBADF, EIO, ENOTSUP, IoBuffer } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import type { AbortVerdict } from '../block-io.js';
 import { BLOCK_DISCARD, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
@@ -136,16 +136,6 @@ export class CryptDriver implements BlockDriver {
   }
 
   handle(): CryptHandle {
-    const { blockSizeBytes, sectorBytes, readOnly } = this.#volume;
-    if (blockSizeBytes < sectorBytes && !readOnly) {
-      // Two threads that change parts of one sector would undo each other's change.
-      throw new SystemError(
-        ENOTSUP,
-        'handle',
-        undefined,
-        `blocks of ${blockSizeBytes} bytes in sectors of ${sectorBytes}: use one size`,
-      );
-    }
     return { driver: 'crypt', device: this.#child.handle(), volume: this.#volume };
   }
 
