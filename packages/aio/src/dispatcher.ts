@@ -1,18 +1,12 @@
 import {
   type AbortVerdict,
-  type BatchClock,
   BLOCK_FLUSH,
   BLOCK_WRITE,
   type BlockDevice,
   type BlockIo,
-  type BlockTimers,
-  beginSubmit,
-  clockOf,
-  endSubmit,
   IO_DONE,
   IO_STARTED,
 } from '@biodone/blockdev';
-import { TailQueue } from '@biodone/sync';
 import { ECANCELED, EINVAL, SystemError } from '@biodone/uring';
 import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
 import {
@@ -43,28 +37,23 @@ import {
   OBJECTS_MAX,
 } from './aio-op.js';
 import { AlarmQueue } from './alarm-queue.js';
-import { AvailableLine } from './available-line.js';
 import { type BatchTarget, type ChainTaker, submitBatch, type Verdicts } from './batch.js';
-import { makeDiscipline } from './bufq/disciplines.js';
-import { moveQueue, type QueueDiscipline } from './bufq/queue-discipline.js';
-import { CompletionQueue } from './completion-queue.js';
-import { countedUs } from './elapsed.js';
 import { endWithoutDevice } from './end-without-device.js';
 import { invalidType } from './errors.js';
 import { Expiry } from './expiry.js';
 import { type ChainPool, leaveChain } from './links.js';
-import { EAGAIN, EBADF, OperationCalls, type SubmitResult } from './operation-calls.js';
+import { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
-import { type OrderingKey, place } from './ordering-key.js';
+import type { OrderingKey } from './ordering-key.js';
 import type { PoolLimits } from './pool-limits.js';
 import type { CompleteOptions } from './pool-options.js';
 import type { PoolPeers } from './pool-peers.js';
-import { PoolCounters } from './pool-statistics.js';
+import { PoolQueue } from './pool-queue.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
 import { Timeouts } from './timeouts.js';
-import { isTraced, traceCancel, traceComplete, traceStart, traceSubmit } from './tracing.js';
+import { traceCancel, traceComplete, traceStart, traceSubmit } from './tracing.js';
 import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js';
 
 /**
@@ -74,74 +63,26 @@ import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js'
  * the first lines. `#directBelow` says in one number whether it must wait, `#syncPasses` whether a synchronous one must, and `#attention` whether
  * somebody may wait for its end.
  */
-export abstract class Dispatcher extends OperationCalls implements AioOpOwner, SyncRunner, BatchTarget, ChainTaker, ChainPool {
-  /** What the operations go to. */
-  readonly device: BlockDevice;
+export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchTarget, ChainTaker, ChainPool {
   /** What a flush covers: see {@link AioFile}. */
   readonly file: AioFile;
-  /** See the options of these names, and `configure`. */
-  readonly depth: number;
-  readonly inFlightMax: number;
-  readonly bytesMax: number;
-  /** @internal */
-  protected readonly service: PoolService | null;
-  /** The clock of the deadlines of its operations. */
-  readonly timers: BlockTimers;
-  /** @internal */
-  protected readonly clock: BatchClock;
   /** @internal */
   protected readonly table: OperationTable;
-  /** @internal */
-  protected readonly counters: PoolCounters = new PoolCounters();
-  /** Done, and not reaped yet. @internal */
-  protected readonly unreaped: CompletionQueue = new CompletionQueue();
-  /** Who waits for room. @internal */
-  protected readonly line: AvailableLine;
   /** Of deadlines and timeouts. @internal */
   protected readonly alarms: AlarmQueue<AioOp>;
   /** @internal */
   protected readonly timeouts: Timeouts;
-  /** Whether the pool lets nothing in any more. @internal */
-  protected shut = false;
-  /** The class that it belongs to. @internal */
-  peers: PoolPeers | null = null;
-  #queue: QueueDiscipline;
   readonly #expiry: Expiry;
-  /** Flushes that have waited for what they cover, and only wait for room at the device now. */
-  readonly #ready = new TailQueue<AioOp>();
-  /** How many operations are with the device, and how many are submitted and are not. */
-  #started = 0;
-  #waiting = 0;
-  #bytes = 0;
   /** While fewer are with the device, an operation with nothing special about it goes there at once; 0 if none may. */
   #directBelow = 0;
   /** Whether a synchronous operation with nothing special about it goes there at once. */
   #syncPasses = false;
   /** Whether an operation that is done has to be looked at. */
   #attention = false;
-  /** Of how many operations it is not known yet whether their completions are kept, and take the places that they had. */
-  #finishing = 0;
-  /** Whether somebody listens to what operations do: then none goes straight to the device. */
-  #traced = false;
-  /** Which reading of the clock it was when that was looked at. */
-  #readings = 0;
 
   constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions, table: OperationTable) {
-    super();
-    this.device = device;
-    this.service = service;
-    this.depth = options.depth;
-    this.inFlightMax = options.inFlightMax;
-    this.bytesMax = options.bytesMax;
-    this.timers = options.timers;
+    super(device, service, options);
     this.table = table;
-    this.clock = clockOf(options.timers);
-    this.#queue = makeDiscipline(options.discipline);
-    this.line = new AvailableLine(options.timers, (bytes, count) => {
-      if (this.device.closed) this.line.fail(EBADF);
-      // What has become too long for the pool is told so when it is submitted.
-      return count > this.depth || this.#hasRoom(bytes, count);
-    });
     this.alarms = new AlarmQueue(options.timers);
     this.timeouts = new Timeouts(options.timers, this.alarms, {
       cancel: (op) => this.cancelCounted(op, false),
@@ -154,26 +95,6 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     this.file = options.file ?? AioFile.of(device);
     this.file.attach(this);
     this.reconsider();
-  }
-
-  /** How many operations have been submitted and are not done. Synchronous ones do not count. */
-  get inFlight(): number {
-    return this.#started + this.#waiting;
-  }
-
-  /** How many of them are with the device, or with service threads. */
-  get started(): number {
-    return this.#started;
-  }
-
-  /** @internal */
-  get completed(): number {
-    return this.counters.completed;
-  }
-
-  /** @internal */
-  get waitsFor(): object {
-    return this.service ?? this.device;
   }
 
   /** In how many milliseconds the next timeout or deadline is due: 0 if it is over, Infinity if there is none. @internal */
@@ -193,9 +114,9 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   submit(op: AioOp): SubmitResult {
     const { clock } = this;
     // Before anything is decided by what is looked at there.
-    if (clock.left <= 0 || clock.readings !== this.#readings) this.#beginBatch();
+    if (clock.left <= 0 || clock.readings !== this.readings) this.beginBatch();
     if (op.told === null) return this.#submitSync(op);
-    if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
+    if (this.startedCount >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
     op.phase = AIO_STARTED;
@@ -204,7 +125,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     file.order = (file.order + 1) | 0;
     op.order = file.order;
     file.live += 1;
-    this.#started += 1;
+    this.startedCount += 1;
     this.device.strategy(op);
     return 0;
   }
@@ -235,8 +156,8 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
       return;
     }
     this.file.live -= 1;
-    this.#started -= 1;
-    this.counters.done(op.operation, op.error, op.transferredBytes, this.#tookUs(op));
+    this.startedCount -= 1;
+    this.counters.done(op.operation, op.error, op.transferredBytes, this.tookUs(op));
     this.#tell(op);
   }
 
@@ -244,15 +165,14 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   reconsider(): void {
     const { file, counters } = this;
     const isLimited = this.bytesMax !== Number.POSITIVE_INFINITY;
-    const isQueued = this.#queue.length + this.#ready.length > 0;
     const isKept = this.line.length > 0 || (this.line.parent?.length ?? 0) > 0;
-    const mayPass = !this.shut && !isQueued && !isLimited && !isKept && !file.gated && this.service === null && !this.#traced;
-    const room = Math.min(this.inFlightMax, this.depth - this.#waiting - this.unreaped.length);
+    const mayPass = !this.shut && !this.isQueued && !isLimited && !isKept && !file.gated && this.service === null && !this.traced;
+    const room = Math.min(this.inFlightMax, this.depth - this.waitingCount - this.unreaped.length);
     // Who makes the most that there have been at a time more goes the long way, where that is noted.
-    this.#syncPasses = !this.shut && !file.gated && !this.#traced;
+    this.#syncPasses = !this.shut && !file.gated && !this.traced;
     this.#directBelow = mayPass ? Math.min(room, counters.inFlightMax) : 0;
-    const isWatched = this.#traced || this.peers?.attentive === true;
-    this.#attention = this.shut || this.#waiting > 0 || isLimited || this.line.length > 0 || file.special || isWatched;
+    const isWatched = this.traced || this.peers?.attentive === true;
+    this.#attention = this.shut || this.waitingCount > 0 || isLimited || this.line.length > 0 || file.special || isWatched;
   }
 
   /** Takes an operation's place among what is under way. For the file alone. @internal */
@@ -263,7 +183,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
       return;
     }
     const key = op.orderingKey;
-    if (key === null || key.take(op)) this.#enqueue(op);
+    if (key === null || key.take(op)) this.enqueue(op);
     else op.phase = AIO_ORDERED;
   }
 
@@ -272,8 +192,8 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     Object.assign(this, { depth, inFlightMax, bytesMax });
     // Without a limit what goes straight to the device is not counted.
     const ops = this.table.submitted().filter((op) => op.owner === this && op.phase !== AIO_UNREAPED && op.callback !== null);
-    this.#bytes = memoryBytesOf(ops, 0, ops.length);
-    this.#startWaiting();
+    this.bytes = memoryBytesOf(ops, 0, ops.length);
+    this.startWaiting();
     this.reconsider();
     this.line.wake();
     this.peers?.level();
@@ -303,29 +223,29 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     if (this.shut || this.device.closed) return EBADF;
     // It would wait for room for ever.
     if (end - start > this.depth) return EINVAL;
-    if (this.#mayEnter(memoryBytesOf(ops, start, end), end - start)) return this;
+    if (this.mayEnter(memoryBytesOf(ops, start, end), end - start)) return this;
     this.counters.refused += 1;
     return EAGAIN;
   }
 
   /** Takes an operation in, which nothing speaks against. @internal */
   accept(op: AioOp): void {
-    this.#useTurn();
+    this.useTurn();
     this.#own(op);
     op.iodone = aiodone;
     op.error = 0;
     op.transferredBytes = 0;
-    this.#waiting += 1;
-    this.#bytes += memoryBytes(op);
+    this.waitingCount += 1;
+    this.bytes += memoryBytes(op);
     op.submittedAtUs = this.clock.tick();
     op.submittedCoarse = this.clock.coarse;
     op.startedAtUs = op.submittedAtUs;
-    if (this.#traced) this.#traceSubmit(op);
+    if (this.traced) this.#traceSubmit(op);
     if (op.phase === AIO_ENDING) return;
     if (!this.#expiry.arm(op)) this.#endOutside(op);
     else if ((op.features & IS_TIMER) !== 0) this.#acceptTimer(op);
     else this.admit(op);
-    this.counters.queuedMax = Math.max(this.counters.queuedMax, this.#waiting);
+    this.counters.queuedMax = Math.max(this.counters.queuedMax, this.waitingCount);
   }
 
   /** The member before it in its chain has ended: it goes on, unless it waits for something else too. @internal */
@@ -333,7 +253,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     if (op.phase !== AIO_LINKED) return;
     if ((op.features & IS_TIMER) !== 0) this.timeouts.add(op);
     else if (op.operation === BLOCK_FLUSH) this.startBarrier(op);
-    else this.#enqueue(op);
+    else this.enqueue(op);
   }
 
   /** Makes the outcome of an operation final, and gives its turn to who comes after it. @internal */
@@ -358,20 +278,6 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     if ((features & IS_SHARED) !== 0) op.rare.shared?.deliver(op.error, op.transferredBytes);
   }
 
-  /** Starts a flush, which waits for nothing any more but for room. For the file alone. @internal */
-  startBarrier(op: AioOp): void {
-    if ((op.features & IS_LINKED) !== 0) {
-      op.phase = AIO_LINKED;
-    } else if (op.callback === null) {
-      op.phase = AIO_TURN;
-    } else if (this.#started < this.inFlightMax) {
-      this.#start(op);
-    } else {
-      op.phase = AIO_QUEUED;
-      this.#ready.insertTail(op);
-    }
-  }
-
   /** Asks for the end of an operation of this pool. @param error what it ends with if it has not been started @internal */
   end(op: AioOp, error: number = ECANCELED): AbortVerdict {
     switch (op.phase) {
@@ -390,8 +296,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
         (op.orderingKey as OrderingKey).waiting.remove(op);
         break;
       case AIO_QUEUED:
-        if (op.queue === this.#ready) this.#ready.remove(op);
-        else this.#queue.cancel(op);
+        this.dequeue(op);
         break;
       case AIO_LINKED:
         break;
@@ -403,7 +308,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
         if (op.state === IO_STARTED) return 'in-progress';
         break;
       case AIO_STARTED:
-        return this.#abort(op);
+        return this.abort(op);
       default:
         return 'done';
     }
@@ -411,49 +316,11 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     return 'cancelled';
   }
 
-  /** How many operations are in the queue. @internal */
-  get queueLength(): number {
-    return this.#queue.length;
-  }
-
-  /** Whether it would start one more operation at once. @internal */
-  get isIdle(): boolean {
-    if (this.shut || this.device.closed || this.#finishing > 0) return false;
-    return this.#started < this.inFlightMax && this.#queue.length + this.#ready.length === 0;
-  }
-
-  /**
-   * Takes the operation out of another pool's queue that would be its next, and starts it here. False if that has an ordering key or is in a
-   * chain, so that it stays in its pool (rule 14), or is too large for the limits here. @internal
-   */
-  takeFrom(victim: Dispatcher): boolean {
-    const op = victim.#queue.peek();
-    if (op === null || (op.features & (HAS_KEY | IS_MEMBER)) !== 0 || !this.#hasRoom(memoryBytes(op), 1)) return false;
-    victim.#queue.get();
-    const bytes = memoryBytes(op);
-    victim.#waiting -= 1;
-    victim.#bytes -= bytes;
-    op.owner = this;
-    this.#waiting += 1;
-    this.#bytes += bytes;
-    this.counters.stolen += 1;
-    this.#start(op);
-    this.reconsider();
-    victim.reconsider();
-    victim.line.wake();
-    return true;
-  }
-
   /** Becomes one of a class. @internal */
   join(peers: PoolPeers): void {
     this.peers = peers;
     this.line.parent = peers.line;
     this.unreaped.parent = peers.completions;
-  }
-
-  /** Whether there is room for so many operations that move so many bytes. @internal */
-  hasRoom(bytes: number, count: number): boolean {
-    return !this.shut && this.#hasRoom(bytes, count);
   }
 
   /** @internal */
@@ -474,24 +341,12 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   /** An operation is over, and so may be what somebody has waited for. @internal */
   protected abstract settled(): void;
 
-  /** @internal */
-  protected get queueDiscipline(): QueueDiscipline {
-    return this.#queue;
-  }
-
-  protected set queueDiscipline(queue: QueueDiscipline) {
-    moveQueue(this.#queue, queue);
-    this.#queue = queue;
-    // Another operation may be the next, which another pool can have.
-    this.peers?.level();
-  }
-
   /** Asks for the end of an operation. @param severs whether those behind it in its chain are to end too, whatever comes of it. @internal */
   protected cancelCounted(op: AioOp, severs: boolean): AbortVerdict {
     const verdict = this.end(op);
     if (severs && verdict !== 'done' && (op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
     this.counters.cancels[verdict] += 1;
-    if (this.#traced) traceCancel(this, op, verdict);
+    if (this.traced) traceCancel(this, op, verdict);
     return verdict;
   }
 
@@ -532,7 +387,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
       op.generation = (op.generation + 1) | 0;
       return 0;
     }
-    if (!this.#mayEnter(memoryBytes(op), 1)) {
+    if (!this.mayEnter(memoryBytes(op), 1)) {
       this.counters.refused += 1;
       return EAGAIN;
     }
@@ -547,34 +402,6 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     if (op.number >= OBJECTS_MAX) this.table.adopt(op);
   }
 
-  #hasRoom(bytes: number, count: number): boolean {
-    if (this.inFlight + this.unreaped.length + count > this.depth) return false;
-    // One that is larger than the limit goes alone.
-    return this.#bytes + bytes <= this.bytesMax || this.#bytes === 0;
-  }
-
-  /** Whether there is room for who comes now, beside what is kept for the first of those who wait. */
-  #mayEnter(bytes: number, count: number): boolean {
-    const { line } = this;
-    if (!this.#hasRoom(bytes, count)) return false;
-    if (line.turn >= count || (line.parent !== null && line.parent.turn >= count)) return true;
-    return this.#leavesRoom(line, bytes, count) && (line.parent === null || this.#leavesRoom(line.parent, bytes, count));
-  }
-
-  #leavesRoom({ first }: AvailableLine, bytes: number, count: number): boolean {
-    // In a class it may wait for another pool, as what is too much for this one.
-    if (first === null || first.count > this.depth) return true;
-    if (this.inFlight + this.unreaped.length + count + first.count > this.depth) return false;
-    return this.#bytes + bytes + first.bytes <= this.bytesMax;
-  }
-
-  /** An operation is submitted, perhaps by who has just been told that there is room. */
-  #useTurn(): void {
-    const { line } = this;
-    if (line.turn > 0) line.turn -= 1;
-    else if (line.parent !== null && line.parent.turn > 0) line.parent.turn -= 1;
-  }
-
   #acceptTimer(op: AioOp): void {
     op.features |= IS_OUTSIDE;
     if ((op.features & IS_LINKED) !== 0) op.phase = AIO_LINKED;
@@ -582,7 +409,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   }
 
   #runSync(op: AioOp): void {
-    if (!this.#traced) {
+    if (!this.traced) {
       runSynchronously(op, this);
       return;
     }
@@ -591,76 +418,6 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     traceStart(this, op, 0);
     runSynchronously(op, this);
     traceComplete(this, op, (this.clock.readNow() - submittedAtUs) | 0);
-  }
-
-  /** The clock has been read, or is to be: what is looked at once a batch is looked at now, whether somebody traces. */
-  #beginBatch(): void {
-    if (this.clock.left <= 0) this.clock.read();
-    this.#readings = this.clock.readings;
-    const traced = isTraced();
-    if (traced === this.#traced) return;
-    this.#traced = traced;
-    this.reconsider();
-  }
-
-  /** An operation's turn has come: it goes to the device if there is room, and nobody before it in the queue. */
-  #enqueue(op: AioOp): void {
-    if ((op.features & IS_LINKED) !== 0) {
-      op.phase = AIO_LINKED;
-      return;
-    }
-    if (op.callback === null) {
-      op.phase = AIO_TURN;
-      return;
-    }
-    const hasRoom = this.#started < this.inFlightMax && this.#queue.length + this.#ready.length === 0;
-    // What no queue could sort the device refuses at once.
-    if (hasRoom || !Number.isSafeInteger(op.offset)) {
-      this.#start(op);
-    } else {
-      op.phase = AIO_QUEUED;
-      this.#queue.put(op);
-      this.peers?.level();
-    }
-  }
-
-  #start(op: AioOp): void {
-    let waitedUs = 0;
-    if (op.phase !== AIO_IDLE) {
-      // It may be out of another pool's queue.
-      if (this.clock.readings !== this.#readings) this.#beginBatch();
-      waitedUs = this.#tookUs(op);
-      op.startedAtUs = this.clock.us;
-      this.counters.waited(waitedUs);
-    }
-    this.#waiting -= 1;
-    this.#started += 1;
-    if (this.#started > this.counters.inFlightMax) this.counters.inFlightMax = this.#started;
-    op.phase = AIO_STARTED;
-    place(op);
-    if (this.service === null) this.device.strategy(op);
-    else this.service.start(op);
-    if (this.#traced) traceStart(this, op, waitedUs);
-  }
-
-  /** Starts what waits, as far as there is room. */
-  #startWaiting(): void {
-    while (this.#started < this.inFlightMax) {
-      const op = this.#ready.removeFirst() ?? this.#queue.get();
-      if (op === null) return;
-      this.#start(op);
-    }
-  }
-
-  #abort(op: AioOp): AbortVerdict {
-    if (op.state === IO_DONE) return 'done';
-    // A driver may complete it in here, and this is not the place for callbacks.
-    beginSubmit();
-    try {
-      return this.service === null ? this.device.abort(op) : this.service.abort(op);
-    } finally {
-      endSubmit();
-    }
   }
 
   /** Ends an operation that has been admitted, and waits for nothing any more. */
@@ -690,10 +447,10 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   }
 
   #finishRare(op: AioOp): void {
-    this.#finishing += 1;
-    if (op.phase === AIO_STARTED) this.#started -= 1;
-    else this.#waiting -= 1;
-    this.#bytes -= memoryBytes(op);
+    this.finishing += 1;
+    if (op.phase === AIO_STARTED) this.startedCount -= 1;
+    else this.waitingCount -= 1;
+    this.bytes -= memoryBytes(op);
     try {
       this.#makeWay(op);
     } finally {
@@ -706,34 +463,27 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
   #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
-    this.#startWaiting();
+    this.startWaiting();
   }
 
   #tellRare(op: AioOp): void {
     this.reconsider();
-    const tookUs = this.#tookUs(op);
+    const tookUs = this.tookUs(op);
     if ((op.features & IS_TIMER) === 0) this.counters.done(op.operation, op.error, op.transferredBytes, tookUs);
     else this.counters.timeoutDone(nameOf(op), op.error, tookUs);
     try {
-      if (this.#traced) traceComplete(this, op, tookUs);
+      if (this.traced) traceComplete(this, op, tookUs);
     } finally {
       try {
         this.#tell(op);
       } finally {
         if ((op.features & IS_SHARED) !== 0 && op.phase !== AIO_UNREAPED) op.rare.shared?.giveBack();
         this.line.wake();
-        this.#finishing -= 1;
+        this.finishing -= 1;
         this.peers?.level();
         this.settled();
       }
     }
-  }
-
-  /** For how long an operation has been submitted. */
-  #tookUs(op: AioOp): number {
-    const { clock } = this;
-    const tookUs = (clock.tick() - op.submittedAtUs) | 0;
-    return clock.coarse - op.submittedCoarse > 1 ? countedUs(clock, op.submittedAtUs, op.submittedCoarse) : tookUs;
   }
 
   #leaveOrder(op: AioOp): void {
@@ -742,7 +492,7 @@ export abstract class Dispatcher extends OperationCalls implements AioOpOwner, S
     if (key === null) return;
     if (key.appendOffset !== null && op.operation === BLOCK_WRITE && key.running === op) key.appendOffset += op.transferredBytes;
     const next = key.leave(op) as AioOp | null;
-    if (next !== null) (next.owner as Dispatcher).#enqueue(next);
+    if (next !== null) (next.owner as Dispatcher).enqueue(next);
   }
 
   /** Calls the callback, and takes the operation back if it is the pool's and the callback does not keep it. */
