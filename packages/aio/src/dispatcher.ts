@@ -200,7 +200,8 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
     const { clock } = this;
     // Before anything is decided by what is looked at there.
     if (clock.left <= 0 || clock.readings !== this.#readings) this.#beginBatch();
-    if (op.told === null) return this.#submitSync(op);
+    // What is no operation, as null, is told so on the long way.
+    if (op?.told === null) return this.#submitSync(op);
     if (this.#started >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
@@ -515,7 +516,7 @@ export abstract class Dispatcher implements AioOpOwner, SyncRunner, BatchTarget,
 
   /** Whether nothing holds an operation up that is its own. */
   #isPlain(op: AioOp): boolean {
-    if (op.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this) return false;
+    if (op?.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this) return false;
     return op.operation < BLOCK_FLUSH && op.state !== IO_STARTED && op.queue === null && !this.device.closed;
   }
 
