@@ -32,9 +32,9 @@ export class ClassRouter implements BatchTarget {
    * are under way in a pool outside of the class. It throws what a pool throws.
    */
   submit(op: AioOp): number {
-    if ((op.features & HAS_KEY) !== 0) return this.#submitOrdered(op);
+    if ((op?.features & HAS_KEY) !== 0) return this.#submitOrdered(op);
     const pool = this.#balance.choose(this.#open);
-    if (op.owner !== pool) this.#handOver(op, pool);
+    if (op?.owner !== pool) this.#handOver(op, pool);
     const refused = pool.submit(op);
     return refused === 0 ? 0 : this.#submitElsewhere(op, pool, refused);
   }
@@ -80,7 +80,7 @@ export class ClassRouter implements BatchTarget {
 
   /** An operation that was with another pool of the class is this one's from now on. */
   #handOver(op: AioOp, pool: AioServicePool): void {
-    const owner = op.owner as AioServicePool | null;
+    const owner = (op?.owner ?? null) as AioServicePool | null;
     if (owner === null || owner.peers !== this.#peers) return;
     // What is reaped by submitting it again belongs to its pool until then.
     if (op.phase === AIO_UNREAPED) {

@@ -115,7 +115,8 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     const { clock } = this;
     // Before anything is decided by what is looked at there.
     if (clock.left <= 0 || clock.readings !== this.readings) this.beginBatch();
-    if (op.told === null) return this.#submitSync(op);
+    // What is no operation, as null, is told so on the long way.
+    if (op?.told === null) return this.#submitSync(op);
     if (this.startedCount >= this.#directBelow || !this.#isPlain(op)) return this.#submitRare(op);
     const { file } = this;
     op.iodone = aiodone;
@@ -364,7 +365,7 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
 
   /** Whether nothing holds an operation up that is its own. */
   #isPlain(op: AioOp): boolean {
-    if (op.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this) return false;
+    if (op?.phase !== AIO_IDLE || op.features !== 0 || op.owner !== this) return false;
     return op.operation < BLOCK_FLUSH && op.state !== IO_STARTED && op.queue === null && !this.device.closed;
   }
 

@@ -10,7 +10,8 @@ import {
   IO_STARTED,
 } from '@biodone/blockdev';
 import type { IoBuffer } from '@biodone/uring';
-import { AIO_IDLE, AIO_UNREAPED, type AioOp } from './aio-op.js';
+import { AIO_IDLE, AIO_UNREAPED, AioOp } from './aio-op.js';
+import { invalidType } from './errors.js';
 import { refuseUse } from './usable.js';
 
 /** What `submit` returns when the pool is full. */
@@ -76,9 +77,14 @@ export abstract class OperationCalls {
 }
 
 function fillIn(op: AioOp, operation: BlockOperation, offset: number, lengthBytes: number): void {
-  // What is under way, or somebody else's, is not even touched.
-  if ((op.phase !== AIO_IDLE || op.state === IO_STARTED) && op.phase !== AIO_UNREAPED) refuseUse(op);
+  if (op?.phase !== AIO_IDLE || op.state === IO_STARTED) refuseUnlessTheCallers(op);
   op.operation = operation;
   op.offset = offset;
   op.lengthBytes = lengthBytes;
+}
+
+/** What is under way, or somebody else's, is not even touched. */
+function refuseUnlessTheCallers(op: AioOp): void {
+  if (!(op instanceof AioOp)) throw invalidType('op', 'an AioOp, from allocate() or new AioOp()', op);
+  if (op.phase !== AIO_UNREAPED) refuseUse(op);
 }

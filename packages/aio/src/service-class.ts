@@ -229,9 +229,10 @@ export class AioServiceClass extends OperationCalls {
    *
    * @param timeoutMs how long at most; `Infinity` for no limit
    * @returns how many were delivered, or why none were
-   * @throws SystemError EDEADLK as `AioServicePool.wait`
+   * @throws RangeError ERR_OUT_OF_RANGE; SystemError EDEADLK as `AioServicePool.wait`
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
+    checkTime('timeoutMs', timeoutMs);
     const early = this.poll();
     if (early > 0 || this.inFlight === 0) return early;
     // With nothing at the devices of the class, what all wait for may be with a pool outside of it.
@@ -265,6 +266,7 @@ export class AioServiceClass extends OperationCalls {
       throw new PoolCloseError(
         late.flatMap(({ operations }) => operations),
         deadlineMs,
+        late.flatMap(({ threads }) => threads),
       );
   }
 

@@ -22,7 +22,7 @@ import { awaitNone, PoolCloseError } from './teardown.js';
 
 /** Options of {@link AioServicePool.close}. */
 export interface CloseOptions {
-  /** After how many milliseconds the promise is rejected if operations have not ended. @default Infinity */
+  /** After how many milliseconds the promise is rejected if operations, or service threads, have not ended. @default Infinity */
   deadlineMs?: number;
   /** Whether operations are cancelled first, as far as they can be. @default false: they are waited for */
   cancel?: boolean;
@@ -124,8 +124,8 @@ export class AioServicePool extends Dispatcher {
    * @throws SystemError EBUSY if it is in flight, EINVAL if it is not the caller's or belongs to another pool, or to none
    */
   release(op: AioOp): void {
-    if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
     if (!(op instanceof AioOp)) throw invalidType('op', 'an AioOp', op);
+    if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
     if (op.submitted) throw new SystemError(EBUSY, 'release', undefined, `operation ${op.id} is in flight`);
     if (op.phase === AIO_FREE || !this.table.owns(op)) notTheCallers(op, 'release');
     // It may not have been used, and who has its id is not to reach who gets it next.
@@ -304,7 +304,7 @@ export class AioServicePool extends Dispatcher {
    * Lets no more operations in, waits for those in flight, or cancels them first, and ends the threads. Who waits for room is told EBADF. The device
    * stays open, and completions that are kept can still be reaped. It can be called again, as with a later deadline.
    *
-   * @throws (rejects) {@link PoolCloseError} ETIMEDOUT if operations have not ended by the deadline, with what they are; they complete as they
+   * @throws (rejects) {@link PoolCloseError} ETIMEDOUT if operations, or service threads, have not ended by the deadline, with what they are; they end as they
    * will, and the pool is closed then. RangeError ERR_OUT_OF_RANGE at once
    */
   close({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): Promise<void> {
@@ -334,7 +334,8 @@ export class AioServicePool extends Dispatcher {
     awaitNone(this, endMs, deadlineMs);
     this.file.detach(this);
     const { service } = this;
-    if (service?.closeSync?.(Math.max(0, endMs - this.timers.now())) === false) throw new PoolCloseError([], deadlineMs);
+    if (service?.closeSync?.(Math.max(0, endMs - this.timers.now())) === false)
+      throw new PoolCloseError([], deadlineMs, this.stats().threads?.threads);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -405,7 +406,7 @@ export class AioServicePool extends Dispatcher {
 
   #before(closing: Promise<void>, deadlineMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(new PoolCloseError(this.dump(), deadlineMs));
+      const late = (): void => reject(new PoolCloseError(this.dump(), deadlineMs, this.stats().threads?.threads));
       const cancelTimer = this.timers.after(deadlineMs, late, true);
       const settle = (settled: () => void) => (): void => {
         cancelTimer();

@@ -1,8 +1,12 @@
 import type { BlockTimers } from '@biodone/blockdev';
 import { EINTR, ETIMEDOUT, SystemError } from '@biodone/uring';
 import type { OperationReport } from './pool-statistics.js';
+import type { ServiceThreadStatus } from './threads/statistics.js';
 
-/** What closing a pool or a class fails with when operations have not ended: ETIMEDOUT by its deadline, EINTR by a signal to a thread that blocks. */
+/**
+ * What closing a pool or a class fails with when operations, or service threads, have not ended, and which: ETIMEDOUT by its deadline, EINTR by a signal to
+ * a thread that blocks.
+ */
 export class PoolCloseError extends SystemError {
   override readonly name: string = 'PoolCloseError';
   /**
@@ -10,17 +14,20 @@ export class PoolCloseError extends SystemError {
    * closed the device yet.
    */
   readonly operations: readonly OperationReport[];
+  /** The service threads that have not ended; while there are operations, those that serve them. */
+  readonly threads: readonly ServiceThreadStatus[];
 
-  constructor(operations: readonly OperationReport[], deadlineMs: number, error: number = ETIMEDOUT) {
-    const first = operations
-      .slice(0, 3)
-      .map(({ id, operation, phase, ageMs }) => `${operation} ${id} (${phase}, ${Math.round(ageMs)} ms)`);
-    const rest = operations.length > 3 ? ' and others' : '';
+  constructor(
+    operations: readonly OperationReport[],
+    deadlineMs: number,
+    threads: readonly ServiceThreadStatus[] = [],
+    error: number = ETIMEDOUT,
+  ) {
+    const late = operations.length > 0 ? lateOperations(operations) : lateThreads(threads);
     const time = error === ETIMEDOUT ? `in ${deadlineMs} ms` : 'before a signal came';
-    const what = operations.length === 0 ? 'service threads' : `${operations.length} operations`;
-    const which = operations.length === 0 ? '' : `: ${first.join(', ')}${rest}`;
-    super(error, 'close', undefined, `${what} have not ended ${time}${which}`);
+    super(error, 'close', undefined, `${late.what} not ended ${time}: ${late.which}`);
     this.operations = operations;
+    this.threads = threads;
   }
 }
 
@@ -46,7 +53,29 @@ export function awaitNone(pool: Closing, endMs: number, deadlineMs: number): voi
     const leftMs = endMs - pool.timers.now();
     const ended = pool.wait(Math.max(0, leftMs));
     if (pool.inFlight === 0) return;
-    if (ended === 'EINTR') throw new PoolCloseError(pool.dump(), deadlineMs, EINTR);
+    if (ended === 'EINTR') throw new PoolCloseError(pool.dump(), deadlineMs, [], EINTR);
     if (leftMs <= 0) throw new PoolCloseError(pool.dump(), deadlineMs);
   }
+}
+
+/** In words, of which a few stand for all. */
+interface Late {
+  readonly what: string;
+  readonly which: string;
+}
+
+function lateOperations(operations: readonly OperationReport[]): Late {
+  const names = operations.map(({ id, operation, phase, ageMs }) => `${operation} ${id} (${phase}, ${Math.round(ageMs)} ms)`);
+  return { what: `${operations.length} operations have`, which: someOf(names) };
+}
+
+/** All operations are done, and their threads are not. */
+function lateThreads(threads: readonly ServiceThreadStatus[]): Late {
+  if (threads.length === 0) return { what: 'all operations are done, and the service has', which: 'its close() is not settled' };
+  const names = threads.map(({ index, state, task }) => `aiod${index} (${state}${task === 0 ? '' : `, thread ${task}`})`);
+  return { what: `all operations are done, and ${threads.length} service threads have`, which: someOf(names) };
+}
+
+function someOf(names: readonly string[]): string {
+  return `${names.slice(0, 3).join(', ')}${names.length > 3 ? ' and others' : ''}`;
 }

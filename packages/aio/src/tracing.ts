@@ -2,6 +2,7 @@ import { channel } from 'node:diagnostics_channel';
 import type { AbortVerdict } from '@biodone/blockdev';
 import type { AioOp, AioOpOwner, AioPriority } from './aio-op.js';
 import { nameOf } from './operation-name.js';
+import type { AioServicePool } from './service-pool.js';
 
 const submits = channel('biodone:aio:submit');
 const starts = channel('biodone:aio:start');
@@ -10,8 +11,8 @@ const cancels = channel('biodone:aio:cancel');
 
 /** What all messages have: which operation of which pool it is about. It is a copy, and may be kept. */
 export class AioMessage {
-  /** The `AioServicePool` that the operation is with. */
-  readonly pool: AioOpOwner;
+  /** The pool that the operation is with. */
+  readonly pool: AioServicePool;
   /** Names this use of the operation: the same in all of its messages. */
   readonly id: number;
   /** The operation's name: `'read'`, `'timeout'` or `'link-timeout'`. */
@@ -22,7 +23,8 @@ export class AioMessage {
 
   /** @internal */
   constructor(pool: AioOpOwner, op: AioOp) {
-    this.pool = pool;
+    // Every pool is one: this is a type alone, since a pool cannot know of its own subclass.
+    this.pool = pool as AioServicePool;
     this.id = op.id;
     this.operation = nameOf(op);
     this.offset = op.offset;

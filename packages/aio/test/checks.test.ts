@@ -1,4 +1,4 @@
-import { AioOp, AioServicePool, type AioServicePoolOptions } from '@biodone/aio';
+import { AioOp, AioServiceClass, AioServicePool, type AioServicePoolOptions } from '@biodone/aio';
 import { type BlockDevice, openNull } from '@biodone/blockdev';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
@@ -29,11 +29,25 @@ describe('what is wrong is refused at once, by its name', () => {
     expect(op.priority).toBe(1);
   });
 
-  it.each([{}, { callback: null }, 5, 'op'])('what is submitted, or released: %o', (op) => {
-    const pool = new AioServicePool(openNull());
-    expect(() => pool.submit(wrong(op))).toThrow(argument('op'));
-    expect(() => pool.release(wrong(op))).toThrow(argument('op'));
-    expect(pool.inFlight).toBe(0);
+  it.each([null, undefined, {}, { callback: null }, 5, 'op'])('what is submitted, or released: %o', (op) => {
+    for (const target of [new AioServicePool(openNull()), new AioServiceClass([{ device: openNull() }])]) {
+      expect(() => target.submit(wrong(op))).toThrow(argument('op'));
+      expect(() => target.sync(wrong(op))).toThrow(argument('op'));
+      expect(() => target.read(wrong(op), wrong(null), 0, 0)).toThrow(argument('op'));
+      expect(() => target.release(wrong(op))).toThrow(argument('op'));
+      expect(target.submitAll([wrong(op)])).toBe(0);
+      expect(target.inFlight).toBe(0);
+    }
+  });
+
+  it.each([-1, Number.NaN, '1', undefined])('how long is waited: %o', (timeoutMs) => {
+    for (const target of [new AioServicePool(openNull()), new AioServiceClass([{ device: openNull() }])]) {
+      for (const call of [() => target.wait(wrong(timeoutMs)), () => target.waitComplete(wrong(timeoutMs ?? null))]) {
+        expect(call).toThrow(
+          expect.objectContaining({ code: 'ERR_OUT_OF_RANGE', message: expect.stringContaining('timeoutMs') }),
+        );
+      }
+    }
   });
 
   it.each([{}, null, undefined, 'id'])('what is cancelled: %o', (target) => {

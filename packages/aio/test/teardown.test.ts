@@ -1,5 +1,5 @@
-import { AioServicePool, EBADF, OrderingKey, PoolCloseError } from '@biodone/aio';
-import { BLOCK_FLUSH, BLOCK_WRITE } from '@biodone/blockdev';
+import { AioServiceClass, AioServicePool, EBADF, OrderingKey, PoolCloseError, type ServiceWorker } from '@biodone/aio';
+import { BLOCK_FLUSH, BLOCK_WRITE, openMem } from '@biodone/blockdev';
 import { ECANCELED } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
@@ -63,6 +63,43 @@ describe('closing a pool', () => {
     expect(log.at(-1)).toBe('a');
     expect(timers.pending).toBe(0);
     expect(() => pool.close({ deadlineMs: -1 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+  });
+
+  it('tells at its deadline which threads have not ended, where all operations are done', async () => {
+    const exits: ((exitCode: number) => void)[] = [];
+    // It does nothing, and does not end before the test says so.
+    const spawn = (): ServiceWorker => ({
+      threadId: 1,
+      postMessage: () => {},
+      unref: () => {},
+      on: (event: string, listener: (value: never) => void) => {
+        if (event === 'exit') exits.push(listener as (exitCode: number) => void);
+      },
+    });
+    const timers = new VirtualTimers();
+    const device = openMem(4096);
+    for (const makeTarget of [
+      () => new AioServicePool(device, { service: 'threads', threads: 1, spawn, timers }),
+      () => new AioServiceClass([{ device, service: 'threads', threads: 1, spawn }], { timers }),
+    ]) {
+      const target = makeTarget();
+      const op = fill(target.allocate(), { callback: () => {} });
+      target.submit(op);
+      await settled();
+      expect([exits.length, target.cancel(op)]).toEqual([1, 'cancelled']);
+      const outcome = target.close({ deadlineMs: 100 }).catch((error) => error);
+      await settled();
+      await timers.advance(100);
+      const error = await outcome;
+      expect(error).toBeInstanceOf(PoolCloseError);
+      expect([error.operations, error.threads]).toEqual([[], [expect.objectContaining({ index: 0, state: 'starting' })]]);
+      expect(error.message).toMatch(
+        /all operations are done, and 1 service threads have not ended in 100 ms: aiod0 \(starting\)/,
+      );
+      for (const exit of exits.splice(0)) exit(0);
+      await target.close();
+    }
+    await device.close();
   });
 
   it('while something is submitted again by its callback refuses that, and ends (NB-2)', async () => {

@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { AioServicePool, promises } from '@biodone/aio';
 import { openMem } from '@biodone/blockdev';
 import { allowedCpus, IoBuffer } from '@biodone/uring';
@@ -35,3 +37,39 @@ it.each([['--input-type=module'], ['--input-type', 'module'], ['--expose-gc', '-
     expect(execFileSync(process.execPath, [...flags, '--eval', program], { encoding: 'utf8' })).toBe('512\n');
   },
 );
+
+it.runIf(cpus.length > 1)('pools of different threads take the CPUs in turns', async () => {
+  const device = openMem(65536);
+  const source = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    Promise.all([import(workerData.aio), import(workerData.blockdev), import(workerData.uring)]).then(async ([aio, blockdev, uring]) => {
+      const device = blockdev.openMem(65536);
+      const used = [];
+      for (const _ of [1, 2]) {
+        const pool = new aio.AioServicePool(device, { service: 'threads', threads: 1 });
+        await aio.promises.read(pool, uring.IoBuffer.allocate(512), 0);
+        used.push(pool.stats().threads.threads[0].cpu);
+        await pool.close();
+      }
+      await device.close();
+      parentPort.postMessage(used);
+    });`;
+  const workerData = {
+    aio: import.meta.resolve('@biodone/aio'),
+    blockdev: import.meta.resolve('@biodone/blockdev'),
+    uring: import.meta.resolve('@biodone/uring'),
+  };
+  const cpuOf = async (): Promise<number | null | undefined> => {
+    const pool = new AioServicePool(device, { service: 'threads', threads: 1 });
+    await promises.read(pool, IoBuffer.allocate(512), 0);
+    const cpu = pool.stats().threads?.threads[0]?.cpu;
+    await pool.close();
+    return cpu;
+  };
+  const first = await cpuOf();
+  const [used] = (await once(new Worker(source, { eval: true, workerData }), 'message')) as [number[]];
+  const order = [first, ...used, await cpuOf()].map((cpu) => cpus.indexOf(cpu as number));
+  // Each is the next one of the one before, whichever thread's that was.
+  expect(order.slice(1)).toEqual(order.slice(0, -1).map((place) => (place + 1) % cpus.length));
+  await device.close();
+});

@@ -2,6 +2,7 @@ import type { BlockTimers, DeviceHandle } from '@biodone/blockdev';
 import { closeOwnedEventFd, openOwnedEventFd, probe } from '@biodone/uring';
 import type { ServiceMemory } from '../service-memory.js';
 import type { ServiceWorker, SpawnServiceThread } from '../service-worker.js';
+import { takeCpus } from './cpu-rotor.js';
 import {
   CLOSED,
   MESSAGES,
@@ -26,9 +27,6 @@ const START_MAX_MS = 30_000;
 
 /** How long an owner that blocks goes without a look for threads that have died. */
 export const LIVENESS_POLL_MS = 50;
-
-/** Where the threads of the next pool begin among the CPUs: pools of one thread each would all have the first one otherwise. */
-let nextCpu = 0;
 
 /** What the keeper needs of the pool's side. */
 export interface ThreadHost {
@@ -65,8 +63,7 @@ export class ThreadKeeper {
 
   constructor(host: ThreadHost) {
     this.#host = host;
-    this.#firstCpu = nextCpu;
-    if (host.cpus.length > 0) nextCpu += host.memory.threads;
+    this.#firstCpu = host.cpus.length > 0 ? takeCpus(host.memory.threads) : 0;
     this.#members = new Array<Member | null>(host.memory.threads).fill(null);
     this.#restarts = new RestartPolicy(host.timers, () => this.grow());
   }
