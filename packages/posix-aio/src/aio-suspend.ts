@@ -1,7 +1,8 @@
+import { inspect } from 'node:util';
 import { EAGAIN, EINVAL, SystemError } from '@biodone/uring';
 import { requestIn } from './aio-error.js';
 import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
-import type { aiocb } from './aiocb.js';
+import { type aiocb, requestOfBlock } from './aiocb.js';
 import { blockUntil } from './blocking-wait.js';
 import { afterTimeout } from './long-timeout.js';
 
@@ -56,12 +57,12 @@ export async function aio_suspendAsync(list: AioList, timeoutMs: number | null =
 
 /** Waits for a time that is no number, or less than 0, are mistakes. @throws SystemError EINVAL */
 export function checkTimeout(timeoutMs: number | null, syscall: string): void {
-  if (timeoutMs === null || timeoutMs >= 0) return;
+  if (timeoutMs === null || (typeof timeoutMs === 'number' && timeoutMs >= 0)) return;
   throw new SystemError(
     EINVAL,
     syscall,
     undefined,
-    `the timeout is ${timeoutMs}, neither null nor a time of at least 0 milliseconds`,
+    `the timeout is ${inspect(timeoutMs)}, neither null nor a time of at least 0 milliseconds`,
   );
 }
 
@@ -82,7 +83,10 @@ function isAnyDone(list: AioList): boolean {
 
 function inProgressOf(list: AioList): AioRequest[] {
   const requests: AioRequest[] = [];
-  for (const cb of list) if (cb?.request.status === REQUEST_IN_PROGRESS) requests.push(cb.request);
+  for (const cb of list) {
+    const request = requestOfBlock(cb);
+    if (request?.status === REQUEST_IN_PROGRESS) requests.push(request);
+  }
   return requests;
 }
 

@@ -26,7 +26,7 @@ import { blockOf, Pipe } from '../support/pipe.js';
 
 const { SIGUSR2 } = constants.signals;
 
-/** A3: how completions are told. What comes with a signal is shown by strace, in signals.test.ts. */
+/** A3: how completions are told. What comes with a signal is shown by strace, in process.test.ts. */
 export function testNotifications(): void {
   describe('sigevent', () => {
     test('A3: SIGEV_NONE tells nothing, and is what a new block has', () => {
@@ -179,6 +179,8 @@ export function testNotifications(): void {
     test('what is wrong with a sigevent is told by its member, and nothing is queued', () => {
       const wrong: [string, string, sigevent][] = [
         ['EINVAL', 'sigev_notify', { sigev_notify: 9 }],
+        ['EINVAL', 'the sigevent is 1', SIGEV_NONE as unknown as sigevent],
+        ['EINVAL', "sigev_signo is 'SIGUSR2'", { sigev_notify: SIGEV_SIGNAL, sigev_signo: 'SIGUSR2' as unknown as number }],
         ['EINVAL', 'sigev_signo', { sigev_notify: SIGEV_SIGNAL }],
         ['EINVAL', 'sigev_signo', { sigev_notify: SIGEV_SIGNAL, sigev_signo: 65 }],
         ['EINVAL', 'sigev_value', { sigev_notify: SIGEV_SIGNAL, sigev_signo: SIGUSR2, sigev_value: 'text' }],

@@ -132,6 +132,13 @@ export function testTransfers(isRing: boolean): void {
           ['aio_reqprio', { aio_reqprio: -1 }],
           ['aio_reqprio', { aio_reqprio: 21 }],
           ['aio_reqprio', { aio_reqprio: 0.5 }],
+          // What looks right in a message is shown as what it is.
+          ["aio_offset is '0'", { aio_offset: '0' as unknown as number }],
+          ['aio_offset is 0n', { aio_offset: 0n as unknown as number }],
+          ["aio_nbytes is '8'", { aio_nbytes: '8' as unknown as number }],
+          ['no Uint8Array', { aio_buf: new ArrayBuffer(8) as unknown as Uint8Array }],
+          ['no Uint8Array', { aio_buf: new Float64Array(1) as unknown as Uint8Array }],
+          ['no Uint8Array', { aio_buf: IoBuffer.allocate(8) as unknown as Uint8Array }],
         ];
         for (const [member, members] of wrong) {
           const cb = blockOf(reader, Buffer.alloc(8), members);
