@@ -9,6 +9,7 @@ import { TRANSFER_MAX_BYTES } from './file-driver.js';
 import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
+import type { MemoryParts } from './memory-parts.js';
 import { StreamEngine } from './stream-engine.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
@@ -137,17 +138,11 @@ export class OpenFile {
   }
 
   /** Reads or writes memory in several parts, as much as {@link takes} says. */
-  transferParts(
-    isRead: boolean,
-    given: unknown,
-    parts: readonly Uint8Array[],
-    position: number,
-    lengthBytes: number,
-  ): Promise<TransferResult> {
+  transferParts(isRead: boolean, given: unknown, parts: MemoryParts, position: number): Promise<TransferResult> {
     return new Promise((resolve, reject) => {
       const work = new TransferWork(isRead, given, resolve, reject);
       work.parts = parts;
-      this.#aim(work, isRead, position, lengthBytes);
+      this.#aim(work, isRead, position, parts.lengthBytes);
       this.#start(work);
     });
   }

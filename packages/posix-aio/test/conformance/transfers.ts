@@ -370,6 +370,18 @@ export function testTransfers(isRing: boolean): void {
       pipe.close();
     });
 
+    test('B13: if one part of several was taken away, that is EFAULT, and the others get nothing of its bytes', () => {
+      const pipe = new Pipe();
+      const [lost, kept] = [Buffer.from(new ArrayBuffer(4)), Buffer.alloc(4, '-')];
+      const cb = Object.assign(new aiocb(), { aio_fildes: pipe.readEnd, aio_iov: [lost, kept] });
+      aio_readv(cb);
+      structuredClone(lost.buffer, { transfer: [lost.buffer as ArrayBuffer] });
+      pipe.write('abcd');
+      expect(finish(cb)).toEqual([EFAULT, -1]);
+      expect(String(kept)).toBe('----');
+      pipe.close();
+    });
+
     test('B14: a block whose request is in progress is EINVAL, and that request goes on', () => {
       const pipe = new Pipe();
       const cb = pipe.readOf(4);
