@@ -1,8 +1,8 @@
-import { fstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { OrderingKey } from '@biodone/aio';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
+import { readStatus, S_IFBLK, S_IFREG, status } from '../descriptor/file-status.js';
 import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { TRANSFER_MAX_BYTES } from './file-driver.js';
@@ -72,8 +72,7 @@ export class OpenFile {
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
-    const stat = fstatSync(handle.fd);
-    this.#hasPositions = stat.isFile() || stat.isBlockDevice();
+    this.#hasPositions = readStatus(handle.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
@@ -185,8 +184,8 @@ export class OpenFile {
     const { fd } = this.handle;
     const isCached = this.#hasPositions && !this.#direct;
     const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
-    const engine = this.#usesRing ? new UringEngine(fd, this.path, isCached) : new withoutRing(fd);
-    return new WorkPool(engine, this.path, this.#depth, () => this.release());
+    const engine = this.#usesRing ? new UringEngine(fd, this.path, this.#hasPositions, isCached) : new withoutRing(fd);
+    return WorkPool.take(engine, this.path, this.#depth, () => this.release());
   }
 
   async #end(): Promise<void> {
