@@ -15,8 +15,8 @@ export type AioList = readonly (aiocb | null)[];
  * with nothing in progress and nothing done has nothing to wait for, and the call returns.
  *
  * @param timeoutMs how long to wait at most, by the monotonic clock; null waits without a limit
- * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent, and a profiler's SIGPROF; EINVAL for a block that was never
- * submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
+ * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent, but not a profiler's SIGPROF; EINVAL for a block that was
+ * never submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
  */
 export function aio_suspend(list: AioList, timeoutMs: number | null = null): void {
   if (isAnyDone(list)) return;
