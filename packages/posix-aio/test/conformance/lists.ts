@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   _SC_AIO_MAX,
@@ -299,6 +299,32 @@ export function testLists(isRing: boolean): void {
       expect(Buffer.from(memory.bytes.subarray(0, 32)).toString()).toBe('x'.repeat(32));
       closeSync(other);
     });
+
+    test.skipIf(!isRing)(
+      'a list of what waits for each other is handed over one by one, each with a duplicate of the descriptor',
+      () => {
+        const path = join(folder.path, 'appended-by-list');
+        writeFileSync(path, '');
+        const pipe = new Pipe();
+        const appends = openSync(path, 'a');
+        const lists = [Array.from({ length: 8 }, () => pipe.readOf(1, { aio_lio_opcode: LIO_READ })), writesTo(appends, 8)];
+        const descriptors = (): number => readdirSync('/proc/self/fd').length;
+        for (const list of lists) {
+          const [open, { calls, submitted }] = [descriptors(), threadRing().ring.statistics()];
+          lio_listio(LIO_NOWAIT, list);
+          const after = threadRing().ring.statistics();
+          // The first is with the kernel, and the others hold the file until their turn comes.
+          expect([after.calls - calls, after.submitted - submitted, descriptors() - open]).toEqual([1, 1, 7]);
+          pipe.write('12345678');
+          expect(finishAll(list)).toEqual(list.map(() => [0, 1]));
+          expect(threadRing().ring.statistics().submitted - submitted).toBe(8);
+          expect(threadRing().ring.statistics().calls - calls).toBeGreaterThanOrEqual(8);
+          expect(descriptors() - open).toBe(0);
+        }
+        closeSync(appends);
+        pipe.close();
+      },
+    );
 
     test('G3: a list on several files and streams at once', () => {
       const [pipe, fd] = [new Pipe(), open('several', 'file')];
