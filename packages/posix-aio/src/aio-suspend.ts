@@ -5,6 +5,7 @@ import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from
 import { type aiocb, requestOfBlock } from './aiocb.js';
 import { blockUntil } from './blocking-wait.js';
 import { afterTimeout } from './long-timeout.js';
+import { giveNotices } from './notification.js';
 
 /** What `aio_suspend` takes. */
 export type AioList = readonly (aiocb | null)[];
@@ -19,7 +20,11 @@ export type AioList = readonly (aiocb | null)[];
  * never submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
  */
 export function aio_suspend(list: AioList, timeoutMs: number | null = null): void {
-  if (isAnyDone(list)) return;
+  if (isAnyDone(list)) {
+    // A thread that never returns to its event loop has no other time for it.
+    giveNotices();
+    return;
+  }
   checkTimeout(timeoutMs, 'aio_suspend');
   blockUntil(
     () => isAnyDone(list),

@@ -32,6 +32,8 @@ export function blockUntil(
   const deadlineMs = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
   const signalsBefore = signalsSent;
   let turn = 0;
+  // A thread that never returns to its event loop has no other time for those of what was done before.
+  giveNotices();
   while (!isOver()) {
     const sources: AioServicePool[] = [];
     const engines: DescriptorEngine[] = [];

@@ -9,7 +9,9 @@ import {
   aio_read,
   aio_return,
   aio_suspend,
+  aio_waitcomplete,
   aiocb,
+  EINPROGRESS,
   LIO_NOWAIT,
   LIO_READ,
   lio_listio,
@@ -68,6 +70,22 @@ export function testNotifications(): void {
       aio_suspend([cb]);
       told.push('returned');
       expect(told).toEqual(['called', 'returned']);
+      pipe.close();
+    });
+
+    test('A3: a thread that never returns to its event loop is told by aio_suspend and aio_waitcomplete, also of what was done before', () => {
+      const pipe = new Pipe();
+      for (const wait of [(cb: aiocb) => aio_suspend([cb]), () => void aio_waitcomplete()]) {
+        while (aio_waitcomplete(0) !== null);
+        let told = 0;
+        const cb = pipe.readOf(1, { aio_sigevent: { sigev_notify: SIGEV_THREAD, sigev_notify_function: () => (told += 1) } });
+        pipe.write('x');
+        aio_read(cb);
+        while (aio_error(cb) === EINPROGRESS);
+        expect(told).toBe(0);
+        wait(cb);
+        expect(told).toBe(1);
+      }
       pipe.close();
     });
 
