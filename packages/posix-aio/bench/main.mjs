@@ -24,7 +24,7 @@ import {
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
 import { AIO_FILE_FIGURES, AIO_FILE_PATHS } from './aio-file.mjs';
 import { fioPosixAio, fioVersion, reasonAgainstFio } from './fio-posixaio.mjs';
-import { callsOfList, listReads, singleReads } from './posix-reads.mjs';
+import { callsOfList, listReads, notifiedReads, singleReads } from './posix-reads.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
@@ -36,8 +36,10 @@ const PATHS = [
   { id: 'glibc_direct_d32', run: fioPosixAio, direct: true, needs: reasonAgainstDirectFio },
   { id: 'lists_cached_d32', run: listReads, needs: reasonAgainstRings },
   { id: 'single_cached_d32', run: singleReads, needs: reasonAgainstRings },
+  { id: 'notified_cached_d32', run: notifiedReads, needs: reasonAgainstRings },
   { id: 'glibc_cached_d32', run: fioPosixAio, needs: reasonAgainstFio },
   { id: 'single_cached_d1', run: singleReads, depth: 1, needs: reasonAgainstRings },
+  { id: 'notified_cached_d1', run: notifiedReads, depth: 1, needs: reasonAgainstRings },
   { id: 'glibc_cached_d1', run: fioPosixAio, depth: 1, needs: reasonAgainstFio },
   ...AIO_FILE_PATHS,
 ];
@@ -48,6 +50,8 @@ const FIGURES = [
   { id: 'direct_d32_over_glibc', ...over('direct_d32', 'glibc_direct_d32') },
   { id: 'cached_d32_over_glibc', ...over('lists_cached_d32', 'glibc_cached_d32') },
   { id: 'cached_d32_raw_over_glibc', ...over('single_cached_d32', 'glibc_cached_d32') },
+  { id: 'cached_d32_notified_over_glibc', ...over('notified_cached_d32', 'glibc_cached_d32') },
+  { id: 'cached_d1_notified_over_glibc', ...over('notified_cached_d1', 'glibc_cached_d1') },
   { id: 'cached_d1_over_glibc', ...over('single_cached_d1', 'glibc_cached_d1') },
   ...AIO_FILE_FIGURES,
 ];

@@ -9,6 +9,7 @@ import {
   LIO_READ,
   LIO_WAIT,
   lio_listio,
+  SIGEV_THREAD,
 } from '@biodone/posix-aio';
 import { IoBuffer, threadRing } from '@biodone/uring';
 import { Tally } from './tally.mjs';
@@ -37,6 +38,38 @@ export function singleReads(load) {
       }
     }
   });
+}
+
+/** The same, each with a notification (SIGEV_THREAD), in which it is looked at and started again: none of them is done within aio_read. */
+export function notifiedReads(load) {
+  return onFile(load, (list, tally) => {
+    let left = list.length;
+    let more = true;
+    const told = (cb) => {
+      more = tally.complete(aio_return(cb)) && more;
+      if (more) start(cb);
+      else left -= 1;
+    };
+    const start = (cb) => {
+      cb.aio_offset = tally.nextOffset();
+      aio_read(cb);
+    };
+    for (const cb of list) {
+      cb.aio_sigevent = { sigev_notify: SIGEV_THREAD, sigev_notify_function: told, sigev_value: cb };
+      start(cb);
+    }
+    while (left > 0) aio_suspend(list.filter((cb) => !isTaken(cb)));
+  });
+}
+
+/** Whether a block's result has been taken, which aio_error refuses to tell. */
+function isTaken(cb) {
+  try {
+    aio_error(cb);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** The same by lists: one lio_listio for `depth` reads. */

@@ -1,6 +1,6 @@
 import { EINVAL, SystemError } from '@biodone/uring';
 import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
-import type { aiocb } from './aiocb.js';
+import { type aiocb, requestOfBlock } from './aiocb.js';
 import { EINPROGRESS } from './constants.js';
 
 /**
@@ -20,8 +20,8 @@ export function aio_error(cb: aiocb): number {
 
 /** A block's request. @throws SystemError EINVAL for what is no block */
 export function requestIn(cb: aiocb, syscall: string): AioRequest {
-  const request = cb?.request;
-  if (request === undefined)
+  const request = requestOfBlock(cb);
+  if (request === null)
     throw new SystemError(EINVAL, syscall, undefined, 'the control block is no aiocb: make one with new aiocb()');
   return request;
 }

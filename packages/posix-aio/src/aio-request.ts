@@ -3,6 +3,7 @@ import type { IoBuffer } from '@biodone/uring';
 import type { ControlBlock } from './control-block.js';
 import { DescriptorOp } from './descriptor/descriptor-op.js';
 import type { Vnode } from './descriptor/vnode.js';
+import type { MemoryParts } from './file/memory-parts.js';
 import type { RequestList } from './request-list.js';
 import type { sigevent } from './sigevent.js';
 
@@ -49,7 +50,7 @@ export class AioRequest extends DescriptorOp {
   /** The copy of memory that the kernel must not be given. */
   bounce: IoBuffer | null = null;
   /** Of aio_readv and aio_writev: the parts of the memory. */
-  parts: readonly Uint8Array[] | null = null;
+  parts: MemoryParts | null = null;
   /** The notification that is asked for; null for none. */
   notification: sigevent | null = null;
   /** The list that waits for it, or is to be told of. */

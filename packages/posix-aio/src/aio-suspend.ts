@@ -1,9 +1,11 @@
+import { inspect } from 'node:util';
 import { EAGAIN, EINVAL, SystemError } from '@biodone/uring';
 import { requestIn } from './aio-error.js';
 import { type AioRequest, REQUEST_DONE, REQUEST_IDLE, REQUEST_IN_PROGRESS } from './aio-request.js';
-import type { aiocb } from './aiocb.js';
+import { type aiocb, requestOfBlock } from './aiocb.js';
 import { blockUntil } from './blocking-wait.js';
 import { afterTimeout } from './long-timeout.js';
+import { giveNotices } from './notification.js';
 
 /** What `aio_suspend` takes. */
 export type AioList = readonly (aiocb | null)[];
@@ -14,11 +16,15 @@ export type AioList = readonly (aiocb | null)[];
  * with nothing in progress and nothing done has nothing to wait for, and the call returns.
  *
  * @param timeoutMs how long to wait at most, by the monotonic clock; null waits without a limit
- * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent, and a profiler's SIGPROF; EINVAL for a block that was never
- * submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
+ * @throws SystemError EAGAIN after the timeout; EINTR after a signal, also one that a completion has sent, but not a profiler's SIGPROF; EINVAL for a block that was
+ * never submitted, or a bad timeout; EDEADLK if only the event loop can complete the requests, as on a device without io_uring of its own
  */
 export function aio_suspend(list: AioList, timeoutMs: number | null = null): void {
-  if (isAnyDone(list)) return;
+  if (isAnyDone(list)) {
+    // A thread that never returns to its event loop has no other time for it.
+    giveNotices();
+    return;
+  }
   checkTimeout(timeoutMs, 'aio_suspend');
   blockUntil(
     () => isAnyDone(list),
@@ -56,12 +62,12 @@ export async function aio_suspendAsync(list: AioList, timeoutMs: number | null =
 
 /** Waits for a time that is no number, or less than 0, are mistakes. @throws SystemError EINVAL */
 export function checkTimeout(timeoutMs: number | null, syscall: string): void {
-  if (timeoutMs === null || timeoutMs >= 0) return;
+  if (timeoutMs === null || (typeof timeoutMs === 'number' && timeoutMs >= 0)) return;
   throw new SystemError(
     EINVAL,
     syscall,
     undefined,
-    `the timeout is ${timeoutMs}, neither null nor a time of at least 0 milliseconds`,
+    `the timeout is ${inspect(timeoutMs)}, neither null nor a time of at least 0 milliseconds`,
   );
 }
 
@@ -82,7 +88,10 @@ function isAnyDone(list: AioList): boolean {
 
 function inProgressOf(list: AioList): AioRequest[] {
   const requests: AioRequest[] = [];
-  for (const cb of list) if (cb?.request.status === REQUEST_IN_PROGRESS) requests.push(cb.request);
+  for (const cb of list) {
+    const request = requestOfBlock(cb);
+    if (request?.status === REQUEST_IN_PROGRESS) requests.push(request);
+  }
   return requests;
 }
 

@@ -5,6 +5,9 @@ import { LIO_NOP } from './constants.js';
 import type { ControlBlock } from './control-block.js';
 import { noNotification, type sigevent } from './sigevent.js';
 
+/** Set by the class, which alone sees inside. */
+let requestInside: (cb: object) => AioRequest | null;
+
 /**
  * An asynchronous I/O control block, with POSIX's member names (<aio.h>).
  *
@@ -35,6 +38,15 @@ export class aiocb implements ControlBlock {
   /** Of `aio_readv` and `aio_writev`: the parts of the memory, at most 1024, instead of `aio_buf` and `aio_nbytes`. */
   aio_iov: readonly Uint8Array[] | null = null;
 
-  /** The library's own part. @internal */
-  readonly request: AioRequest = new AioRequest(this);
+  /** The library's own part. */
+  readonly #request: AioRequest = new AioRequest(this);
+
+  static {
+    requestInside = (cb) => (#request in cb ? cb.#request : null);
+  }
+}
+
+/** The library's own part of a block; null for what is no block. */
+export function requestOfBlock(cb: unknown): AioRequest | null {
+  return typeof cb === 'object' && cb !== null ? requestInside(cb) : null;
 }

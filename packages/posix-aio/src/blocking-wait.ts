@@ -4,6 +4,7 @@ import { EAGAIN, EINTR, SystemError } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
 import type { DescriptorEngine } from './descriptor/descriptor-engine.js';
 import { giveNotices } from './notification.js';
+import { lookForProfiler, waitUnprofiled } from './profiler-signal.js';
 import { signalsSent } from './queued-signal.js';
 import { inProgress } from './requests.js';
 
@@ -31,6 +32,8 @@ export function blockUntil(
   const deadlineMs = performance.now() + (timeoutMs ?? Number.POSITIVE_INFINITY);
   const signalsBefore = signalsSent;
   let turn = 0;
+  // A thread that never returns to its event loop has no other time for those of what was done before.
+  giveNotices();
   while (!isOver()) {
     const sources: AioServicePool[] = [];
     const engines: DescriptorEngine[] = [];
@@ -50,9 +53,11 @@ export function blockUntil(
     const source = sources[turn % count] as AioServicePool;
     turn += 1;
     const sliceMs = count > 1 ? SLICE_MS : sources.length > 1 ? OTHERS_MS : WORKER_SLICE_MS;
-    const ended = source.wait(Math.min(leftMs, sliceMs));
+    const ended = waitUnprofiled(source, Math.min(leftMs, sliceMs));
     giveNotices();
-    if (ended === 'EINTR' && !isOver()) throw new SystemError(EINTR, syscall, undefined, 'a signal has come; the requests go on');
+    if (ended !== 'EINTR') continue;
+    lookForProfiler();
+    if (!isOver()) throw new SystemError(EINTR, syscall, undefined, 'a signal has come; the requests go on');
   }
 }
 

@@ -1,16 +1,19 @@
+import { inspect } from 'node:util';
 import { EINVAL, SystemError } from '@biodone/uring';
+import { requestIn } from './aio-error.js';
 import { type AioRequest, REQUEST_IN_PROGRESS } from './aio-request.js';
-import { aiocb } from './aiocb.js';
+import type { aiocb } from './aiocb.js';
 import { limits } from './limits.js';
 
 /** The kernel's UIO_MAXIOV. */
 const PARTS_MAX = 1024;
 
+const NO_MEMORY =
+  'aio_buf is no Uint8Array: make one that shares the memory, with its buffer, byteOffset and byteLength; an IoBuffer has its bytes';
+
 /** The block's part of ours. @throws SystemError EINVAL for what is no block, or for one whose request is in progress */
 export function requestOf(cb: aiocb, syscall: string): AioRequest {
-  if (!(cb instanceof aiocb))
-    throw new SystemError(EINVAL, syscall, undefined, 'the control block is no aiocb: make one with new aiocb()');
-  const { request } = cb;
+  const request = requestIn(cb, syscall);
   if (request.status === REQUEST_IN_PROGRESS) {
     throw new SystemError(
       EINVAL,
@@ -25,14 +28,14 @@ export function requestOf(cb: aiocb, syscall: string): AioRequest {
 /** What is wrong with the members of a read or write, and the way out; null for nothing. */
 export function faultIn({ aio_buf, aio_nbytes, aio_offset, aio_reqprio, aio_iov }: aiocb, vectored: boolean): string | null {
   // Integers that are not exact are refused, or refused by the file, beyond the largest offset.
-  if (!Number.isInteger(aio_offset) || aio_offset < 0) return `aio_offset is ${aio_offset}, no integer of at least 0`;
+  if (!Number.isInteger(aio_offset) || aio_offset < 0) return `aio_offset is ${inspect(aio_offset)}, no integer of at least 0`;
   if (!Number.isInteger(aio_reqprio) || aio_reqprio < 0 || aio_reqprio > limits.AIO_PRIO_DELTA_MAX) {
-    return `aio_reqprio is ${aio_reqprio}, not 0 to AIO_PRIO_DELTA_MAX, which is ${limits.AIO_PRIO_DELTA_MAX}`;
+    return `aio_reqprio is ${inspect(aio_reqprio)}, not 0 to AIO_PRIO_DELTA_MAX, which is ${limits.AIO_PRIO_DELTA_MAX}`;
   }
   if (vectored) return faultInParts(aio_iov);
-  if (!Number.isSafeInteger(aio_nbytes) || aio_nbytes < 0) return `aio_nbytes is ${aio_nbytes}, no count of bytes`;
+  if (!Number.isSafeInteger(aio_nbytes) || aio_nbytes < 0) return `aio_nbytes is ${inspect(aio_nbytes)}, no count of bytes`;
   if (aio_nbytes === 0) return null;
-  if (!(aio_buf instanceof Uint8Array)) return 'aio_buf is no Uint8Array';
+  if (!(aio_buf instanceof Uint8Array)) return NO_MEMORY;
   return aio_buf.byteLength < aio_nbytes
     ? `aio_buf has ${aio_buf.byteLength} bytes, less than the ${aio_nbytes} of aio_nbytes`
     : null;

@@ -1,6 +1,6 @@
 import { IoBuffer, libc, RWF_NOWAIT } from '@biodone/uring';
 import { type AioRequest, REQUEST_IN_PROGRESS } from './aio-request.js';
-import { aiocb } from './aiocb.js';
+import { type aiocb, requestOfBlock } from './aiocb.js';
 import { SIGEV_NONE } from './constants.js';
 import { O_DIRECT } from './descriptor/file-status.js';
 import { learn } from './memory.js';
@@ -38,8 +38,9 @@ type Preadv2 = (fd: number, vector: number, count: number, offset: number, flags
  * @returns whether the request is done
  */
 export function readNow(cb: aiocb): boolean {
-  if (!(cb instanceof aiocb)) return false;
-  const { request, aio_fildes: fd, aio_buf: view, aio_nbytes: lengthBytes, aio_offset: offset } = cb;
+  const request = requestOfBlock(cb);
+  if (request === null) return false;
+  const { aio_fildes: fd, aio_buf: view, aio_nbytes: lengthBytes, aio_offset: offset } = cb;
   if (typeof fd !== 'number' || (fd | 0) !== fd || fd < 0 || view === null) return false;
   const skip = fd & (DESCRIPTORS - 1);
   if ((skips[skip] as number) > 0) {
@@ -51,7 +52,10 @@ export function readNow(cb: aiocb): boolean {
   const { fcntl, preadv2 } = calls as NonNullable<typeof calls>;
   const flags = fcntl(fd, F_GETFL, 0);
   if (flags < 0 || (flags & O_DIRECT) !== 0) return false;
-  if (request.view !== view) learn(request, view);
+  if (request.view !== view) {
+    if (!(view instanceof Uint8Array)) return false;
+    learn(request, view);
+  }
   describe(request.address, lengthBytes);
   if (preadv2(fd, vectorAddress, 1, offset, RWF_NOWAIT) !== lengthBytes) {
     skips[skip] = SKIPPED;

@@ -1,6 +1,7 @@
 import { EINVAL, SystemError } from '@biodone/uring';
 import { _SC_AIO_LISTIO_MAX, _SC_AIO_MAX, _SC_AIO_PRIO_DELTA_MAX } from './constants.js';
 import { chooseEngine, type EngineName } from './descriptor/engines.js';
+import { invalidType, invalidValue, outOfRange } from './file/file-errors.js';
 
 /** The limits of this thread, and what else can be chosen: see {@link configure}. */
 export interface AioConfiguration {
@@ -49,21 +50,34 @@ const RANGES = {
 /**
  * Sets limits of the calling thread, all or nothing. Requests in progress stay.
  *
- * @throws RangeError ERR_OUT_OF_RANGE; SystemError EBUSY for another engine than the one that is in use; ENOSYS for `'uring'` where there is none
+ * @throws TypeError ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for a name that there is not; RangeError ERR_OUT_OF_RANGE; SystemError EBUSY for another
+ * engine than the one that is in use; ENOSYS for `'uring'` where there is none
  */
 export function configure(configuration: AioConfiguration): void {
+  checkNames(configuration);
   for (const name of Object.keys(RANGES) as (keyof typeof RANGES)[]) {
     const value = configuration[name];
     const [least, most] = RANGES[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= least && value <= most)) {
-      const message = `The value of "${name}" is out of range. It must be ${least} to ${most}. Received ${String(value)}`;
-      throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+      throw outOfRange(name, `${least} to ${most}`, value);
     }
   }
   const { engine, realTimeSignals } = configuration;
   if (engine !== undefined) chooseEngine(engine);
   for (const name of Object.keys(RANGES) as (keyof typeof RANGES)[]) limits[name] = configuration[name] ?? limits[name];
-  if (realTimeSignals !== undefined) limits.realTimeSignals = realTimeSignals === true;
+  if (realTimeSignals !== undefined) limits.realTimeSignals = realTimeSignals;
+}
+
+const NAMES: readonly string[] = [...Object.keys(RANGES), 'realTimeSignals', 'engine'];
+
+function checkNames(configuration: AioConfiguration): void {
+  if (typeof configuration !== 'object' || configuration === null)
+    throw invalidType('configuration', 'of type object', configuration);
+  const unknown = Object.keys(configuration).find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) throw invalidValue('configuration', `made of ${NAMES.join(', ')}`, unknown);
+  const { realTimeSignals } = configuration;
+  if (realTimeSignals !== undefined && typeof realTimeSignals !== 'boolean')
+    throw invalidType('configuration.realTimeSignals', 'of type boolean', realTimeSignals);
 }
 
 /**

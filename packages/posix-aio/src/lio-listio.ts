@@ -102,7 +102,7 @@ function admit(list: AioList, state: RequestList): AioRequest[] {
   const requests: AioRequest[] = [];
   try {
     for (const cb of list as AioList) {
-      if (cb === null || cb?.aio_lio_opcode === LIO_NOP) continue;
+      if (cb === null || cb === undefined || cb.aio_lio_opcode === LIO_NOP) continue;
       const request = requestOf(cb, 'lio_listio');
       if (request.list === state) throw new SystemError(EINVAL, 'lio_listio', undefined, 'a control block is in the list twice');
       request.list = state;

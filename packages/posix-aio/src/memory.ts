@@ -1,7 +1,8 @@
 import { BLOCK_READ } from '@biodone/blockdev';
-import { EFAULT, IoBuffer, IoVector, libc } from '@biodone/uring';
+import { EFAULT, IoBuffer, libc } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
 import { memoryOf } from './file/memory-of.js';
+import type { MemoryParts } from './file/memory-parts.js';
 
 /** Copies of the larger sizes are not kept for the next request. */
 const KEPT_BYTES_MAX = 2 ** 20;
@@ -48,57 +49,37 @@ function hasGrown(whole: IoBuffer | null, { buffer }: Uint8Array): boolean {
 }
 
 /** Gives the operation the memory of several parts: as a vector where it can be shared, else a copy of all. False if there is no memory for that. */
-export function setParts(request: AioRequest, parts: readonly Uint8Array[], lengthBytes: number): boolean {
-  const wholes = parts.map((part) => memoryOf(part, false));
-  request.parts = parts.slice();
-  // What may have to go on in the middle is copied: a vector could not.
-  if (!request.isWhole && wholes.every((whole) => whole !== null) && lengthBytes > 0) {
+export function setParts(request: AioRequest, parts: MemoryParts, lengthBytes: number): boolean {
+  if (lengthBytes === 0) return setMemory(request, null, 0);
+  request.parts = parts;
+  // What may have to go on in the middle is copied: a vector could not. Nor could what is cut be left to one.
+  const vector = request.isWhole || lengthBytes < parts.lengthBytes ? null : parts.asVector(false);
+  request.vector = vector;
+  if (vector !== null) {
     request.buffer = null;
-    request.vector = new IoVector(
-      parts.map(({ byteOffset, byteLength }, index) => ({
-        memory: wholes[index] as IoBuffer,
-        memoryOffset: byteOffset,
-        lengthBytes: byteLength,
-      })),
-    );
     return true;
   }
-  if (lengthBytes === 0) return setMemory(request, null, 0);
-  request.vector = null;
   const bounce = takeBounce(request, lengthBytes);
   if (bounce === null) return false;
-  if (request.operation === BLOCK_READ) return true;
-  let at = 0;
-  for (const part of parts) {
-    // The transfer may be shorter than the parts.
-    const count = Math.min(part.byteLength, lengthBytes - at);
-    bounce.bytes.set(count === part.byteLength ? part : part.subarray(0, count), at);
-    at += count;
-  }
+  if (request.operation !== BLOCK_READ) parts.copyInto(bounce.bytes, lengthBytes);
   return true;
 }
 
 /** Copies what was read to where it belongs, and lets go of the copy. Returns 0, or EFAULT if the memory has been taken away meanwhile. */
 export function giveMemory(request: AioRequest, bounce: IoBuffer, transferredBytes: number): number {
-  const { parts } = request;
   const copies = request.operation === BLOCK_READ && transferredBytes > 0;
-  const there = !copies || copyBack(parts ?? [request.view as Uint8Array], bounce.bytes, transferredBytes);
+  const there = !copies || copyBack(request, bounce.bytes, transferredBytes);
   request.bounce = null;
   request.buffer = null;
   giveBounce(bounce);
   return there ? 0 : EFAULT;
 }
 
-function copyBack(parts: readonly Uint8Array[], bytes: Uint8Array, lengthBytes: number): boolean {
-  let at = 0;
-  for (const part of parts) {
-    const count = parts.length === 1 ? lengthBytes : Math.min(part.byteLength, lengthBytes - at);
-    if (part.byteLength < count) return false;
-    part.set(bytes.subarray(at, at + count));
-    at += count;
-  }
-  // A part that was taken away has no bytes.
-  return at === lengthBytes;
+function copyBack({ parts, view }: AioRequest, bytes: Uint8Array, lengthBytes: number): boolean {
+  if (parts !== null) return parts.copyFrom(bytes, lengthBytes);
+  if (view === null || view.byteLength < lengthBytes) return false;
+  view.set(bytes.subarray(0, lengthBytes));
+  return true;
 }
 
 /** Memory for a copy, null if there is none. Its contents are those of an earlier request. */

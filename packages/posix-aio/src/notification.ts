@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { SoftInterrupt } from '@biodone/sync';
 import { EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
 import { AioEvents } from './aio-events.js';
@@ -47,8 +48,10 @@ export function giveNotices(): void {
 
 /** The notification that a `sigevent` asks for, checked; null for none. @throws SystemError EINVAL, ENOTSUP, and names the member */
 export function notificationOf(sigevent: sigevent | null | undefined, syscall: string): sigevent | null {
-  const kind = sigevent?.sigev_notify;
-  if (sigevent === null || sigevent === undefined || kind === SIGEV_NONE) return null;
+  if (sigevent === null || sigevent === undefined) return null;
+  if (typeof sigevent !== 'object') throw invalid(syscall, `the sigevent is ${inspect(sigevent)}, no object with sigev_notify`);
+  const kind = sigevent.sigev_notify;
+  if (kind === SIGEV_NONE) return null;
   if (kind === SIGEV_SIGNAL) checkSignal(sigevent, syscall);
   else if (kind === SIGEV_THREAD) {
     if (typeof sigevent.sigev_notify_function !== 'function')
@@ -57,7 +60,7 @@ export function notificationOf(sigevent: sigevent | null | undefined, syscall: s
     if (!(sigevent.sigev_notify_kqueue instanceof AioEvents))
       throw invalid(syscall, 'sigev_notify_kqueue is no AioEvents: use its notification()');
   } else {
-    throw invalid(syscall, `sigev_notify is ${String(kind)}, none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD and SIGEV_KEVENT`);
+    throw invalid(syscall, `sigev_notify is ${inspect(kind)}, none of SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD and SIGEV_KEVENT`);
   }
   // The program may use its own for another request meanwhile.
   return { ...sigevent };
@@ -65,7 +68,7 @@ export function notificationOf(sigevent: sigevent | null | undefined, syscall: s
 
 function checkSignal({ sigev_signo, sigev_value }: sigevent, syscall: string): void {
   const isSignal = Number.isInteger(sigev_signo) && (sigev_signo as number) >= 1 && (sigev_signo as number) <= SIGNALS_MAX;
-  if (!isSignal) throw invalid(syscall, `sigev_signo is ${String(sigev_signo)}, no signal's number`);
+  if (!isSignal) throw invalid(syscall, `sigev_signo is ${inspect(sigev_signo)}, no signal's number, as in os.constants.signals`);
   checkSignalValue(sigev_value, syscall);
   if (!isRealTime(sigev_signo as number) || limits.realTimeSignals) return;
   const advice = `sigev_signo ${sigev_signo} is a real-time signal, which ends a Node process that has no native handler for it: use SIGUSR2, SIGEV_THREAD, or configure({ realTimeSignals: true })`;

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { EINVAL, ENOSYS, IoBuffer, libc, SystemError } from '@biodone/uring';
 import { SI_ASYNCIO } from './constants.js';
 
@@ -44,6 +45,6 @@ export function queueSignal(signal: number, value: number | bigint): void {
 export function checkSignalValue(value: unknown, syscall: string): void {
   if (value === undefined || typeof value === 'bigint') return;
   if (typeof value === 'number' && Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32) return;
-  const advice = `sigev_value is ${String(value)}: with a signal comes an integer of 32 bits, or a bigint`;
+  const advice = `sigev_value is ${inspect(value)}: with a signal comes an integer of 32 bits, or a bigint`;
   throw new SystemError(EINVAL, syscall, undefined, advice);
 }

@@ -8,6 +8,7 @@ import { letGo } from './descriptor/descriptor-op.js';
 import { flagsOf, O_APPEND, O_NONBLOCK, S_IFREG, status } from './descriptor/file-status.js';
 import { lookUp, poolOf, startOnDescriptor } from './descriptor/start-on-descriptor.js';
 import type { Vnode } from './descriptor/vnode.js';
+import { MemoryParts } from './file/memory-parts.js';
 import { limits } from './limits.js';
 import { giveMemory, setMemory, setParts } from './memory.js';
 import { notificationOf } from './notification.js';
@@ -73,7 +74,8 @@ export function startTransfer(
   known: Known | null,
   syscall: string,
 ): number {
-  let lengthBytes = vectored ? lengthOf(cb) : cb.aio_nbytes;
+  const parts = vectored ? new MemoryParts(cb.aio_iov as readonly Uint8Array[]) : null;
+  let lengthBytes = parts === null ? cb.aio_nbytes : parts.lengthBytes;
   const pool = known === null ? poolFor(cb.aio_fildes, syscall) : null;
   const vnode = known === null ? null : known.vnode;
   if (known !== null && vnode === null) return fail(request, EBADF);
@@ -93,9 +95,7 @@ export function startTransfer(
   request.callback = completed;
   setPriority(request, cb.aio_reqprio);
   request.isWhole = vnode?.isStream === true && operation === BLOCK_WRITE && ((known?.flags ?? 0) & O_NONBLOCK) === 0;
-  const hasMemory = vectored
-    ? setParts(request, cb.aio_iov as readonly Uint8Array[], lengthBytes)
-    : setMemory(request, cb.aio_buf, lengthBytes);
+  const hasMemory = parts === null ? setMemory(request, cb.aio_buf, lengthBytes) : setParts(request, parts, lengthBytes);
   if (!hasMemory) {
     request.parts = null;
     return EAGAIN;
@@ -174,12 +174,6 @@ function setPriority(request: AioRequest, reqprio: number): void {
     request.ioPriority = IOPRIO_CLASS_BE + 4 + Math.ceil((reqprio * 3) / 20);
     request.priority = PRIORITY_NONCRITICAL;
   }
-}
-
-function lengthOf({ aio_iov }: aiocb): number {
-  let lengthBytes = 0;
-  for (const part of aio_iov as readonly Uint8Array[]) lengthBytes += part.byteLength;
-  return lengthBytes;
 }
 
 /** The callback of all operations. */

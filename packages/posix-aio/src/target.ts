@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { AioServicePool } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { EINVAL, SystemError } from '@biodone/uring';
@@ -11,7 +12,7 @@ const pools = new WeakMap<BlockDevice, AioServicePool>();
 export function poolFor(target: unknown, syscall: string): AioServicePool {
   if (target instanceof AioServicePool) return target;
   if (!(target instanceof BlockDevice)) {
-    const advice = `aio_fildes is ${String(target)}, neither a descriptor's number nor a BlockDevice or AioServicePool`;
+    const advice = `aio_fildes is ${inspect(target, { depth: -1 })}, neither a descriptor's number nor a BlockDevice or AioServicePool`;
     throw new SystemError(EINVAL, syscall, undefined, advice);
   }
   let pool = pools.get(target);

@@ -57,12 +57,12 @@ describe('an AioFile that is collected while open', () => {
 const { available, reason } = probe();
 if (!available) console.warn(`an AioFile on io_uring is not tested: ${reason}`);
 
-it.skipIf(!available)(
-  'a long read of cached data is copied by a thread of the kernel, not by the one that submits it',
-  async () => {
-    const path = join(folder.path, 'long');
+it.skipIf(!available).each(['file', 'raw'])(
+  'B2: a long read of cached data is copied by a thread of the kernel, not by the one that submits it: %s',
+  async (how) => {
+    const path = join(folder.path, `long-${how}`);
     writeFileSync(path, Buffer.alloc(2 ** 20));
-    const { stdout } = await runNode(process.execPath, [program('print-kernel-threads.mjs'), path]);
+    const { stdout } = await runNode(process.execPath, [program('print-kernel-threads.mjs'), how, path]);
     expect(JSON.parse(stdout)).toEqual({ bytesRead: 2 ** 20, before: 0, after: true });
   },
   60_000,

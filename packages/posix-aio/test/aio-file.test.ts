@@ -6,6 +6,7 @@ import { PRIORITY_TIMECRITICAL } from '@biodone/aio';
 import { type AioFile, type AioFileOptions, open } from '@biodone/posix-aio';
 import { IoBuffer, probe } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isCollected } from './support/collect.js';
 import { type Folder, makeFolder } from './support/files.js';
 
 // A disk that is busy with others makes them wait.
@@ -409,6 +410,38 @@ describe.each(engines)('closing an AioFile on %s', (engine) => {
       expect(results.every(({ buffer }) => buffer.equals(Buffer.alloc(64, '1')))).toBe(true);
     }
     expect(readFileSync(two, 'latin1')).toBe('2'.repeat(4096));
+  });
+
+  it('leaves nothing of its failures, or of its position, to a file that is opened later', async () => {
+    const [path, pipe] = [fileOf('content'), fifo()];
+    for (let round = 0; round < 3; round++) {
+      const failing = await openFile(path);
+      await failing.read(Buffer.alloc(3));
+      expect(await failure(failing.write('x', 0))).toMatchObject({ code: 'EBADF' });
+      await failing.close();
+      // A sync that fails poisons its file, and no other.
+      await using(await openFile(pipe, 'r+'), async (file) => {
+        for (let time = 0; time < 2; time++) expect(await failure(file.sync())).toMatchObject({ code: 'EINVAL' });
+      });
+      await using(await openFile(path, 'r+'), async (file) => {
+        await file.write('c', 0);
+        await file.sync();
+        expect(String((await file.read(Buffer.alloc(7))).buffer)).toBe('content');
+      });
+    }
+  });
+
+  it('keeps no memory that it has read into or written, open or closed', async () => {
+    const file = await openFile(fileOf('content'), 'r+');
+    const use = async (trusted: boolean): Promise<WeakRef<object>[]> => {
+      const buffers = [Buffer.from(new ArrayBuffer(7)), Buffer.from(new ArrayBuffer(7))] as const;
+      await file.read(buffers[0], { position: 0, trusted });
+      await file.write(buffers[1], { position: 0, trusted });
+      return buffers.map(({ buffer }) => new WeakRef(buffer));
+    };
+    const held = [...(await use(false)), ...(await use(true))];
+    expect(await Promise.all(held.map(isCollected))).toEqual(held.map(() => true));
+    await file.close();
   });
 
   it('ends a read of a pipe by its signal, though it has begun', async () => {

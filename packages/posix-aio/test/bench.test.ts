@@ -30,6 +30,8 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     direct_d32_over_glibc: expect.toSatisfy(isNumberOrNull),
     cached_d32_over_glibc: expect.toSatisfy(isNumberOrNull),
     cached_d32_raw_over_glibc: expect.toSatisfy(isNumberOrNull),
+    cached_d32_notified_over_glibc: expect.toSatisfy(isNumberOrNull),
+    cached_d1_notified_over_glibc: expect.toSatisfy(isNumberOrNull),
     cached_d1_over_glibc: expect.toSatisfy(isNumberOrNull),
     lio32_system_calls: probe().available ? 1 : null,
     aiofile_d1_over_filehandle: withRings,

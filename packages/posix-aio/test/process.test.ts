@@ -46,6 +46,17 @@ describe.each(available ? ['uring', 'threads'] : ['threads'])('the end of a proc
   );
 });
 
+test.each(available ? ['uring', 'threads'] : ['threads'])(
+  'E6: a profiler’s SIGPROF does not end aio_suspend, a signal of the program’s own does, by %s',
+  async (engine) => {
+    const profiler = ['--cpu-prof', '--cpu-prof-interval', '500', `--cpu-prof-dir=${folder}`];
+    for (const options of [[], profiler]) {
+      const ended = await run(process.execPath, [...options, pathOf('suspend-profiled.mjs'), engine]);
+      expect(ended).toMatchObject({ status: 0, stdout: 'EAGAIN EAGAIN EAGAIN EAGAIN EAGAIN EINTR 0\n', stderr: '' });
+    }
+  },
+);
+
 test.each([...(available ? ['raw uring', 'file'] : []), 'raw threads'])(
   'a terminal that others read too, who take what poll(2) has said is there, blocks nobody: %s',
   async (how) => {

@@ -61,6 +61,8 @@ export interface Libc {
   /** Of a thread, 0 for the calling one. Null where the C library does not have them. */
   readonly sched_getaffinity: ((thread: number, bytes: number, mask: Uint32Array) => number) | null;
   readonly sched_setaffinity: ((thread: number, bytes: number, mask: Uint32Array) => number) | null;
+  /** Of the calling thread; the sets are `sigset_t`. Returns 0, or the positive errno. */
+  pthread_sigmask(how: number, set: Uint32Array, old: Uint32Array): number;
   /** Queues a signal for the process, with a `siginfo_t` at the address: rt_sigqueueinfo(2). Null where its number is not known. */
   readonly rt_sigqueueinfo: ((process: number, signal: number, information: number) => number) | null;
   fsync(fd: number): number;
@@ -169,6 +171,7 @@ function load(): Libc {
     sched_setaffinity: optional(() =>
       declare<'sched_setaffinity'>('int sched_setaffinity(int thread, size_t bytes, void *mask)'),
     ),
+    pthread_sigmask: declare<'pthread_sigmask'>('int pthread_sigmask(int how, const void *set, void *old)'),
     rt_sigqueueinfo: sigqueueinfoOf(library),
     fsync: declare<'fsync'>('int fsync(int fd)'),
     fdatasync: declare<'fdatasync'>('int fdatasync(int fd)'),

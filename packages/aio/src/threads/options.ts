@@ -59,9 +59,12 @@ export function checkOptions(depth: number, threads: number, options: ServiceThr
   return { idleMs, threadsMin, cpus: bind ? cpusFor(threads) : [], claim, modules, spawn, timers };
 }
 
-/** One per CPU that this process may use. */
+let cpuCount = 0;
+
+/** One per CPU that this process may use, as it was when the first pool asked: each of them asks. */
 export function threadsDefault(): number {
-  return allowedCpus()?.length ?? availableParallelism();
+  if (cpuCount === 0) cpuCount = allowedCpus()?.length ?? availableParallelism();
+  return cpuCount;
 }
 
 /** What the threads open their channels by. @throws SystemError ENOTSUP for a device that one thread alone can use, EBADF for one that is closed */

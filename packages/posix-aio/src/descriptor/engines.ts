@@ -1,4 +1,5 @@
 import { EBUSY, ENOSYS, probe, SystemError, threadRing } from '@biodone/uring';
+import { outOfRange } from '../file/file-errors.js';
 import type { DescriptorEngine } from './descriptor-engine.js';
 import { ThreadEngine } from './thread-engine.js';
 import { UringEngine } from './uring-engine.js';
@@ -15,8 +16,7 @@ let threadsForStreams: ThreadEngine | null = null;
 /** @throws SystemError EBUSY for another one than the one in use, ENOSYS for io_uring where there is none; RangeError ERR_OUT_OF_RANGE */
 export function chooseEngine(name: EngineName): void {
   if (name !== 'auto' && name !== 'uring' && name !== 'threads') {
-    const message = `The value of "engine" is out of range. It must be 'auto', 'uring' or 'threads'. Received ${String(name)}`;
-    throw Object.assign(new RangeError(message), { code: 'ERR_OUT_OF_RANGE' });
+    throw outOfRange('engine', "'auto', 'uring' or 'threads'", name);
   }
   const { available, reason } = probe();
   if (name === 'uring' && !available) throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);

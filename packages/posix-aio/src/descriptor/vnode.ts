@@ -1,4 +1,5 @@
-import { AioFile, AioServicePool, OrderingKey } from '@biodone/aio';
+// The bundler would call AioFile of this package AioFile2 otherwise, which users see.
+import { AioServicePool, AioFile as FlushOrder, OrderingKey } from '@biodone/aio';
 import { BlockDevice } from '@biodone/blockdev';
 import { DescriptorDriver } from './descriptor-driver.js';
 import type { DescriptorEngine } from './descriptor-engine.js';
@@ -32,7 +33,7 @@ export interface Vnode {
   failedPool: AioServicePool | null;
   flushFailed: boolean;
   /** What a flush covers: the requests of all pools that the file has had. */
-  readonly file: AioFile;
+  readonly file: FlushOrder;
   /** Reads and writes of a stream run one after the other, each direction for itself. */
   readonly reads: OrderingKey;
   readonly writes: OrderingKey;
@@ -49,7 +50,7 @@ const streamPools = new WeakMap<DescriptorEngine, AioServicePool>();
 export function makeVnode(traits: VnodeTraits, engineOf: (isStream: boolean) => DescriptorEngine): Vnode {
   const { isStream } = traits;
   const engine = engineOf(isStream);
-  const file = new AioFile();
+  const file = new FlushOrder();
   const pool = isStream ? streamPoolOf(engine) : makePool(engine, isStream, file);
   const [reads, writes] = [new OrderingKey(), new OrderingKey()];
   return { ...traits, engine, pool, failedPool: null, flushFailed: false, file, reads, writes, uses: 0 };
@@ -80,13 +81,13 @@ function dropPool(pool: AioServicePool): void {
 function streamPoolOf(engine: DescriptorEngine): AioServicePool {
   let pool = streamPools.get(engine);
   if (pool === undefined) {
-    pool = makePool(engine, true, new AioFile());
+    pool = makePool(engine, true, new FlushOrder());
     streamPools.set(engine, pool);
   }
   return pool;
 }
 
-function makePool(engine: DescriptorEngine, isStream: boolean, file: AioFile): AioServicePool {
+function makePool(engine: DescriptorEngine, isStream: boolean, file: FlushOrder): AioServicePool {
   const { inFlightMax } = engine;
   // What the kernel has it orders by itself; what waits here is ordered by priority, but streams are in order anyway.
   const discipline = inFlightMax < DEPTH && !isStream ? 'priocscan' : 'fcfs';

@@ -1,20 +1,27 @@
 import type { AioPriority } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
-import { AbortError } from '@biodone/sync';
-import { EBADF, ECANCELED, EFAULT, EINVAL, ESPIPE, type IoBuffer } from '@biodone/uring';
-import { DescriptorOp, letGo } from '../descriptor/descriptor-op.js';
-import { flagsOf, S_IFBLK, S_IFDIR, S_IFREG } from '../descriptor/file-status.js';
-import { lookUp, poolOf, startOnDescriptor } from '../descriptor/start-on-descriptor.js';
-import type { Vnode } from '../descriptor/vnode.js';
-import { giveBounce, takeBounce } from './bounce.js';
+import { EBADF, EINVAL, ESPIPE } from '@biodone/uring';
+import { flagsOf, O_APPEND, S_IFBLK, S_IFDIR, S_IFREG } from '../descriptor/file-status.js';
+import { lookUp } from '../descriptor/start-on-descriptor.js';
 import { invalidType, ioError, outOfRange } from './file-errors.js';
-import type { AioReadResult, AioWriteResult, FileMemory } from './file-memory.js';
-import { memoryOf } from './memory-of.js';
-import { type AnyPart, bytesOf, checkOptions, isMemory, type PartOptions, type TransferOptions } from './transfer-arguments.js';
+import type { AioReadResult, AioReadvResult, AioWriteResult, AioWritevResult, FileMemory } from './file-memory.js';
+import { MemoryParts } from './memory-parts.js';
+import { type DescriptorLook, PromisedOp } from './promised-op.js';
+import {
+  type AnyPart,
+  bytesOf,
+  checkOptions,
+  isMemory,
+  type PartOptions,
+  type TransferOptions,
+  type VectorOptions,
+} from './transfer-arguments.js';
 
 /** What can be synchronized. */
 const SYNCHRONIZABLE: readonly number[] = [S_IFREG, S_IFBLK, S_IFDIR];
 const LENGTH_MAX = 0x7fff_ffff;
+/** How many parts the kernel takes at once (UIO_MAXIOV). */
+const PARTS_MAX = 1024;
 
 /**
  * Reads from a descriptor of the process. The request is in the kernel, or holds the open file, when this returns: closing the descriptor then
@@ -43,7 +50,10 @@ export async function read<T extends FileMemory>(fd: number, buffer: T, options:
   return { bytesRead: await transfer(BLOCK_READ, fd, buffer, options), buffer };
 }
 
-/** Writes to a descriptor. With O_APPEND writes follow one another in the order of the calls. Otherwise as {@link read}. */
+/**
+ * Writes to a descriptor. With O_APPEND writes follow one another in the order of the calls, at the end of the file, and need no position. Otherwise as
+ * {@link read}.
+ */
 export async function write<T extends FileMemory | string>(
   fd: number,
   data: T,
@@ -51,6 +61,24 @@ export async function write<T extends FileMemory | string>(
 ): Promise<AioWriteResult<T>> {
   const memory: FileMemory = typeof data === 'string' ? Buffer.from(data) : (data as FileMemory);
   return { bytesWritten: await transfer(BLOCK_WRITE, fd, memory, options), buffer: data };
+}
+
+/** Reads into memory in several parts, one after the other, by one preadv(2) or readv(2). Otherwise as {@link read}. @param buffers at most 1024 */
+export async function readv<T extends readonly FileMemory[]>(
+  fd: number,
+  buffers: T,
+  options: VectorOptions = {},
+): Promise<AioReadvResult<T>> {
+  return { bytesRead: await transferParts(BLOCK_READ, fd, buffers, options), buffers };
+}
+
+/** Writes memory in several parts, one after the other. Otherwise as {@link write}. @param buffers at most 1024 */
+export async function writev<T extends readonly FileMemory[]>(
+  fd: number,
+  buffers: T,
+  options: VectorOptions = {},
+): Promise<AioWritevResult<T>> {
+  return { bytesWritten: await transferParts(BLOCK_WRITE, fd, buffers, options), buffers };
 }
 
 /**
@@ -82,17 +110,44 @@ async function transfer(operation: BlockOperation, fd: number, buffer: FileMemor
     Math.min(view.length - offset, LENGTH_MAX),
   );
   const syscall = operation === BLOCK_READ ? 'read' : 'write';
-  const vnode = lookUp(fd);
-  if (vnode === null) throw ioError(EBADF, syscall);
-  const position = positionIn(vnode, options.position, syscall);
+  const look = lookAt(fd, syscall);
+  const position = positionIn(look, operation, options.position, syscall);
   if (lengthBytes === 0) return 0;
   return new Promise((resolve, reject) => {
-    const op = free.pop() ?? new PromisedOp();
+    const op = PromisedOp.take();
     op.operation = operation;
     op.offset = position;
     op.lengthBytes = lengthBytes;
     op.setMemory(view, offset, trusted as boolean);
-    op.begin(fd, vnode, signal as AbortSignal | null, priority as AioPriority, resolve, reject, syscall);
+    op.begin(look, signal as AbortSignal | null, priority as AioPriority, resolve, reject, syscall);
+  });
+}
+
+async function transferParts(
+  operation: BlockOperation,
+  fd: number,
+  buffers: readonly FileMemory[],
+  options: VectorOptions,
+): Promise<number> {
+  checkDescriptor(fd);
+  if (!Array.isArray(buffers) || buffers.length > PARTS_MAX || !buffers.every(isMemory))
+    throw invalidType('buffers', `an array of at most ${PARTS_MAX} Buffers, TypedArrays, DataViews or IoBuffers`, buffers);
+  checkObject(options);
+  const { signal = null, priority = 1, trusted = false } = options;
+  checkOptions(signal, priority, trusted);
+  const parts = new MemoryParts(buffers);
+  numberIn('the length of all buffers', parts.lengthBytes, LENGTH_MAX);
+  const syscall = operation === BLOCK_READ ? 'readv' : 'writev';
+  const look = lookAt(fd, syscall);
+  const position = positionIn(look, operation, options.position, syscall);
+  if (parts.lengthBytes === 0) return 0;
+  return new Promise((resolve, reject) => {
+    const op = PromisedOp.take();
+    op.operation = operation;
+    op.offset = position;
+    op.lengthBytes = parts.lengthBytes;
+    op.setParts(parts, look.vnode.isStream && operation === BLOCK_WRITE, trusted);
+    op.begin(look, signal, priority, resolve, reject, syscall);
   });
 }
 
@@ -102,107 +157,17 @@ async function sync(fd: number, dataOnly: boolean, options: TransferOptions): Pr
   const { signal = null, priority = 1 } = options;
   checkOptions(signal, priority, false);
   const syscall = dataOnly ? 'fdatasync' : 'fsync';
-  const vnode = lookUp(fd);
-  if (vnode === null) throw ioError(EBADF, syscall);
-  if (!SYNCHRONIZABLE.includes(vnode.kind)) throw ioError(EINVAL, syscall);
+  const look = lookAt(fd, syscall);
+  if (!SYNCHRONIZABLE.includes(look.vnode.kind)) throw ioError(EINVAL, syscall);
   await new Promise<number>((resolve, reject) => {
-    const op = free.pop() ?? new PromisedOp();
+    const op = PromisedOp.take();
     op.operation = BLOCK_FLUSH;
     op.offset = 0;
     op.lengthBytes = 0;
     op.buffer = null;
     op.dataOnly = dataOnly;
-    op.begin(fd, vnode, signal, priority, resolve, reject, syscall);
+    op.begin(look, signal, priority, resolve, reject, syscall);
   });
-}
-
-/** Operations to be used again. */
-const free: PromisedOp[] = [];
-const FREE_MAX = 1024;
-
-/** An operation that settles a promise. */
-class PromisedOp extends DescriptorOp {
-  #resolve: ((count: number) => void) | null = null;
-  #reject: ((error: Error) => void) | null = null;
-  #syscall = '';
-  /** The memory that is copied, and from where on. */
-  #view: Uint8Array | null = null;
-  #viewOffset = 0;
-  #bounce: IoBuffer | null = null;
-
-  constructor() {
-    super();
-    this.callback = ended;
-  }
-
-  setMemory(view: Uint8Array, offset: number, trusted: boolean): void {
-    const memory = memoryOf(view, trusted);
-    if (memory !== null) {
-      this.buffer = memory;
-      this.bufferOffset = view.byteOffset + offset;
-      return;
-    }
-    const bounce = takeBounce(this.lengthBytes);
-    this.#bounce = bounce;
-    this.#view = view;
-    this.#viewOffset = offset;
-    this.buffer = bounce;
-    this.bufferOffset = 0;
-    if (this.operation === BLOCK_WRITE) bounce.bytes.set(view.subarray(offset, offset + this.lengthBytes));
-  }
-
-  begin(
-    fd: number,
-    vnode: Vnode,
-    signal: AbortSignal | null,
-    priority: AioPriority,
-    resolve: (count: number) => void,
-    reject: (error: Error) => void,
-    syscall: string,
-  ): void {
-    this.#resolve = resolve;
-    this.#reject = reject;
-    this.#syscall = syscall;
-    this.signal = signal;
-    this.priority = priority;
-    const refused = startOnDescriptor(this, fd, vnode, flagsOf(fd), poolOf(this.operation, fd, vnode));
-    if (refused !== 0) this.finish(refused, 0);
-  }
-
-  /** Settles the promise, and lets go of everything. */
-  finish(error: number, transferredBytes: number): void {
-    letGo(this);
-    const { signal } = this;
-    const lost = this.#giveBounce(error === 0 && this.operation === BLOCK_READ ? transferredBytes : 0);
-    const [resolve, reject] = [this.#resolve, this.#reject];
-    const failure = error !== 0 ? error : lost ? EFAULT : 0;
-    this.#resolve = null;
-    this.#reject = null;
-    this.buffer = null;
-    this.signal = null;
-    if (free.length < FREE_MAX) free.push(this);
-    if (failure === 0) resolve?.(transferredBytes);
-    else if (failure === ECANCELED && signal?.aborted === true) reject?.(new AbortError(signal.reason));
-    else reject?.(ioError(failure, this.#syscall));
-  }
-
-  /** Copies back what was read. True if the memory has been taken away meanwhile. */
-  #giveBounce(count: number): boolean {
-    const bounce = this.#bounce;
-    const view = this.#view;
-    if (bounce === null || view === null) return false;
-    this.#bounce = null;
-    this.#view = null;
-    const isLost = this.#viewOffset + count > view.length;
-    if (count > 0 && !isLost) view.set(bounce.bytes.subarray(0, count), this.#viewOffset);
-    giveBounce(bounce);
-    return isLost && count > 0;
-  }
-}
-
-function ended(op: unknown): void {
-  const { error, transferredBytes } = op as PromisedOp;
-  (op as PromisedOp).finish(error, transferredBytes);
 }
 
 function checkDescriptor(fd: unknown): void {
@@ -214,12 +179,21 @@ function checkObject(options: unknown): void {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
 }
 
-function positionIn({ isStream }: Vnode, position: unknown, syscall: string): number {
+/** The file that a descriptor is of now. */
+function lookAt(fd: number, syscall: string): DescriptorLook {
+  const vnode = lookUp(fd);
+  if (vnode === null) throw ioError(EBADF, syscall);
+  return { fd, flags: flagsOf(fd), vnode };
+}
+
+function positionIn({ vnode, flags }: DescriptorLook, operation: BlockOperation, position: unknown, syscall: string): number {
   const isGiven = position !== undefined && position !== null;
-  if (isStream) {
+  if (vnode.isStream) {
     if (isGiven) throw ioError(ESPIPE, syscall);
     return 0;
   }
+  // An append goes to the end, whatever its position is.
+  if (!isGiven && operation === BLOCK_WRITE && (flags & O_APPEND) !== 0) return 0;
   if (!isGiven)
     throw invalidType('options.position', 'a number for a file that has positions (an AioFile keeps one of its own)', position);
   return numberIn('options.position', position, Number.MAX_SAFE_INTEGER);

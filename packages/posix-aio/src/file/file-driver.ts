@@ -28,13 +28,29 @@ export class FileDriver implements BlockDriver {
     maxTransferBytes: TRANSFER_MAX_BYTES,
   };
   readonly capabilities: BlockCapabilities;
-  readonly #engine: FileEngine;
-  readonly #path: string;
+  #engine: FileEngine;
+  #path: string;
 
   constructor(engine: FileEngine, path: string) {
     this.#engine = engine;
     this.#path = path;
     this.capabilities = { readOnly: false, progress: engine.progress, retry: false };
+  }
+
+  /** Whether it could be that of a file with this engine. */
+  suits({ progress }: FileEngine): boolean {
+    return this.capabilities.progress === progress;
+  }
+
+  /** From now on it is another file's. */
+  serve(engine: FileEngine, path: string): void {
+    this.#engine = engine;
+    this.#path = path;
+  }
+
+  /** Lets go of the file, which no request holds any more. */
+  letGo(): Promise<void> {
+    return this.#engine.close();
   }
 
   start(io: BlockIo): void {
@@ -71,7 +87,7 @@ export class FileDriver implements BlockDriver {
     throw new SystemError(ENOTSUP, 'handle', this.#path, 'an AioFile belongs to its thread');
   }
 
-  close(): Promise<void> {
-    return this.#engine.close();
+  close(): void {
+    // The file has been let go before.
   }
 }

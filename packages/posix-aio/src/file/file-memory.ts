@@ -10,6 +10,19 @@ export interface AioReadResult<T> {
   buffer: T;
 }
 
+/** What a read into several parts comes to. */
+export interface AioReadvResult<T> {
+  /** Of all parts together; 0 at the end of the file. */
+  bytesRead: number;
+  buffers: T;
+}
+
+/** What a write of several parts comes to. */
+export interface AioWritevResult<T> {
+  bytesWritten: number;
+  buffers: T;
+}
+
 /** What a write comes to. */
 export interface AioWriteResult<T> {
   bytesWritten: number;

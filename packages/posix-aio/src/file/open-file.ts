@@ -1,14 +1,15 @@
-import { fstatSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { OrderingKey } from '@biodone/aio';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
+import { readStatus, S_IFBLK, S_IFREG, status } from '../descriptor/file-status.js';
 import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { TRANSFER_MAX_BYTES } from './file-driver.js';
 import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
+import type { MemoryParts } from './memory-parts.js';
 import { StreamEngine } from './stream-engine.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
@@ -71,8 +72,7 @@ export class OpenFile {
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
-    const stat = fstatSync(handle.fd);
-    this.#hasPositions = stat.isFile() || stat.isBlockDevice();
+    this.#hasPositions = readStatus(handle.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
@@ -137,17 +137,11 @@ export class OpenFile {
   }
 
   /** Reads or writes memory in several parts, as much as {@link takes} says. */
-  transferParts(
-    isRead: boolean,
-    given: unknown,
-    parts: readonly Uint8Array[],
-    position: number,
-    lengthBytes: number,
-  ): Promise<TransferResult> {
+  transferParts(isRead: boolean, given: unknown, parts: MemoryParts, position: number): Promise<TransferResult> {
     return new Promise((resolve, reject) => {
       const work = new TransferWork(isRead, given, resolve, reject);
       work.parts = parts;
-      this.#aim(work, isRead, position, lengthBytes);
+      this.#aim(work, isRead, position, parts.lengthBytes);
       this.#start(work);
     });
   }
@@ -190,8 +184,8 @@ export class OpenFile {
     const { fd } = this.handle;
     const isCached = this.#hasPositions && !this.#direct;
     const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
-    const engine = this.#usesRing ? new UringEngine(fd, this.path, isCached) : new withoutRing(fd);
-    return new WorkPool(engine, this.path, this.#depth, () => this.release());
+    const engine = this.#usesRing ? new UringEngine(fd, this.path, this.#hasPositions, isCached) : new withoutRing(fd);
+    return WorkPool.take(engine, this.path, this.#depth, () => this.release());
   }
 
   async #end(): Promise<void> {

@@ -70,7 +70,7 @@ function check(options: AioFileOptions): AioFileOptions {
   if (typeof options !== 'object' || options === null) throw invalidType('options', 'of type object', options);
   const { engine = 'auto', depth = 256, trusted = false, ...unknown } = options;
   const [name] = Object.keys(unknown);
-  if (name !== undefined) throw invalidValue('options', 'without what there is not', name);
+  if (name !== undefined) throw invalidValue('options', 'made of engine, depth and trusted', name);
   if (engine !== 'auto' && engine !== 'uring' && engine !== 'fs')
     throw invalidValue('options.engine', "'auto', 'uring' or 'fs'", engine);
   if (!Number.isInteger(depth) || depth < 1 || depth > 65536)

@@ -18,6 +18,12 @@ export interface TransferOptions {
   trusted?: boolean | undefined;
 }
 
+/** How memory in several parts is read or written. */
+export interface VectorOptions extends TransferOptions {
+  /** In the file, in bytes. */
+  position?: number | null | undefined;
+}
+
 /** The part of the memory, and of the file, that a read or a write is about. */
 export interface PartOptions extends TransferOptions {
   /** In the memory, in bytes. @default 0 */

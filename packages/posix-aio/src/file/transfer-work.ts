@@ -5,6 +5,7 @@ import { ECANCELED, EFAULT, type IoBuffer } from '@biodone/uring';
 import { giveBounce, takeBounce } from './bounce.js';
 import { ioError } from './file-errors.js';
 import { type FileEngine, FileWork } from './file-work.js';
+import type { MemoryParts } from './memory-parts.js';
 
 /** What a read or a write comes to: FileHandle's object, without a prototype. */
 export interface TransferResult {
@@ -20,8 +21,8 @@ export class TransferWork extends FileWork {
   /** The memory that is copied: a part of a view, `lengthBytes` from `viewOffset` on. */
   view: Uint8Array | null = null;
   viewOffset = 0;
-  /** Memory in several parts, all of which is copied. Each is a view of a fixed length, which is 0 once some of it is lost. */
-  parts: readonly Uint8Array[] | null = null;
+  /** Memory in several parts, all of which is copied. */
+  parts: MemoryParts | null = null;
   /** What the caller has passed as its memory, and gets back. */
   readonly given: unknown;
   readonly #resolve: (result: TransferResult) => void;
@@ -95,47 +96,26 @@ export class TransferWork extends FileWork {
   /** Whether all of the memory is still there: it may have been transferred away, or have shrunk. */
   #isThere(): boolean {
     const { view, viewOffset, parts, lengthBytes } = this;
-    if (view !== null) return viewOffset + lengthBytes <= view.length;
-    // A part of which some is lost has no length left.
-    return lengthOf(parts as readonly Uint8Array[]) === lengthBytes;
+    return view !== null ? viewOffset + lengthBytes <= view.length : (parts as MemoryParts).isThere;
   }
 
   #copyInto({ bytes }: IoBuffer): void {
     const { view, viewOffset, parts, lengthBytes } = this;
-    if (view !== null) {
-      const isWhole = viewOffset === 0 && lengthBytes === view.length;
-      bytes.set(isWhole ? view : view.subarray(viewOffset, viewOffset + lengthBytes));
+    if (view === null) {
+      parts?.copyInto(bytes, lengthBytes);
       return;
     }
-    let at = 0;
-    for (const part of parts as readonly Uint8Array[]) {
-      bytes.set(part, at);
-      at += part.length;
-    }
+    const isWhole = viewOffset === 0 && lengthBytes === view.length;
+    bytes.set(isWhole ? view : view.subarray(viewOffset, viewOffset + lengthBytes));
   }
 
   /** False if the memory has been taken away meanwhile. */
   #copyBack({ bytes }: IoBuffer, count: number): boolean {
     const { view, viewOffset, parts } = this;
     if (count === 0) return true;
-    if (view !== null) {
-      if (viewOffset + count > view.length) return false;
-      view.set(count === bytes.length ? bytes : bytes.subarray(0, count), viewOffset);
-      return true;
-    }
-    if (!this.#isThere()) return false;
-    let at = 0;
-    for (const part of parts as readonly Uint8Array[]) {
-      const length = Math.min(part.length, count - at);
-      part.set(bytes.subarray(at, at + length));
-      at += length;
-    }
+    if (view === null) return (parts as MemoryParts).copyFrom(bytes, count);
+    if (viewOffset + count > view.length) return false;
+    view.set(count === bytes.length ? bytes : bytes.subarray(0, count), viewOffset);
     return true;
   }
-}
-
-function lengthOf(parts: readonly Uint8Array[]): number {
-  let lengthBytes = 0;
-  for (const part of parts) lengthBytes += part.length;
-  return lengthBytes;
 }

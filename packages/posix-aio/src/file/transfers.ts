@@ -1,5 +1,6 @@
 import { IoBuffer } from '@biodone/uring';
 import { invalidType, outOfRange } from './file-errors.js';
+import { MemoryParts } from './memory-parts.js';
 import { IN_TURN, type OpenFile } from './open-file.js';
 import { type AnyPart, isMemory, OWN_POSITION, TransferArguments } from './transfer-arguments.js';
 import type { TransferResult } from './transfer-work.js';
@@ -66,13 +67,17 @@ export function writev(open: OpenFile, buffers: unknown, position: unknown): Pro
 }
 
 function moveParts(open: OpenFile, isRead: boolean, buffers: unknown, position: unknown): Promise<TransferResult> {
-  const plan = partsOf(buffers, position);
-  if (plan !== null && plan.lengthBytes > 0 && open.takes(plan.position, plan.lengthBytes, true)) {
-    return open.transferParts(isRead, buffers, plan.parts, plan.position, plan.lengthBytes);
+  // Any position but a number means the file's own.
+  const at = typeof position === 'number' ? position : OWN_POSITION;
+  const isPlain = Array.isArray(buffers) && buffers.length <= PARTS_MAX && buffers.every(isMemory);
+  const isAimed = typeof position !== 'number' || (Number.isSafeInteger(at) && at >= 0);
+  const parts = isPlain && isAimed ? new MemoryParts(buffers) : null;
+  if (parts !== null && parts.lengthBytes > 0 && open.takes(at, parts.lengthBytes, true)) {
+    return open.transferParts(isRead, buffers, parts, at);
   }
   const handle = open.handle as unknown as AnyHandle;
   const call = (): Promise<TransferResult> => handle[isRead ? 'readv' : 'writev'](buffers, position);
-  return open.call(isRead, plan === null ? IN_TURN : { ...IN_TURN, position: plan.position }, call);
+  return open.call(isRead, parts === null ? IN_TURN : { ...IN_TURN, position: at }, call);
 }
 
 async function writeString(open: OpenFile, text: string, position: unknown, encoding: unknown): Promise<TransferResult> {
@@ -136,37 +141,3 @@ async function byHandle(
 
 /** FileHandle, for arguments of which it is not known what they are. */
 type AnyHandle = Record<'read' | 'write' | 'readv' | 'writev', (...all: unknown[]) => Promise<TransferResult>>;
-
-interface Parts {
-  readonly parts: readonly Uint8Array[];
-  readonly position: number;
-  readonly lengthBytes: number;
-}
-
-/** The parts of a vector; null for what is left to FileHandle. */
-function partsOf(buffers: unknown, position: unknown): Parts | null {
-  if (!Array.isArray(buffers) || buffers.length > PARTS_MAX) return null;
-  // Any position but a number means the file's own.
-  const at = typeof position === 'number' ? position : OWN_POSITION;
-  if (typeof position === 'number' && !(Number.isSafeInteger(at) && at >= 0)) return null;
-  let lengthBytes = 0;
-  const parts: Uint8Array[] = [];
-  for (const buffer of buffers) {
-    if (!isMemory(buffer)) return null;
-    const part = fixedBytesOf(buffer);
-    if (part === null) return null;
-    if (part.length > 0) parts.push(part);
-    lengthBytes += part.length;
-  }
-  return { parts, position: at, lengthBytes };
-}
-
-/** The bytes of a part as they are now, whatever becomes of its ArrayBuffer; null for one that is gone. */
-function fixedBytesOf(memory: ArrayBufferView | IoBuffer): Uint8Array | null {
-  try {
-    const { buffer, byteOffset, byteLength } = memory instanceof IoBuffer ? memory.bytes : memory;
-    return new Uint8Array(buffer, byteOffset, byteLength);
-  } catch {
-    return null;
-  }
-}

@@ -43,10 +43,11 @@ export class UringEngine implements FileEngine {
 
   /**
    * @param fd stays open, and the same file, until {@link close} has resolved
+   * @param hasPositions whether it is a regular file or a block device
    * @param isCached whether it is read and written by the page cache
    */
-  constructor(fd: number, path: string, isCached: boolean) {
-    const terminal = isTerminalNow(fd) ? reopenTerminal(fd) : -1;
+  constructor(fd: number, path: string, hasPositions: boolean, isCached: boolean) {
+    const terminal = !hasPositions && isTerminalNow(fd) ? reopenTerminal(fd) : -1;
     this.#isCached = isCached;
     this.#isPolled = terminal >= 0;
     this.#file = this.#isPolled ? RingFile.adopt(terminal, { path }) : RingFile.borrow(fd, path, { untilClose: true });
@@ -101,7 +102,11 @@ export class UringEngine implements FileEngine {
 
   #requestOf(io: BlockIo): FileRequest {
     const { below } = io;
-    if (below instanceof FileRequest) return below;
+    if (below instanceof FileRequest) {
+      // The operation may have been another file's.
+      below.engine = this;
+      return below;
+    }
     const made = new FileRequest(io, this);
     io.below = made;
     return made;
@@ -111,8 +116,8 @@ export class UringEngine implements FileEngine {
 /** The ring's side of a request, which keeps it for its next use. */
 class FileRequest extends RingRequest {
   atOwnPosition = false;
+  engine: UringEngine;
   readonly #io: BlockIo;
-  readonly #engine: UringEngine;
   /** Whether somebody wants it to end. */
   #ending = false;
   /** Whether it waits for something to come, or for room. */
@@ -121,7 +126,7 @@ class FileRequest extends RingRequest {
   constructor(io: BlockIo, engine: UringEngine) {
     super();
     this.#io = io;
-    this.#engine = engine;
+    this.engine = engine;
   }
 
   begin(ring: ThreadRing): void {
@@ -165,12 +170,12 @@ class FileRequest extends RingRequest {
       if (result < 0) return false;
       this.#polling = false;
     } else if (result === -EAGAIN) {
-      this.#polling = this.#engine.awaitTurn(io, this);
+      this.#polling = this.engine.awaitTurn(io, this);
       return this.#polling;
     } else if (result !== -EINTR || io.operation === BLOCK_FLUSH) {
       return false;
     }
-    this.#engine.transfer(io, this.atOwnPosition);
+    this.engine.transfer(io, this.atOwnPosition);
     return true;
   }
 }

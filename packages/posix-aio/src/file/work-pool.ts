@@ -7,27 +7,48 @@ import type { FileEngine, FileWork } from './file-work.js';
 /** How many operations may be submitted to a pool; those beyond wait for room in a line of the file's own. */
 const SUBMITTED_MAX = 65536;
 
+/** Those of files that are closed, for files that are opened next: to make one takes longer than a read. */
+const idle: WorkPool[] = [];
+/** As many files as are opened and closed at a time have one. Each takes about 40 KiB. */
+const IDLE_MAX = 64;
+
 /** What an open file's work goes through: a pool of aio over the file's engine, and a line for what has no room there. */
 export class WorkPool {
+  readonly #driver: FileDriver;
   readonly #device: BlockDevice;
   readonly #pool: AioServicePool;
+  readonly #depth: number;
   /** What has come when the pool was full, in order. */
   readonly #line = new Set<FileWork>();
-  readonly #over: () => void;
+  #over: () => void = nothing;
+  /** Whether something has failed: a sync that did has poisoned the device (rule 8), which no other file may have then. */
+  #hasFailed = false;
 
-  /**
-   * @param depth how many operations may be with the kernel
-   * @param over is called after each that is over
-   */
-  constructor(engine: FileEngine, path: string, depth: number, over: () => void) {
-    this.#device = new BlockDevice(new FileDriver(engine, path));
+  private constructor(driver: FileDriver, depth: number) {
+    this.#driver = driver;
+    this.#device = new BlockDevice(driver);
     this.#pool = new AioServicePool(this.#device, {
       service: 'inline',
       depth: SUBMITTED_MAX,
       inFlightMax: depth,
       discipline: 'priocscan',
     });
-    this.#over = over;
+    this.#depth = depth;
+  }
+
+  /**
+   * One for a file, which is made only where none is left of another.
+   *
+   * @param depth how many operations may be with the kernel
+   * @param over is called after each that is over
+   */
+  static take(engine: FileEngine, path: string, depth: number, over: () => void): WorkPool {
+    const index = idle.findIndex((pool) => pool.#depth === depth && pool.#driver.suits(engine));
+    const [known] = index < 0 ? [] : idle.splice(index, 1);
+    if (known !== undefined) known.#driver.serve(engine, path);
+    const pool = known ?? new WorkPool(new FileDriver(engine, path), depth);
+    pool.#over = over;
+    return pool;
   }
 
   start(work: FileWork): void {
@@ -36,8 +57,14 @@ export class WorkPool {
 
   /** Lets go of the file, on which nothing is under way any more. */
   async close(): Promise<void> {
-    await this.#pool.close();
-    await this.#device.close();
+    await this.#driver.letGo();
+    this.#over = nothing;
+    if (this.#hasFailed || idle.length >= IDLE_MAX) {
+      await this.#pool.close();
+      await this.#device.close();
+    } else {
+      idle.push(this);
+    }
   }
 
   /** False if there is no room for it. */
@@ -65,6 +92,7 @@ export class WorkPool {
   }
 
   readonly #done = (op: AioOp): void => {
+    if (op.error !== 0) this.#hasFailed = true;
     (op.private as FileWork).end(op);
     this.#over();
   };
@@ -83,4 +111,8 @@ export class WorkPool {
       if (this.#line.size > 0) this.#awaitRoom();
     });
   }
+}
+
+function nothing(): void {
+  // No file has the pool.
 }

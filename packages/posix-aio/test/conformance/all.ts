@@ -24,7 +24,7 @@ export function testAll(isRing: boolean): void {
   testCancel();
   testLists(isRing);
   testNotifications();
-  testAtTheCall(isRing);
+  testAtTheCall();
   testNetbsd();
   testConsumers();
 }

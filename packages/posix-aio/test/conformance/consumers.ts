@@ -17,6 +17,7 @@ import {
   EINPROGRESS,
   LIO_NOWAIT,
   LIO_READ,
+  LIO_WRITE,
   lio_listio,
   O_SYNC,
   SIGEV_SIGNAL,
@@ -148,6 +149,24 @@ export function testConsumers(): void {
       expect(cancelled).toBeGreaterThanOrEqual(0);
       closeSync(fd);
       pipe.close();
+    });
+
+    test('pitfall 8: LTP and POSIX on EBADF: later for reads, writes and lists, at once for fsync and cancel', async () => {
+      const readOnly = openSync(process.execPath, 'r');
+      for (const [fildes, call] of [
+        [-1, aio_read],
+        [-1, aio_write],
+        [readOnly, aio_write],
+      ] as const) {
+        const cb = blockOf(fildes, Buffer.alloc(1), { aio_lio_opcode: call === aio_read ? LIO_READ : LIO_WRITE });
+        expect(call(cb)).toBeUndefined();
+        expect(finish(cb)).toEqual([9, -1]);
+        expect(lio_listio(LIO_NOWAIT, [cb])).toBeUndefined();
+        expect(finish(cb)).toEqual([9, -1]);
+      }
+      failsWith(() => aio_fsync(O_SYNC, blockOf(-1, Buffer.alloc(1))), 'EBADF', 'aio_fsync');
+      failsWith(() => aio_cancel(-1), 'EBADF', 'aio_cancel');
+      closeSync(readOnly);
     });
 
     test('FreeBSD: large_read: a count beyond the memory is EINVAL, one that nobody has bytes for is fine', () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import * as aio from '@biodone/posix-aio';
 import { describe, expect, test } from 'vitest';
 
@@ -7,6 +8,41 @@ export function testHeader(): void {
     test('A1: aiocb has the members of POSIX', () => {
       const members = ['aio_fildes', 'aio_offset', 'aio_buf', 'aio_nbytes', 'aio_reqprio', 'aio_sigevent', 'aio_lio_opcode'];
       expect(Object.keys(new aio.aiocb())).toEqual(expect.arrayContaining(members));
+    });
+
+    test('a block shows its members, and nothing of the library’s', () => {
+      const cb = Object.assign(new aio.aiocb(), { aio_fildes: 3, aio_nbytes: 4 });
+      expect(inspect(cb)).toBe(
+        `aiocb {
+  aio_fildes: 3,
+  aio_offset: 0,
+  aio_buf: null,
+  aio_nbytes: 4,
+  aio_reqprio: 0,
+  aio_sigevent: { sigev_notify: 1 },
+  aio_lio_opcode: 2,
+  aio_iov: null
+}`,
+      );
+      expect([aio.aiocb, aio.AioFile, aio.AioEvents, aio.AioCompletionEvent].map(({ name }) => name)).toEqual([
+        'aiocb',
+        'AioFile',
+        'AioEvents',
+        'AioCompletionEvent',
+      ]);
+    });
+
+    test('configure names what it does not know, and what is of no use to it', () => {
+      const wrong: [string, string, unknown][] = [
+        ['ERR_INVALID_ARG_VALUE', 'AIOMAX', { AIOMAX: 5 }],
+        ['ERR_INVALID_ARG_TYPE', 'realTimeSignals', { realTimeSignals: 'no' }],
+        ['ERR_INVALID_ARG_TYPE', 'configuration', null],
+        ['ERR_OUT_OF_RANGE', 'engine', { engine: 'epoll' }],
+      ];
+      for (const [code, name, configuration] of wrong) {
+        const message = expect.stringContaining(name);
+        expect(() => aio.configure(configuration as aio.AioConfiguration)).toThrow(expect.objectContaining({ code, message }));
+      }
     });
 
     test('A2: the constants exist, with glibc’s values on Linux', () => {

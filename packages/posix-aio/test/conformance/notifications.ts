@@ -9,7 +9,9 @@ import {
   aio_read,
   aio_return,
   aio_suspend,
+  aio_waitcomplete,
   aiocb,
+  EINPROGRESS,
   LIO_NOWAIT,
   LIO_READ,
   lio_listio,
@@ -26,7 +28,7 @@ import { blockOf, Pipe } from '../support/pipe.js';
 
 const { SIGUSR2 } = constants.signals;
 
-/** A3: how completions are told. What comes with a signal is shown by strace, in signals.test.ts. */
+/** A3: how completions are told. What comes with a signal is shown by strace, in process.test.ts. */
 export function testNotifications(): void {
   describe('sigevent', () => {
     test('A3: SIGEV_NONE tells nothing, and is what a new block has', () => {
@@ -68,6 +70,22 @@ export function testNotifications(): void {
       aio_suspend([cb]);
       told.push('returned');
       expect(told).toEqual(['called', 'returned']);
+      pipe.close();
+    });
+
+    test('A3: a thread that never returns to its event loop is told by aio_suspend and aio_waitcomplete, also of what was done before', () => {
+      const pipe = new Pipe();
+      for (const wait of [(cb: aiocb) => aio_suspend([cb]), () => void aio_waitcomplete()]) {
+        while (aio_waitcomplete(0) !== null);
+        let told = 0;
+        const cb = pipe.readOf(1, { aio_sigevent: { sigev_notify: SIGEV_THREAD, sigev_notify_function: () => (told += 1) } });
+        pipe.write('x');
+        aio_read(cb);
+        while (aio_error(cb) === EINPROGRESS);
+        expect(told).toBe(0);
+        wait(cb);
+        expect(told).toBe(1);
+      }
       pipe.close();
     });
 
@@ -179,6 +197,8 @@ export function testNotifications(): void {
     test('what is wrong with a sigevent is told by its member, and nothing is queued', () => {
       const wrong: [string, string, sigevent][] = [
         ['EINVAL', 'sigev_notify', { sigev_notify: 9 }],
+        ['EINVAL', 'the sigevent is 1', SIGEV_NONE as unknown as sigevent],
+        ['EINVAL', "sigev_signo is 'SIGUSR2'", { sigev_notify: SIGEV_SIGNAL, sigev_signo: 'SIGUSR2' as unknown as number }],
         ['EINVAL', 'sigev_signo', { sigev_notify: SIGEV_SIGNAL }],
         ['EINVAL', 'sigev_signo', { sigev_notify: SIGEV_SIGNAL, sigev_signo: 65 }],
         ['EINVAL', 'sigev_value', { sigev_notify: SIGEV_SIGNAL, sigev_signo: SIGUSR2, sigev_value: 'text' }],

@@ -132,6 +132,13 @@ export function testTransfers(isRing: boolean): void {
           ['aio_reqprio', { aio_reqprio: -1 }],
           ['aio_reqprio', { aio_reqprio: 21 }],
           ['aio_reqprio', { aio_reqprio: 0.5 }],
+          // What looks right in a message is shown as what it is.
+          ["aio_offset is '0'", { aio_offset: '0' as unknown as number }],
+          ['aio_offset is 0n', { aio_offset: 0n as unknown as number }],
+          ["aio_nbytes is '8'", { aio_nbytes: '8' as unknown as number }],
+          ['no Uint8Array', { aio_buf: new ArrayBuffer(8) as unknown as Uint8Array }],
+          ['no Uint8Array', { aio_buf: new Float64Array(1) as unknown as Uint8Array }],
+          ['no Uint8Array', { aio_buf: IoBuffer.allocate(8) as unknown as Uint8Array }],
         ];
         for (const [member, members] of wrong) {
           const cb = blockOf(reader, Buffer.alloc(8), members);
@@ -360,6 +367,18 @@ export function testTransfers(isRing: boolean): void {
       pipe.write('data');
       expect(finish(cb)).toEqual([EFAULT, -1]);
       expect(moved.every((byte) => byte === 0)).toBe(true);
+      pipe.close();
+    });
+
+    test('B13: if one part of several was taken away, that is EFAULT, and the others get nothing of its bytes', () => {
+      const pipe = new Pipe();
+      const [lost, kept] = [Buffer.from(new ArrayBuffer(4)), Buffer.alloc(4, '-')];
+      const cb = Object.assign(new aiocb(), { aio_fildes: pipe.readEnd, aio_iov: [lost, kept] });
+      aio_readv(cb);
+      structuredClone(lost.buffer, { transfer: [lost.buffer as ArrayBuffer] });
+      pipe.write('abcd');
+      expect(finish(cb)).toEqual([EFAULT, -1]);
+      expect(String(kept)).toBe('----');
       pipe.close();
     });
 

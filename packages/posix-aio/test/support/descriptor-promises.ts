@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { aio } from '@biodone/posix-aio';
+import { aio, type FileMemory } from '@biodone/posix-aio';
 import { IoBuffer } from '@biodone/uring';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { type Folder, makeFolder } from './files.js';
@@ -98,6 +98,75 @@ export function testDescriptorPromises(): void {
     const reads = Array.from({ length: 3 }, () => aio.read(pipe, Buffer.alloc(2)));
     await aio.write(pipe, 'abcdef');
     expect((await Promise.all(reads)).map(({ buffer }) => String(buffer))).toEqual(['ab', 'cd', 'ef']);
+  });
+
+  it('appends without a position too', async () => {
+    const path = pathOf('0');
+    const fd = openFd(path, 'a');
+    expect(
+      await Promise.all([aio.write(fd, '1'), aio.write(fd, '2', { position: null }), aio.writev(fd, [Buffer.from('3')])]),
+    ).toEqual([
+      { bytesWritten: 1, buffer: '1' },
+      { bytesWritten: 1, buffer: '2' },
+      { bytesWritten: 1, buffers: [Buffer.from('3')] },
+    ]);
+    expect(readFileSync(path, 'latin1')).toBe('0123');
+  });
+
+  it('reads and writes memory in several parts, shared or not', async () => {
+    const path = pathOf('0123456789');
+    const fd = openFd(path, 'r+');
+    const kinds = [
+      () => [Buffer.alloc(2), new Uint16Array(1), Buffer.alloc(0), new DataView(new ArrayBuffer(3))],
+      () => [IoBuffer.allocate(2), new Uint8Array(new SharedArrayBuffer(5), 1, 4)],
+      () => [IoBuffer.allocate(2), Buffer.alloc(4)],
+    ];
+    const textOf = (parts: readonly FileMemory[]): string =>
+      parts
+        .map((part) => (part instanceof IoBuffer ? part.bytes : part))
+        .map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength).toString('latin1'))
+        .join('');
+    for (const [index, make] of kinds.entries()) {
+      for (const trusted of [false, true]) {
+        const buffers = make();
+        expect(await aio.readv(fd, buffers, { position: 1 + index, trusted })).toEqual({
+          bytesRead: index === 0 ? 7 : 6,
+          buffers,
+        });
+        expect(textOf(buffers)).toBe('0123456789'.slice(1 + index, index === 0 ? 8 : 7 + index));
+        expect((await aio.writev(fd, buffers, { position: 1 + index, trusted })).bytesWritten).toBe(index === 0 ? 7 : 6);
+      }
+    }
+    const short = [Buffer.alloc(2, '-'), Buffer.alloc(3, '-')];
+    expect(await aio.readv(fd, short, { position: 7 })).toEqual({ bytesRead: 3, buffers: short });
+    expect(textOf(short)).toBe('789--');
+    const pipe = openFifo();
+    const halves = [Buffer.alloc(1), Buffer.alloc(3)];
+    const read = aio.readv(pipe, halves);
+    expect(await aio.writev(pipe, [Buffer.from('ab'), Buffer.from('cd')])).toMatchObject({ bytesWritten: 4 });
+    expect(await read).toMatchObject({ bytesRead: 4 });
+    expect(textOf(halves)).toBe('abcd');
+    expect(await aio.readv(fd, [], { position: 0 })).toEqual({ bytesRead: 0, buffers: [] });
+    expect(readFileSync(path, 'latin1')).toBe('0123456789');
+  });
+
+  it('refuses parts that are none, and says so if one was transferred away', async () => {
+    const fd = openFd(pathOf('0123456789'));
+    const readv = aio.readv as (...args: unknown[]) => Promise<unknown>;
+    for (const buffers of [undefined, 'text', [Buffer.alloc(1), 'text'], new Array(1025).fill(Buffer.alloc(1))])
+      expect(await failure(readv(fd, buffers, { position: 0 }))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    expect(await failure(readv(fd, [Buffer.alloc(1)], {}))).toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+    expect(await failure(aio.writev(fd, [Buffer.alloc(1)], { position: 0 }))).toMatchObject({ code: 'EBADF', syscall: 'writev' });
+    const pipe = openFifo();
+    const [lost, kept] = [Buffer.from(new ArrayBuffer(4)), Buffer.alloc(4, '-')];
+    const read = failure(aio.readv(pipe, [lost, kept]));
+    structuredClone(lost.buffer, { transfer: [lost.buffer as ArrayBuffer] });
+    await aio.write(pipe, 'abcd');
+    expect(await read).toMatchObject({ code: 'EFAULT', syscall: 'readv' });
+    expect(String(kept)).toBe('----');
+    expect(await failure(aio.readv(pipe, [Buffer.alloc(1)], { signal: AbortSignal.abort() }))).toMatchObject({
+      code: 'ABORT_ERR',
+    });
   });
 
   it('reaches the file that was open at the call, though the descriptor is closed and used again', async () => {
