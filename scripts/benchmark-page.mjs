@@ -12,12 +12,16 @@ Ratios of one run hold from machine to machine better than absolute figures do. 
 /**
  * The page.
  *
- * @param {{startedAt: Date, parts: {name: string, command: string, output: string}[], figures: object, environment: object}} run
+ * @param {{startedAt: Date, endedAt: Date, quick?: boolean, parts: {name: string, command: string, output: string}[], figures: object,
+ *   environment: object}} run
  */
-export function benchmarkPage({ startedAt, parts, figures, environment }) {
+export function benchmarkPage({ startedAt, endedAt, quick = false, parts, figures, environment }) {
   return [
     BEGINNING,
-    `## Machine\n\n${machine(environment, startedAt)}`,
+    ...(quick
+      ? ['**Everything was measured once, and shortly (`--quick`): that shows whether it works, and says nothing else.**']
+      : []),
+    `## Machine\n\n${machine(environment, startedAt)}\n- all of it took: ${Math.ceil((endedAt - startedAt) / 60_000)} minutes`,
     `## Figures\n\n${figuresTable(figures)}`,
     ...parts.map(({ name, command, output }) => `## ${name}\n\n\`${command}\`\n\n\`\`\`text\n${tidy(output)}\n\`\`\``),
     '',

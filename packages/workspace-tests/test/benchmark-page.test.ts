@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -24,12 +24,14 @@ describe('docs/benchmarks.md', () => {
     const script = `
       import { benchmarkPage, writePage } from ${JSON.stringify(pathToFileURL(join(root, 'scripts/benchmark-page.mjs')).href)};
       const run = ${JSON.stringify(run)};
-      writePage(${JSON.stringify(page)}, benchmarkPage({ ...run, startedAt: new Date('2026-01-02T03:04:05Z') }));`;
+      const times = { startedAt: new Date('2026-01-02T03:04:05Z'), endedAt: new Date('2026-01-02T03:14:00Z') };
+      writePage(${JSON.stringify(page)}, benchmarkPage({ ...run, ...times }));`;
     expect(await runNode(['--input-type=module', '--eval', script], root)).toMatchObject({ status: 0, stderr: '' });
     const text = readFileSync(page, 'utf8');
     for (const part of [
       '- cpu: Some CPU',
       '- date: 2026-01-02',
+      '- all of it took: 10 minutes',
       '`npm run bench -w @biodone/sync`',
       'figure  median\nlock      1.25\n```',
     ]) {
@@ -46,5 +48,19 @@ describe('docs/benchmarks.md', () => {
     const outcome = await runNode([join(root, 'scripts/bench.mjs'), '--only', 'nonsense'], root);
     expect(outcome).toMatchObject({ status: 2 });
     expect(outcome.stderr).toMatch(/^bench: --only 'nonsense' is none of .*bench/);
+    const lost = await runNode([join(root, 'scripts/bench.mjs'), '--page', join(folder, 'missing/page.md')], root);
+    expect(lost).toMatchObject({ status: 2, stdout: '' });
+    expect(lost.stderr).toMatch(/^bench: cannot write '.*page\.md' \(ENOENT\): name a page/);
+  });
+
+  it('is left as it was where a part fails, which is told', async () => {
+    const page = join(folder, 'kept.md');
+    writeFileSync(page, 'earlier');
+    // Without a PATH there is no npm, which runs the parts.
+    const script = join(root, 'scripts/bench.mjs');
+    const outcome = await runNode([script, '--only', 'sync,bench', '--page', page], root, { PATH: '' });
+    expect(outcome).toMatchObject({ status: 1 });
+    expect(outcome.stderr).toMatch(/^bench: sync: .*ENOENT\nbench: bench: .*ENOENT\nbench: .*kept\.md is left as it was\n$/);
+    expect(readFileSync(page, 'utf8')).toBe('earlier');
   });
 });
