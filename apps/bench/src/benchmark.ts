@@ -68,7 +68,7 @@ async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks
 /** What one I/O costs in which nothing is done, as often as everything is measured. */
 async function measureHarness(repeats: number): Promise<Figure> {
   const iops: number[] = [];
-  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1)).nullIops);
+  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1, false)).nullIops);
   return nullFigure(iops);
 }
 

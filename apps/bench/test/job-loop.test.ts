@@ -13,6 +13,7 @@ import type { JobPlan } from '../src/run/job-plan.js';
 import { JobRun } from '../src/run/job-run.js';
 import { NextIo } from '../src/run/next-io.js';
 import { RandomMap } from '../src/run/random-map.js';
+import { StallWatch } from '../src/run/stall-watch.js';
 import { SteadyWatch } from '../src/run/steady-watch.js';
 
 function planOf(options: Record<string, string>, sizeBytes = 2 ** 16): JobPlan {
@@ -104,6 +105,19 @@ describe('the loop', () => {
     expect(clock.reads).toBe(9);
   });
 
+  it('hands over in batches of the size that is asked for, and waits when as many are in flight as may be, as fio', async () => {
+    const depths = async (options: Record<string, string>): Promise<[unknown, unknown]> => {
+      const { recorder } = await runLoop(planOf({ iodepth: '4', ...options }), 4, 5000);
+      expect(recorder.read.totalIos).toBe(16);
+      return [recorder.submitted.toData(), Math.max(...recorder.depth.toData().map(([depth]) => depth))];
+    };
+    expect(await depths({})).toEqual([[[4, 4]], 4]);
+    expect(await depths({ iodepth_batch_submit: '1' })).toEqual([[[1, 16]], 4]);
+    const [submitted, deepest] = await depths({ iodepth_batch_submit: '2' });
+    expect(submitted).toEqual([[2, 8]]);
+    expect(deepest).toBe(4);
+  });
+
   it('with a rate measures from when an I/O was due, so a stall is in all that it held up', async () => {
     // One I/O each 10 us, of which the device does one in 30 us: the n-th is 20 us later than the one before it.
     const { recorder } = await runLoop(planOf({ rate_iops: '100000' }), 1, 30_000);
@@ -145,6 +159,33 @@ it('the loop and its records allocate nothing for an I/O', async () => {
   // A single number each would be 96 MB, and the young generation holds 16. Readings of the clock are numbers too, two for 32 I/Os.
   expect(await collections(6_000_000)).toBeLessThanOrEqual(5);
 }, 120_000);
+
+describe('a stall', () => {
+  it('is when nothing completes for too long, though something is in flight', () => {
+    const recorder = new JobRecorder();
+    const thread = { recorder, isRunning: false, isIdle: false };
+    const watch = new StallWatch<typeof thread>(1000);
+    const isStalled = (nowMs: number): boolean => watch.look([thread], nowMs).length > 0;
+    expect([0, 5000].map(isStalled)).toEqual([false, false]);
+    thread.isRunning = true;
+    expect([10_000, 10_999, 11_000].map(isStalled)).toEqual([false, false, true]);
+    recorder.write.complete(4096, 0, 1);
+    expect([11_500, 12_499, 12_500].map(isStalled)).toEqual([false, false, true]);
+    recorder.sync.record(7);
+    expect([12_600, 13_599].map(isStalled)).toEqual([false, false]);
+    // It waits for its own next I/O: for its rate, or in its think time.
+    thread.isIdle = true;
+    expect([13_600, 20_000].map(isStalled)).toEqual([false, false]);
+    thread.isIdle = false;
+    expect([20_999, 21_000].map(isStalled)).toEqual([false, true]);
+  });
+
+  it('is never looked for where one waits for ever', () => {
+    const thread = { recorder: new JobRecorder(), isRunning: true, isIdle: false };
+    const watch = new StallWatch<typeof thread>(Number.POSITIVE_INFINITY);
+    expect([0, 1e15].map((nowMs) => watch.look([thread], nowMs).length)).toEqual([0, 0]);
+  });
+});
 
 describe('where I/Os go', () => {
   function offsetsOf(options: Record<string, string>, count: number): number[] {

@@ -372,6 +372,20 @@ describe('what goes wrong meanwhile', () => {
     }
   });
 
+  it('a device that hangs ends the run with a report, and files are removed', async () => {
+    // A byte a second: the second block comes in twelve days. Nobody can end a thread that waits for the kernel.
+    const hanging = ['--name=h', '--device=throttle(mem:4m, bytesPerSecond=1)', '--rw=read', '--bs=1m', '--ioengine=uring'];
+    const other = ['--name=o', '--rw=write', '--size=1m', '--time_based', '--runtime=40', '--ioengine=sync'];
+    const outcome = await run(...other, ...hanging, '--stall-timeout=2s');
+    expect(outcome.stderr).toContain("job 'h': no I/O has completed for 2 s: the device hangs");
+    expect([outcome.status, outcome.signal]).toEqual([null, 'SIGKILL']);
+    expect(outcome.jobs.map(({ jobname, error }) => [jobname, error])).toEqual([
+      ['o', 0],
+      ['h', 110],
+    ]);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
   it('Ctrl-C gives a report of what was measured so far', async () => {
     const options = ['--name=x', '--ioengine=null', '--size=1m', '--time_based', '--runtime=60', '--status-interval=200ms'];
     const outcome = await bench(['run', ...options], { cwd: place, onFirstLine: (_, child) => child.kill('SIGINT') });

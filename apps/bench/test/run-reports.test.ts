@@ -19,7 +19,14 @@ interface Report {
   readonly jobs: readonly {
     readonly eta: number;
     readonly usr_cpu: number;
-    readonly read: { total_ios: number; lat_ns: { N: number } };
+    readonly read: {
+      readonly total_ios: number;
+      readonly lat_ns: { readonly N: number };
+      readonly iops_samples: number;
+      readonly iops_min: number;
+      readonly iops_mean: number;
+      readonly bw_mean: number;
+    };
   }[];
 }
 
@@ -88,6 +95,26 @@ describe('while it runs', { timeout: 60_000 }, () => {
     expect(last?.eta).toBe(0);
     expect(last?.read.total_ios).toBeGreaterThanOrEqual(first?.read.total_ios ?? Number.NaN);
     expect(last?.read.lat_ns.N).toBe(last?.read.total_ios);
+  });
+
+  it('a report before the end has what was done over time', async () => {
+    let reports = 0;
+    const outcome = await bench([...ENDLESS, '--output-format=json', '--status-interval=700ms', '--ramp_time=100ms'], {
+      onLine: (line, child) => {
+        if (line !== '}') return;
+        reports += 1;
+        // Samples are taken every half second.
+        if (reports === 3) child.kill('SIGINT');
+      },
+    });
+    expect(outcome).toMatchObject({ status: 130, stderr: '' });
+    const { biodone, jobs } = reportsIn(outcome.stdout)[2] as Report;
+    expect(biodone.outcome).toBe('running');
+    const { iops_samples, iops_min, iops_mean, bw_mean } = jobs[0]?.read ?? {};
+    expect(iops_samples).toBeGreaterThanOrEqual(2);
+    expect(iops_min).toBeGreaterThan(0);
+    expect(iops_mean).toBeGreaterThanOrEqual(iops_min as number);
+    expect(bw_mean).toBeCloseTo((iops_mean as number) * 4, -1);
   });
 
   it('SIGUSR1 gives a report, and it goes on', async () => {

@@ -48,6 +48,7 @@ export interface JobOptions {
   readonly iodepth: number;
   readonly iodepth_batch_submit: number;
   readonly iodepth_batch_complete_min: number;
+  readonly iodepth_batch_complete_max: number;
   readonly iodepth_low: number;
   readonly numjobs: number;
   readonly thread: boolean;

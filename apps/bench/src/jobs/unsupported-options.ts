@@ -17,7 +17,7 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 const OTHERS =
-  'iodepth_batch_complete_max softrandommap fill_device file_append blockalign_trim serialize_overlap ramp_size rate_min rate_iops_min rate_cycle rate_ignore_thinktime ' +
+  'softrandommap fill_device file_append blockalign_trim serialize_overlap ramp_size rate_min rate_iops_min rate_cycle rate_ignore_thinktime ' +
   'thinktime_spin thinktime_iotime latency_target latency_window latency_percentile latency_run fsync_on_close atomic write_barrier ' +
   'sync_file_range verify_async verify_async_cpus verify_offset verify_sort verifysort verify_pattern_interval experimental_verify trim_percentage ' +
   'trim_verify_zero trim_backlog trim_backlog_batch buffer_compress_percentage buffer_compress_chunk dedupe_percentage scramble_buffers ' +

@@ -55,6 +55,8 @@ export interface JobShape {
   readonly bs: string;
   readonly ioengine: string;
   readonly iodepth: number;
+  /** Whether completions are waited for, or come from inside the call: see Calibration. */
+  readonly isQueued: boolean;
   readonly numjobs: number;
   readonly direct: boolean;
   /** The file, device or stack that it worked on. */

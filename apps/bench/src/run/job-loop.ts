@@ -78,7 +78,7 @@ export class JobLoop implements CompletionSink {
     this.#units = parts.units;
     this.#free = Int32Array.from(parts.units.keys()).reverse();
     this.#freeCount = parts.units.length;
-    this.#batchMax = options.iodepth_batch_submit > 1 ? options.iodepth_batch_submit : parts.units.length;
+    this.#batchMax = options.iodepth_batch_submit > 0 ? options.iodepth_batch_submit : parts.units.length;
     this.#completeMin = Math.max(1, options.iodepth_batch_complete_min);
     this.#depthLow = options.iodepth_low > 0 ? options.iodepth_low : parts.units.length;
     this.#maxLatencyNs = options.max_latency > 0 ? options.max_latency * 1e3 : Number.POSITIVE_INFINITY;
@@ -227,7 +227,7 @@ export class JobLoop implements CompletionSink {
   /** An engine that has several in flight, and that the thread waits for. */
   #runWaiting(): void {
     for (;;) {
-      this.#submit();
+      while (this.#submit() && this.#freeCount > 0) this.#takeWhatIsDone();
       if (this.#inFlight === 0) {
         if (this.#isEnding || !this.#sleepUntilDue()) return;
       } else {
@@ -252,6 +252,14 @@ export class JobLoop implements CompletionSink {
     }
   }
 
+  /** Between two batches: what was handed over goes to the kernel, or the next batch would go with it. */
+  #takeWhatIsDone(): void {
+    this.#doneInWait = 0;
+    this.#isStale = true;
+    this.#session.wait(0);
+    if (this.#doneInWait > 0) this.#recorder.completed.record(this.#doneInWait);
+  }
+
   /** Until the unit that is held is due; for ever if there is none. */
   #timeoutMs(): number {
     if (this.#held === null) return Number.POSITIVE_INFINITY;
@@ -259,8 +267,8 @@ export class JobLoop implements CompletionSink {
     return leftNs < SPIN_NS ? 0 : Math.floor((leftNs - SPIN_NS) / 1e6);
   }
 
-  /** Starts as many as there is room for, and reads the clock once behind them. */
-  #submit(): void {
+  /** Starts a batch, or as many as there is room for, and reads the clock once behind them. Returns whether the batch was a whole one. */
+  #submit(): boolean {
     const batch = this.#batch;
     let count = 0;
     while (!this.#isEnding && count < this.#batchMax) {
@@ -279,7 +287,7 @@ export class JobLoop implements CompletionSink {
       count += 1;
       this.#session.start(unit);
     }
-    if (count === 0) return;
+    if (count === 0) return false;
     this.#recorder.submitted.record(count);
     this.#nowNs = this.#clock.now();
     for (let index = 0; index < count; index++) {
@@ -287,6 +295,7 @@ export class JobLoop implements CompletionSink {
       // They are handed over together, so each of them has all the others beside it.
       this.#recorder.depth.record(this.#inFlight);
     }
+    return count === this.#batchMax;
   }
 
   #pop(): IoUnit | null {
@@ -326,7 +335,7 @@ export class JobLoop implements CompletionSink {
   }
 
   #continueByEvents(): void {
-    this.#submit();
+    while (this.#submit() && this.#freeCount > 0);
     this.#isStale = true;
     if (this.#held !== null && !this.#isEnding) {
       this.#wakeWhenDue();
@@ -341,8 +350,10 @@ export class JobLoop implements CompletionSink {
   #wakeWhenDue(): void {
     if (this.#timer !== null) return;
     const leftNs = this.#next.dueNs - this.#nowNs;
+    this.#control.isIdle = this.#inFlight === 0;
     const wake = (): void => {
       this.#timer = null;
+      this.#control.isIdle = false;
       this.#nowNs = this.#clock.now();
       if (this.#nowNs >= this.#lookNs) this.#look();
       if (this.#onDrained !== null) this.#continueByEvents();

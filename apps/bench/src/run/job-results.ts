@@ -6,7 +6,7 @@ import type { JobResult, JobShape, ResourceUse } from '../results/job-result.js'
 import { sumOfSamples } from '../results/sample-series.js';
 import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
-import type { ThreadOutcome } from './job-run.js';
+import { isQueued, type ThreadOutcome } from './job-run.js';
 import type { JobThread } from './job-thread-handle.js';
 
 const EMPTY_USE: ResourceUse = {
@@ -18,7 +18,6 @@ const EMPTY_USE: ResourceUse = {
   minorFaults: 0,
   threads: [],
 };
-const NO_SAMPLES = { read: [], write: [], trim: [] };
 
 /** What the jobs of a run have done so far: one result for each thread, or for each group that reports together. */
 export function jobResults(threads: readonly JobThread[], nowMs: number): JobResult[] {
@@ -52,10 +51,10 @@ function resultOf(threads: readonly JobThread[], nowMs: number): JobResult {
     startedAtMs: first.startedAtMs,
     elapsedMs:
       outcomes.length === threads.length ? Math.max(...outcomes.map(({ elapsedMs }) => elapsedMs)) : nowMs - first.startedAtMs,
-    runtimeMs: sum(threads.map((thread) => thread.outcome?.runtimeMs ?? runtimeSoFar(thread))),
+    runtimeMs: sum(threads.map((thread) => thread.outcome?.runtimeMs ?? thread.runtimeMs)),
     etaSeconds: Math.max(...threads.map((thread) => etaSecondsOf(thread, nowMs))),
     recorded,
-    samples: outcomes.length === 0 ? NO_SAMPLES : sumOfSamples(outcomes.map(({ samples }) => samples)),
+    samples: sumOfSamples(threads.map(({ samples }) => samples)),
     // A thread's own account comes with its end; a report before that has the run's.
     use: largestUse(threads.map((thread) => thread.outcome?.use ?? thread.useSoFar ?? EMPTY_USE)),
     loop: mergeLoopUses(outcomes.map(({ loop }) => loop)),
@@ -85,16 +84,13 @@ function sumOfRecorders(threads: readonly JobThread[]): JobRecorder {
   return sumRecorder;
 }
 
-function runtimeSoFar({ recorder }: JobThread): number {
-  return Math.max(...recorder.directions.map((direction) => direction.toData().runtimeMs));
-}
-
 /** Each thread has counted the whole process, so the one that took longest has counted most. */
 function largestUse(uses: readonly ResourceUse[]): ResourceUse {
   return uses.reduce((largest, use) => (use.wallMs > largest.wallMs ? use : largest), EMPTY_USE);
 }
 
-function shapeOf({ job, target }: JobPlan): JobShape {
+function shapeOf(plan: JobPlan): JobShape {
+  const { job, target } = plan;
   const { options } = job;
   const filename = target.kind === 'file' ? target.path : target.kind === 'stack' ? target.spec : 'none';
   return {
@@ -102,6 +98,7 @@ function shapeOf({ job, target }: JobPlan): JobShape {
     bs: job.given['bs'] ?? job.globals['bs'] ?? blockText(options),
     ioengine: options.ioengine,
     iodepth: options.iodepth,
+    isQueued: isQueued(plan),
     numjobs: options.numjobs,
     direct: options.direct || !options.buffered,
     filename,

@@ -119,7 +119,7 @@ export class JobRun {
     await new Promise(setImmediate);
     const loop = this.#loopWatch.use();
     this.#loopWatch.stop();
-    const runtimeMs = Math.max(...this.#recorder.directions.map((direction) => direction.toData().runtimeMs));
+    const runtimeMs = Math.max(...this.#recorder.directions.map((direction) => direction.runtimeMs));
     await this.#finish();
     this.#control.state = JOB_ENDED;
     return {
@@ -141,8 +141,9 @@ export class JobRun {
   }
 
   #beginMeasuring(nowNs: number): void {
-    this.#control.state = JOB_RUNNING;
     this.#loop.beginMeasuring(nowNs);
+    // Behind it: who samples meanwhile must not see what is forgotten.
+    this.#control.state = JOB_RUNNING;
     this.#processUse = watchProcess();
     this.#loopWatch.clear();
   }
@@ -181,6 +182,12 @@ export class JobRun {
 /** How many I/Os a job has in flight: one, where the engine blocks. */
 export function depthOf({ job }: JobPlan): number {
   return IO_ENGINES[job.options.ioengine].isSynchronous ? 1 : job.options.iodepth;
+}
+
+/** Whether a job's completions are waited for. Otherwise they come from inside the call. */
+export function isQueued({ job }: JobPlan): boolean {
+  const { ioengine, iodepth } = job.options;
+  return !IO_ENGINES[ioengine].isSynchronous && (ioengine !== 'null' || iodepth > 1);
 }
 
 function directionsOf({ job }: JobPlan): number[] {

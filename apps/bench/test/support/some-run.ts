@@ -8,6 +8,7 @@ const SHAPE: JobShape = {
   bs: '4k',
   ioengine: 'uring',
   iodepth: 8,
+  isQueued: true,
   numjobs: 1,
   direct: true,
   filename: '/data/testfile',
@@ -94,7 +95,7 @@ export function someRun(change: Partial<RunResult> = {}): RunResult {
     writtenAtMs: 1_767_323_047_123,
     globalOptions: { ioengine: 'uring', iodepth: '8' },
     machine: MACHINE,
-    calibrations: [{ depth: 8, nullIops: 3_000_000, nsPerIo: 333, clockNs: 40 }],
+    calibrations: [{ depth: 8, isQueued: true, nullIops: 3_000_000, nsPerIo: 333, clockNs: 40 }],
     jobs: [someJob()],
     disks: [
       {
