@@ -14,6 +14,11 @@ const TERMINAL_MAKER = 'script';
 /** A job that goes on until somebody stops it. */
 const ENDLESS = ['run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m', '--time_based', '--runtime=60'];
 
+interface Latency {
+  readonly N: number;
+  readonly percentile?: Readonly<Record<string, number>>;
+}
+
 interface Report {
   readonly biodone: { readonly outcome: string };
   readonly jobs: readonly {
@@ -21,7 +26,9 @@ interface Report {
     readonly usr_cpu: number;
     readonly read: {
       readonly total_ios: number;
-      readonly lat_ns: { readonly N: number };
+      readonly slat_ns: Latency;
+      readonly clat_ns: Latency;
+      readonly lat_ns: Latency;
       readonly iops_samples: number;
       readonly iops_min: number;
       readonly iops_mean: number;
@@ -63,6 +70,45 @@ describe('the JSON of a real run', { timeout: 60_000 }, () => {
     // Which options stand there is the job's matter, and a folder in memory has no disk.
     const isOurs = (path: string): boolean => !/options\.|^disk_util\[\]/.test(path);
     expect(wanted.filter((path) => isOurs(path) && !paths.has(path))).toEqual([]);
+  });
+
+  it('has the percentiles that each job asks for, and no others, in all formats', async () => {
+    const all = '--ioengine=null --rw=read --size=16m --iodepth=2';
+    const [slat, plain, lat] = ['--slat_percentiles=1 --clat_percentiles=0 --lat_percentiles=0', '', '--lat_percentiles=1'];
+    const args = `--output-format=json+,terse,normal ${all} --percentile_list=50:99 --name=slat ${slat} --name=plain ${plain} --percentile_list=90 --name=lat ${lat}`;
+    const outcome = await bench(['run', ...args.split(/ +/)]);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    const end = outcome.stdout.indexOf('\n}\n') + 2;
+    const { jobs } = JSON.parse(outcome.stdout.slice(0, end)) as Report;
+    const found = jobs.map(({ read }) =>
+      (['slat_ns', 'clat_ns', 'lat_ns'] as const).map((name) => ({
+        percents: Object.keys(read[name].percentile ?? {}).map(Number),
+        hasBins: 'bins' in read[name],
+      })),
+    );
+    const none = { percents: [], hasBins: false };
+    const two = { percents: [50, 99], hasBins: true };
+    expect(found).toEqual([
+      [two, none, none],
+      [none, { percents: [90], hasBins: true }, { percents: [90], hasBins: true }],
+      [none, two, two],
+    ]);
+
+    const terse = outcome.stdout.slice(end).trim().split('\n').slice(0, 3);
+    const fields = terse.map((line) => line.split(';').slice(17, 20));
+    expect(fields[0]).toEqual(['0%=0', '0%=0', '0%=0']);
+    expect(fields[1]?.[0]).toMatch(/^90\.000000%=\d+$/);
+    expect(fields[2]?.[1]).toMatch(/^99\.000000%=\d+$/);
+    expect(fields[2]?.[2]).toBe('0%=0');
+
+    const normal = outcome.stdout
+      .slice(end)
+      .split(/^(?=\w+: \(groupid)/m)
+      .slice(1);
+    const printed = normal.map((text) =>
+      [...text.matchAll(/^ {4}(\w+) +(p[^\n]*)$/gm)].map(([, kind, list]) => [kind, list?.match(/p[\d.]+/g)]),
+    );
+    expect(printed).toEqual([[['slat', ['p50', 'p99']]], [['lat', ['p90']]], [['lat', ['p50', 'p99']]]]);
   });
 
   it('says exactly how many I/Os there were, in all formats at once', async () => {
@@ -140,7 +186,7 @@ describe('while it runs', { timeout: 60_000 }, () => {
     const args = [process.execPath, PROGRAM, 'run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m'];
     const command = [...args, '--time_based', '--runtime=2', '--output-format=terse'].map((word) => `'${word}'`).join(' ');
     const options = ['--quiet', '--return', '--command', command, '/dev/null'];
-    const { stdout } = spawnSync(TERMINAL_MAKER, options, { encoding: 'utf8' });
+    const { stdout } = spawnSync(TERMINAL_MAKER, options, { encoding: 'utf8', timeout: 50_000 });
     expect(stdout).toMatch(/\rjobs: 1 \[R\] \[[\d.]+ MiB\/s\] \[\d+ IOPS\] \[\d+ s left\]/);
     expect(stdout.lastIndexOf('\r\u001b[K')).toBeLessThan(stdout.indexOf('3;fio-3.33;x;'));
   });

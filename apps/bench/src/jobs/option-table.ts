@@ -1,3 +1,4 @@
+import { DEFAULT_PERCENTILES } from '../trust/percentiles.js';
 import { blockRangesOf, blockSizesOf, blockSplitsOf } from './block-sizes.js';
 import { bytePatternOf } from './byte-pattern.js';
 import { distributionOf } from './distribution.js';
@@ -34,9 +35,6 @@ const FIO_ENGINES: Readonly<Record<string, EngineName>> = { io_uring: 'uring', p
 
 /** What verify= takes. */
 const VERIFY_METHODS: readonly VerifyMethod[] = ['none', 'crc32c', 'md5', 'xxhash', 'pattern', 'null'];
-
-/** fio's own; at most 20 may be asked for. */
-const PERCENTILES = [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99];
 
 const MICROS_PER_SECOND = 1e6;
 const ALL = { read: 0, write: 0, trim: 0 };
@@ -140,10 +138,10 @@ export const OPTION_TABLE: OptionTable = {
   stonewall: flag(false),
   new_group: flag(false),
   exitall: flag(false),
-  percentile_list: option(percentilesOf, PERCENTILES),
+  percentile_list: option(percentilesOf, DEFAULT_PERCENTILES),
   slat_percentiles: flag(false),
   clat_percentiles: flag(true),
-  lat_percentiles: flag(false),
+  lat_percentiles: flag(true),
 };
 
 /** Other names of the same options. */

@@ -63,6 +63,20 @@ export interface JobShape {
   readonly filename: string;
 }
 
+/** The three parts of an I/O's time, by fio's names. */
+export type LatencyKind = 'slat' | 'clat' | 'lat';
+
+/** Which percentiles are reported. */
+export interface PercentileChoice {
+  /** In percent. */
+  readonly list: readonly number[];
+  /** In JSON, and with `json+` the bins. */
+  readonly json: readonly LatencyKind[];
+  readonly normal: readonly LatencyKind[];
+  /** The terse format has room for one kind. */
+  readonly terse: LatencyKind | null;
+}
+
 /** All that is known of a job, or of the jobs of a group that report together. Plain data. */
 export interface JobResult {
   readonly name: string;
@@ -85,6 +99,7 @@ export interface JobResult {
   /** How much longer it would have run: not 0 in a report that was made before its end. */
   readonly etaSeconds: number;
   readonly recorded: RecorderData;
+  readonly percentiles: PercentileChoice;
   readonly samples: SampleData;
   readonly use: ResourceUse;
   readonly loop: LoopUse;

@@ -8,6 +8,7 @@ import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
 import { isQueued, type ThreadOutcome } from './job-run.js';
 import type { JobThread } from './job-thread-handle.js';
+import { percentileChoiceOf } from './percentile-choice.js';
 
 const EMPTY_USE: ResourceUse = {
   wallMs: 0,
@@ -54,6 +55,7 @@ function resultOf(threads: readonly JobThread[], nowMs: number): JobResult {
     runtimeMs: sum(threads.map((thread) => thread.outcome?.runtimeMs ?? thread.runtimeMs)),
     etaSeconds: Math.max(...threads.map((thread) => etaSecondsOf(thread, nowMs))),
     recorded,
+    percentiles: percentileChoiceOf(plan.job),
     samples: sumOfSamples(threads.map(({ samples }) => samples)),
     // A thread's own account comes with its end; a report before that has the run's.
     use: largestUse(threads.map((thread) => thread.outcome?.use ?? thread.useSoFar ?? EMPTY_USE)),

@@ -32,9 +32,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const write = openOutput(command.output);
   const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
   const run = new Run(plan, exitTasks, command.stallMs);
-  const percentiles = jobs[0]?.options.percentile_list;
   const report = (result: RunResult): void =>
-    write(command.outputFormats.map((format) => FORMATS[format]?.(result, percentiles) ?? '').join('\n'));
+    write(command.outputFormats.map((format) => FORMATS[format]?.(result) ?? '').join('\n'));
   const stopWatching = watch(run, command, report);
   const result = await run.run().finally(stopWatching);
   report(result);

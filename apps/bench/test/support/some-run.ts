@@ -2,6 +2,7 @@ import { JobRecorder } from '../../src/results/job-recorder.js';
 import type { JobResult, JobShape } from '../../src/results/job-result.js';
 import type { MachineRecord, RunResult } from '../../src/results/run-result.js';
 import { SampleSeries } from '../../src/results/sample-series.js';
+import { DEFAULT_PERCENTILES } from '../../src/trust/percentiles.js';
 
 const SHAPE: JobShape = {
   rw: 'randrw',
@@ -67,6 +68,7 @@ export function someJob(change: Partial<JobResult> = {}, recorder: JobRecorder =
     runtimeMs: 1000,
     etaSeconds: 0,
     recorded: recorder.toData(),
+    percentiles: { list: DEFAULT_PERCENTILES, json: ['slat', 'clat', 'lat'], normal: ['lat'], terse: 'clat' },
     samples: someSamples(),
     use: {
       wallMs: 1000,
