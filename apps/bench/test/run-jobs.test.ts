@@ -140,6 +140,31 @@ describe('jobs', () => {
     expect(counted.jobs[0]?.read.total_ios).toBe(10);
   });
 
+  it('begin to measure behind the bytes of a ramp', async () => {
+    const options = ['--rate_iops=1000', '--number_ios=300', '--size=4m', '--ramp_size=400k'];
+    const { status, jobs } = await run('--name=x', '--ioengine=null', ...options);
+    expect(status).toBe(0);
+    expect(jobs[0]?.read.total_ios).toBeGreaterThan(0);
+    expect(jobs[0]?.read.total_ios).toBeLessThanOrEqual(200);
+  });
+
+  it('fail where they are slower than they may be', async () => {
+    const options = ['--name=x', '--ioengine=null', '--size=4m', '--rate_iops=1000', '--number_ios=400', '--rate_cycle=150'];
+    expect(await run(...options, '--rate_iops_min=1', '--rate_min=4k')).toMatchObject({ status: 0, stderr: '' });
+    const slow = await run(...options, '--rate_iops_min=100k');
+    expect([slow.status, slow.jobs[0]?.error]).toEqual([1, 5]);
+    expect(slow.stderr).toMatch(/^biodone-bench: job 'x': \d+ reads a second are less than rate_iops_min=102400\n$/);
+    const { stderr } = await run(...options, '--rate_min=1g');
+    expect(stderr).toMatch(/reads of \d+ bytes a second are less than rate_min=1073741824\n$/);
+  });
+
+  it('flush at their end, if they are told to', async () => {
+    for (const option of ['--end_fsync=1', '--fsync_on_close=1']) {
+      const { status, jobs } = await run('--name=x', '--ioengine=sync', '--rw=write', '--size=64k', option);
+      expect([status, jobs[0]?.sync.total_ios]).toEqual([0, 1]);
+    }
+  });
+
   it('have a steady state that ends them', async () => {
     const options = ['--ss=iops:100%', '--ss_dur=200ms', '--ss_interval=100ms', '--time_based', '--runtime=30'];
     const { status, jobs } = await run('--name=x', '--ioengine=null', '--size=1m', '--rate_iops=1000', ...options);
@@ -310,6 +335,11 @@ describe('bad input', () => {
       ['--name=x', '--size=4k', '--verify=crc32c', '--rw=write', '--ioengine=null'],
       ['keeps no data'],
     ],
+    ['a latency without a window', ['--name=x', '--size=4k', '--latency_target=1ms'], ['latency_window=']],
+    ['a window without a latency', ['--name=x', '--size=4k', '--latency_window=1s'], ['latency_target=']],
+    ['a batch that cannot be taken', ['--name=x', '--size=4k', '--iodepth=8', '--iodepth_batch_complete_max=4'], ['give 8']],
+    ['zones that are not all', ['--name=x', '--size=4k', '--random_distribution=zoned_abs:50/4k'], ['add up to 50']],
+    ['a spin without a thought', ['--name=x', '--size=4k', '--thinktime_spin=1ms'], ['thinktime=']],
     ['a report that exists', ['--name=x', '--size=4k', '--output=.'], ["'.'"]],
   ])('is refused: %s', async (_, args, words) => {
     await expectRefused(args, ...words);

@@ -28,7 +28,8 @@ export interface JobOptions {
   readonly rwmixwrite: number;
   readonly percentage_random: PerDirection<number>;
   readonly norandommap: boolean;
-  readonly random_generator: 'tausworthe' | 'tausworthe64';
+  readonly softrandommap: boolean;
+  readonly random_generator: 'tausworthe' | 'tausworthe64' | 'lfsr';
   readonly random_distribution: Distribution;
   readonly randrepeat: boolean;
   readonly randseed: number;
@@ -50,20 +51,31 @@ export interface JobOptions {
   readonly iodepth_batch_complete_min: number;
   readonly iodepth_batch_complete_max: number;
   readonly iodepth_low: number;
+  readonly serialize_overlap: boolean;
   readonly numjobs: number;
   readonly thread: boolean;
 
   readonly runtime: number;
   readonly time_based: boolean;
   readonly ramp_time: number;
+  readonly ramp_size: number;
   readonly startdelay: number;
   readonly loops: number;
   readonly rate: PerDirection<number>;
   readonly rate_iops: PerDirection<number>;
+  readonly rate_min: PerDirection<number>;
+  readonly rate_iops_min: PerDirection<number>;
+  readonly rate_cycle: number;
   readonly rate_process: 'linear' | 'poisson';
   readonly thinktime: number;
   readonly thinktime_blocks: number;
+  readonly thinktime_iotime: number;
+  readonly thinktime_spin: number;
   readonly max_latency: number;
+  readonly latency_target: number;
+  readonly latency_window: number;
+  readonly latency_percentile: number;
+  readonly latency_run: boolean;
 
   readonly direct: boolean;
   readonly buffered: boolean;
@@ -71,6 +83,7 @@ export interface JobOptions {
   readonly fsync: number;
   readonly fdatasync: number;
   readonly end_fsync: boolean;
+  readonly fsync_on_close: boolean;
   readonly invalidate: boolean;
 
   readonly verify: VerifyMethod;

@@ -85,6 +85,17 @@ function checkTogether({ options }: Job, placeOf: (name: string) => string, isGi
     if (options.rate[direction] > 0 && options.rate_iops[direction] > 0)
       refuse('rate', 'rate= and rate_iops= both say how fast: leave one of them out');
   }
+  if (options.latency_target > 0 && options.latency_window === 0)
+    refuse('latency_target', 'latency_target= needs latency_window=, how long each depth is tried');
+  if (options.latency_target === 0 && (options.latency_window > 0 || options.latency_run))
+    refuse(options.latency_run ? 'latency_run' : 'latency_window', 'latency_window= and latency_run= need latency_target=');
+  if (options.latency_target > 0 && options.ramp_time + options.ramp_size > 0)
+    refuse('latency_target', 'latency_target= does not go with a ramp: what was before the depth is found does not count anyway');
+  if (options.thinktime === 0 && options.thinktime_spin + options.thinktime_iotime > 0)
+    refuse(
+      options.thinktime_spin > 0 ? 'thinktime_spin' : 'thinktime_iotime',
+      'thinktime_spin= and thinktime_iotime= need thinktime=',
+    );
   if (verify === 'pattern' && options.verify_pattern.length === 0) refuse('verify', 'verify=pattern needs verify_pattern=');
   if (verify !== 'none' && rw.trims) refuse('verify', 'verify= does not go with trims, whose data nobody knows');
   if (verify !== 'none' && options.numjobs > 1 && (filename !== '' || device !== '') && isNothing(options.offset_increment)) {

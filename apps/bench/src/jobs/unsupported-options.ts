@@ -16,6 +16,12 @@ const REASONS: Readonly<Record<string, string>> = {
   disable_bw_measurement: ALWAYS_COUNTED,
   gtod_reduce: ALWAYS_COUNTED,
   cpus_allowed: 'which CPUs a program has is said at its start: run it under taskset(1)',
+  fill_device: 'a full disk always ends a job, as a failure: say size=',
+  atomic: 'write RWF_ATOMIC needs a kernel and a disk that have it, and no engine here asks for it',
+  write_barrier: 'Linux has no barriers any more: say fsync= or fdatasync=',
+  sync_file_range: 'it makes nothing stable: say fdatasync=',
+  verify_async: 'each job verifies on its own thread: numjobs= makes more of them',
+  trigger_timeout: EXECUTES,
   zonemode: 'zoned devices are not supported',
   nrfiles: 'a job has one file',
   opendir: 'a job has one file',
@@ -25,9 +31,9 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 const OTHERS =
-  'softrandommap fill_device file_append blockalign_trim serialize_overlap ramp_size rate_min rate_iops_min rate_cycle rate_ignore_thinktime ' +
-  'thinktime_spin thinktime_iotime latency_target latency_window latency_percentile latency_run fsync_on_close atomic write_barrier ' +
-  'sync_file_range verify_async verify_async_cpus verify_offset verify_sort verifysort verify_pattern_interval experimental_verify trim_percentage ' +
+  'file_append blockalign_trim rate_ignore_thinktime ' +
+  '' +
+  'verify_async_cpus verify_offset verify_sort verifysort verify_pattern_interval experimental_verify trim_percentage ' +
   'trim_verify_zero trim_backlog trim_backlog_batch buffer_compress_percentage buffer_compress_chunk dedupe_percentage scramble_buffers ' +
   'write_bw_log write_lat_log write_iops_log write_hist_log log_avg_msec log_hist_msec log_hist_coarseness log_offset log_unix_epoch ' +
   'disk_util gtod_cpu unified_rw_reporting idle-prof ' +

@@ -52,8 +52,21 @@ class JobWriter {
   }
 
   job(): Json {
-    const { name, groupId, startedAtMs, error, errorText, failedIos, etaSeconds, elapsedMs, recorded, use, steadyState } =
-      this.#job;
+    const {
+      name,
+      groupId,
+      startedAtMs,
+      error,
+      errorText,
+      failedIos,
+      etaSeconds,
+      elapsedMs,
+      recorded,
+      use,
+      steadyState,
+      latencySearch,
+      shape,
+    } = this.#job;
     return {
       jobname: name,
       groupid: groupId,
@@ -77,10 +90,10 @@ class JobWriter {
       iodepth_submit: batchSharesOf(recorded.submitted),
       iodepth_complete: batchSharesOf(recorded.completed),
       ...this.#latencyShares(),
-      latency_depth: this.#job.shape.iodepth,
-      latency_target: 0,
-      latency_percentile: 100,
-      latency_window: 0,
+      latency_depth: latencySearch?.depth ?? shape.iodepth,
+      latency_target: latencySearch?.targetNs ?? 0,
+      latency_percentile: latencySearch?.percent ?? 100,
+      latency_window: (latencySearch?.windowNs ?? 0) / 1000,
       ...(steadyState === null ? {} : { steadystate: this.#steadyState() }),
       biodone: this.#more(),
     };

@@ -42,6 +42,7 @@ function formatJob(run: RunResult, job: JobResult): string {
     `  faults    ${whole(use.majorFaults)} major, ${whole(use.minorFaults)} minor; ${whole(use.contextSwitches)} context switches`,
     `  loop      ${whole(loop.gcCount)} garbage collections, ${short(loop.gcMs)} ms in all, ${short(loop.gcMaxMs)} ms at most; ${formatDelay(job)}`,
     ...formatSteadyState(job),
+    ...formatLatencySearch(job),
     ...job.warnings.map((warning) => `  ! ${warning}`),
   ];
   return lines.join('\n');
@@ -155,6 +156,12 @@ function formatSteadyState({ steadyState }: JobResult): string[] {
   return [
     `  steady    ${criterion} over ${short(durationMs / 1000)} s: ${what}, deviation at most ${short(maxDeviationPercent)} %`,
   ];
+}
+
+function formatLatencySearch({ latencySearch }: JobResult): string[] {
+  if (latencySearch === null) return [];
+  const { targetNs, percent: share, depth } = latencySearch;
+  return [`  target    at most ${duration(targetNs)} for ${share} % of the I/Os: depth ${depth}`];
 }
 
 function formatDisk({

@@ -47,6 +47,15 @@ export interface SteadyState {
   readonly bandwidthKib: readonly number[];
 }
 
+/** The search of the largest depth that keeps a latency. */
+export interface LatencySearch {
+  readonly targetNs: number;
+  readonly windowNs: number;
+  /** How many of the I/Os had to keep it. */
+  readonly percent: number;
+  readonly depth: number;
+}
+
 /** What the job was, whether it was said or a default. */
 export interface JobShape {
   /** fio's name of the pattern: `randread`, `rw`. */
@@ -104,6 +113,8 @@ export interface JobResult {
   readonly use: ResourceUse;
   readonly loop: LoopUse;
   readonly steadyState: SteadyState | null;
+  /** What `latency_target` asked for and has found, null without it. */
+  readonly latencySearch: LatencySearch | null;
   /** What a reader should know: the engine cannot have the depth, the pool is smaller than it. Whole sentences. */
   readonly warnings: readonly string[];
 }

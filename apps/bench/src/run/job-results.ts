@@ -2,7 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import { IO_ENGINES } from '../io-engines/all.js';
 import type { JobOptions } from '../jobs/job-options.js';
 import { JobRecorder } from '../results/job-recorder.js';
-import type { JobResult, JobShape, ResourceUse } from '../results/job-result.js';
+import type { JobResult, JobShape, LatencySearch, ResourceUse } from '../results/job-result.js';
 import { sumOfSamples } from '../results/sample-series.js';
 import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
@@ -60,6 +60,7 @@ function resultOf(threads: readonly JobThread[], nowMs: number): JobResult {
     // A thread's own account comes with its end; a report before that has the run's.
     use: largestUse(threads.map((thread) => thread.outcome?.use ?? thread.useSoFar ?? EMPTY_USE)),
     loop: mergeLoopUses(outcomes.map(({ loop }) => loop)),
+    latencySearch: latencySearchOf(plan.job.options, outcomes),
     steadyState: outcomes.find(({ steadyState }) => steadyState !== null)?.steadyState ?? null,
     warnings: warningsOf(plan, outcomes),
   };
@@ -110,6 +111,14 @@ function shapeOf(plan: JobPlan): JobShape {
 function blockText({ bs }: JobOptions): string {
   const { min } = bs.read;
   return min % 1024 === 0 ? `${min / 1024}k` : String(min);
+}
+
+/** Of several threads the one that could have least in flight. */
+function latencySearchOf(options: JobOptions, outcomes: readonly ThreadOutcome[]): LatencySearch | null {
+  const { latency_target: target, latency_window: window, latency_percentile: percent, iodepth } = options;
+  if (target === 0) return null;
+  const depth = Math.min(iodepth, ...outcomes.map(({ latencyDepth }) => latencyDepth ?? iodepth));
+  return { targetNs: target * 1e3, windowNs: window * 1e3, percent, depth };
 }
 
 function warningsOf({ job }: JobPlan, outcomes: readonly ThreadOutcome[]): string[] {

@@ -116,6 +116,7 @@ export class JobThread {
       use: this.useSoFar ?? watchProcess()(),
       loop: NO_LOOP,
       steadyState: null,
+      latencyDepth: null,
       blocksVerified: 0,
     });
   }

@@ -10,6 +10,7 @@ import { isState } from '../verify/verify-state.js';
 import { blockBytes } from './io-chooser.js';
 import type { JobPlan, Target } from './job-plan.js';
 import { RandomMap } from './random-map.js';
+import { ShiftRegister } from './shift-register.js';
 import type { FileToMake } from './target-file.js';
 import { findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
 
@@ -195,13 +196,14 @@ function checkBlocks(job: Job): void {
 function checkMaps(job: Job, lengthBytes: number): void {
   const { options } = job;
   const blocks = lengthBytes / Math.min(...blockBytes(options).map(({ min }) => min));
-  if (
-    options.rw.random &&
-    !options.norandommap &&
-    options.random_distribution.kind === 'uniform' &&
-    blocks > RandomMap.COUNT_MAX
-  ) {
-    throw new UsageError(`${job.place}: job '${options.name}' has too many blocks to touch each once: say norandommap`);
+  const isEven = options.rw.random && options.random_distribution.kind === 'uniform';
+  if (isEven && options.random_generator === 'lfsr' && blocks > ShiftRegister.COUNT_MAX) {
+    throw new UsageError(`${job.place}: job '${options.name}' has too many blocks for random_generator=lfsr: take another one`);
+  }
+  if (isEven && !options.norandommap && !options.softrandommap && blocks > RandomMap.COUNT_MAX) {
+    throw new UsageError(
+      `${job.place}: job '${options.name}' has too many blocks to touch each once: say softrandommap, or norandommap`,
+    );
   }
   if (options.verify !== 'none' && blocks > VERIFY_BLOCKS_MAX) {
     throw new UsageError(`${job.place}: job '${options.name}' has too many blocks to verify: make size= smaller, or bs= larger`);

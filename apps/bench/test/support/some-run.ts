@@ -84,6 +84,7 @@ export function someJob(change: Partial<JobResult> = {}, recorder: JobRecorder =
     },
     loop: { gcCount: 3, gcMs: 4.5, gcMaxMs: 2, delayP50Ms: 0.1, delayP99Ms: 1.2, delayMaxMs: 3.4 },
     steadyState: null,
+    latencySearch: null,
     warnings: [],
     ...change,
   };
