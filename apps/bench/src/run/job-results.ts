@@ -133,8 +133,6 @@ function warningsOf({ job }: JobPlan, outcomes: readonly ThreadOutcome[]): strin
       `Node's thread pool has ${poolSize} threads: of ${iodepth} I/Os in flight the others wait (UV_THREADPOOL_SIZE).`,
     );
   }
-  if (ioengine === 'posixaio' && options.fsync + options.fdatasync > 0)
-    warnings.push('ioengine=posixaio has no aio_fsync yet: fsync blocks.');
   const verified = sum(outcomes.map(({ blocksVerified }) => blocksVerified));
   if (verified > 0) warnings.push(`${verified} blocks were verified and found good.`);
   const failed = outcomes.find(({ failure }) => failure !== null)?.failure;
