@@ -7,13 +7,14 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { probe } from '@biodone/uring';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bench, type Outcome, PROGRAM } from './support/bench.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -304,16 +305,80 @@ describe('what is not this program’s', () => {
     expect(statSync(file).size).toBe(65_536);
   });
 
-  it('is not touched by a device’s name either', async (context) => {
-    const device = ['/dev/loop0', '/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((path) => existsSync(path));
-    if (device === undefined) context.skip('there is no block device');
-    else
-      await expectRefused(
-        ['--name=x', '--rw=write', '--size=4k', `--filename=${device}`, '--ioengine=sync'],
-        device,
-        'is a device',
-        '--destructive',
-      );
+  describe('such as a device', () => {
+    let device = '';
+    let image = '';
+
+    beforeEach((context) => {
+      image = join(place, 'image');
+      writeFileSync(image, Buffer.alloc(2 ** 22, 7));
+      const made = spawnSync('losetup', ['--find', '--show', image], { encoding: 'utf8' });
+      if (made.status !== 0) context.skip(`no loop device can be made here: ${made.error?.message ?? made.stderr}`);
+      device = made.stdout.trim();
+    });
+
+    afterEach(() => {
+      if (device !== '') spawnSync('losetup', ['--detach', device]);
+      device = '';
+    });
+
+    const isUntouched = (): boolean => readFileSync(image).every((byte) => byte === 7);
+
+    it('is refused by all of its names, and with another one repeated', async () => {
+      const link = join(place, 'link');
+      symlinkSync(device, link);
+      const job = ['--name=x', '--size=64k', '--ioengine=sync'];
+      for (const rw of ['--rw=write', '--rw=randrw', '--rw=trim', '--rw=randtrimwrite']) {
+        for (const name of [`--filename=${device}`, `--filename=${link}`, `--device=file:${device}`]) {
+          if (rw.includes('trim') && name.startsWith('--device')) continue;
+          await expectRefused([...job, rw, name], 'is a device, and its contents would be overwritten', '--destructive');
+        }
+      }
+      const striped = `--device=stripe(64k, mem:1m, slice(file:${device}, offset=0, length=1m))`;
+      await expectRefused([...job, '--rw=write', striped], 'is a device', '--destructive');
+      await expectRefused([...job, '--rw=write', `--filename=${device}`, `--destructive=${image}`], 'is a device');
+      await expectRefused([...job, '--rw=write', `--filename=${device}`, '--readonly', `--destructive=${device}`], '--readonly');
+      expect(isUntouched()).toBe(true);
+    });
+
+    it('is read, and written where its path is repeated, but not behind its end', async () => {
+      const job = ['--name=x', `--filename=${device}`, '--ioengine=sync', '--bs=64k'];
+      const read = await run(...job, '--rw=read', '--size=1m', '--readonly');
+      expect([read.status, read.stderr, read.jobs[0]?.read.io_bytes]).toEqual([0, '', 2 ** 20]);
+      await expectRefused([...job, '--rw=write', '--size=5m', `--destructive=${device}`], 'its target ends at 4194304');
+      expect(isUntouched()).toBe(true);
+      const written = await run(...job, '--rw=write', `--destructive=${device}`, '--end_fsync=1', '--verify=crc32c');
+      expect([written.status, written.stderr, written.jobs[0]?.write.io_bytes]).toEqual([0, '', 2 ** 22]);
+      expect(existsSync(device)).toBe(true);
+      expect(isUntouched()).toBe(false);
+    });
+
+    it('that is mounted is refused with the place where it is', async (context) => {
+      const folder = join(place, 'mounted');
+      mkdirSync(folder);
+      const made = spawnSync('mkfs.ext4', ['-q', '-F', device], { encoding: 'utf8' });
+      if (made.status !== 0 || spawnSync('mount', [device, folder]).status !== 0)
+        context.skip('no file system can be made and mounted here');
+      try {
+        await expectRefused(
+          ['--name=x', '--rw=write', '--size=64k', `--filename=${device}`, '--ioengine=sync'],
+          `is a device that is mounted at '${folder}'`,
+        );
+      } finally {
+        spawnSync('umount', [folder]);
+      }
+    });
+  });
+
+  it('such as what a link leads to, or would, stays as it is', async () => {
+    const file = join(place, FILE);
+    writeFileSync(file, 'precious');
+    symlinkSync(file, join(place, 'link'));
+    symlinkSync(join(place, 'nowhere'), join(place, 'dangling'));
+    for (const name of ['link', 'dangling'])
+      await expectRefused(['--name=x', '--rw=write', '--size=4k', `--filename=${name}`, '--ioengine=sync'], name);
+    expect(readFileSync(file, 'utf8')).toBe('precious');
+    expect(existsSync(join(place, 'nowhere'))).toBe(false);
   });
 
   it('is not read over its end, and no folder or character device is a target', async () => {

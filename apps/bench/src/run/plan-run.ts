@@ -12,7 +12,7 @@ import type { JobPlan, Target } from './job-plan.js';
 import { RandomMap } from './random-map.js';
 import { ShiftRegister } from './shift-register.js';
 import type { FileToMake } from './target-file.js';
-import { findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
+import { type FoundTarget, findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
 
 /** All threads of a run, and what has to be made before they start. */
 export interface RunPlan {
@@ -52,9 +52,11 @@ async function planThread(
   files: Map<string, FileToMake>,
 ): Promise<JobPlan> {
   const { options } = job;
-  const target = targetOf(job, place.copy);
-  const presentBytes = await presentBytesOf(job, target, permissions);
-  const range = rangeOf(job, place.copy, presentBytes);
+  const named = targetOf(job, place.copy);
+  const found = named.kind === 'file' ? findTarget(named.path, job.place) : null;
+  const target: Target = named.kind === 'file' ? { ...named, isDevice: found?.stats?.isBlockDevice() === true } : named;
+  const presentBytes = await presentBytesOf(job, target, found, permissions);
+  const range = rangeOf(job, place.copy, presentBytes, target);
   if (presentBytes === null && target.kind === 'file')
     addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, files);
   const stateFile = resolve(`${options.name.replaceAll(/[^\w.-]/g, '_')}-${place.copy}-verify.state`);
@@ -83,16 +85,20 @@ function targetOf({ options }: Job, copy: number): Target {
 }
 
 /** How large the target is, or null where it has to be made. */
-async function presentBytesOf(job: Job, target: Target, permissions: Permissions): Promise<number | null> {
+async function presentBytesOf(
+  job: Job,
+  target: Target,
+  found: FoundTarget | null,
+  permissions: Permissions,
+): Promise<number | null> {
   if (target.kind === 'none') return Number.POSITIVE_INFINITY;
-  if (target.kind === 'stack') {
+  if (target.kind === 'stack' || found === null) {
     for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, job.place));
-    return sizeOfStack(job, target.spec);
+    return sizeOfStack(job, job.options.device);
   }
-  const found = findTarget(target.path, job.place);
   permissions.check(job, found);
   if (found.stats === null) return null;
-  if (found.stats.isBlockDevice()) return sizeOfDevice(job, target.path);
+  if (target.isDevice) return sizeOfDevice(job, target.path);
   if (!found.stats.isFile()) throw new UsageError(`${job.place}: ${quote(target.path)} is neither a file nor a block device`);
   return found.stats.size;
 }
@@ -120,7 +126,12 @@ async function sizeOfDevice(job: Job, path: string): Promise<number> {
 }
 
 /** The part of the target that a copy of the job has. */
-function rangeOf(job: Job, copy: number, presentBytes: number | null): { startOffset: number; lengthBytes: number } {
+function rangeOf(
+  job: Job,
+  copy: number,
+  presentBytes: number | null,
+  target: Target,
+): { startOffset: number; lengthBytes: number } {
   const { options } = job;
   const whole = presentBytes ?? bytesOfExtent(options.filesize, 0);
   const startOffset = bytesOfExtent(options.offset, whole) + copy * bytesOfExtent(options.offset_increment, whole);
@@ -130,7 +141,9 @@ function rangeOf(job: Job, copy: number, presentBytes: number | null): { startOf
     throw new UsageError(`${job.place}: job '${options.name}' needs size=, how much it works on`);
   }
   const largest = Math.max(...blockBytes(options).map(({ max }) => max));
-  const isFixed = presentBytes !== null && (!writes(job) || options.device !== '');
+  // Only a file grows where it is written behind its end.
+  const canGrow = writes(job) && target.kind === 'file' && !target.isDevice;
+  const isFixed = presentBytes !== null && !canGrow;
   if (isFixed && startOffset + lengthBytes > presentBytes) {
     throw new UsageError(
       `${job.place}: job '${options.name}' reaches to ${startOffset + lengthBytes}, and its target ends at ${presentBytes}: make size= or offset= smaller`,
