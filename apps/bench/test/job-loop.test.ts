@@ -430,6 +430,15 @@ describe('the steady state', () => {
     expect([100, 120, 140, 120, 140].map((bandwidth) => watch.add(0, bandwidth))).toEqual([false, false, false, true, true]);
   });
 
+  it('by latency is reached when the means of the rounds are alike', () => {
+    const watch = new SteadyWatch({ quantity: 'lat', rule: 'mean', limit: 5, isPercent: true }, 'lat:5%', 1000, 2000);
+    expect([100, 120, 121].map((latencyNs, round) => watch.add(1000 * round, 0, latencyNs))).toEqual([false, false, true]);
+    const level = new SteadyWatch({ quantity: 'lat', rule: 'slope', limit: 10, isPercent: false }, 'lat_slope:10', 500, 1000);
+    // Six nanoseconds in half a second are twelve in a second.
+    expect([100, 106, 110].map((latencyNs) => level.add(1, 0, latencyNs))).toEqual([false, false, true]);
+    expect(level.toData().slope).toBe(8);
+  });
+
   it('by SNIA is five rounds within 20 % of their mean whose trend is within 10 %, of at most 25', () => {
     const snia = (): SteadyWatch =>
       new SteadyWatch({ quantity: 'iops', rule: 'snia', limit: 20, isPercent: true }, 'snia', 1000, 0);

@@ -178,6 +178,8 @@ describe('jobs', () => {
     const { status, jobs } = await run('--name=x', '--ioengine=null', '--size=1m', '--rate_iops=1000', ...options);
     expect(status).toBe(0);
     expect(jobs[0]?.steadystate?.attained).toBe(1);
+    const byLatency = await run('--name=x', '--ioengine=null', '--size=1m', ...options, '--ss=lat:100%');
+    expect([byLatency.status, byLatency.jobs[0]?.steadystate?.attained]).toEqual([0, 1]);
   });
 
   it('keep their file if they are told to', async () => {
@@ -205,6 +207,12 @@ describe('verify', () => {
     ['--verify=crc32c'],
     ['--verify=md5', '--verify_interval=1k'],
     ['--verify=xxhash', '--verify_backlog=8'],
+    ['--verify=crc32'],
+    ['--verify=crc64'],
+    ['--verify=sha1'],
+    ['--verify=sha256'],
+    ['--verify=sha512', '--verify_interval=512'],
+    ['--verify=sha3-512'],
     ['--verify=pattern', '--verify_pattern=0xabcd%o'],
     ['--verify=crc32c', '--verify_policy=fsynced', '--fdatasync=8', '--verify_backlog=4'],
   ])('%j finds all blocks good, and a flipped bit bad', async (verify) => {

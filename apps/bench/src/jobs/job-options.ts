@@ -8,7 +8,22 @@ import type { SteadyState } from './steady-state.js';
 export type EngineName = 'uring' | 'threads' | 'sync' | 'posixaio' | 'promises' | 'fs' | 'fs-sync' | 'fs-promises' | 'null';
 
 /** What guards the data of written blocks. */
-export type VerifyMethod = 'none' | 'crc32c' | 'md5' | 'xxhash' | 'pattern' | 'null';
+export type VerifyMethod =
+  | 'none'
+  | 'null'
+  | 'pattern'
+  | 'crc32c'
+  | 'crc32'
+  | 'crc64'
+  | 'xxhash'
+  | 'md5'
+  | 'sha1'
+  | 'sha256'
+  | 'sha512'
+  | 'sha3-224'
+  | 'sha3-256'
+  | 'sha3-384'
+  | 'sha3-512';
 
 /** All options of a job, under fio's names. Sizes are in bytes, times in microseconds. */
 export interface JobOptions {

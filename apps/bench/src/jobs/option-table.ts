@@ -34,7 +34,26 @@ const ENGINE_NAMES: readonly EngineName[] = [
 const FIO_ENGINES: Readonly<Record<string, EngineName>> = { io_uring: 'uring', psync: 'sync' };
 
 /** What verify= takes. */
-const VERIFY_METHODS: readonly VerifyMethod[] = ['none', 'crc32c', 'md5', 'xxhash', 'pattern', 'null'];
+const VERIFY_METHODS: readonly VerifyMethod[] = [
+  'none',
+  'null',
+  'pattern',
+  'crc32c',
+  'crc32',
+  'crc64',
+  'xxhash',
+  'md5',
+  'sha1',
+  'sha256',
+  'sha512',
+  'sha3-224',
+  'sha3-256',
+  'sha3-384',
+  'sha3-512',
+];
+
+/** fio's other names of the same. */
+const VERIFY_ALIASES: Readonly<Record<string, VerifyMethod>> = { '0': 'none', 'crc32c-intel': 'crc32c' };
 
 const MICROS_PER_SECOND = 1e6;
 const ALL = { read: 0, write: 0, trim: 0 };
@@ -123,7 +142,7 @@ export const OPTION_TABLE: OptionTable = {
     true,
   ),
 
-  verify: option((text) => choiceOf(text === '0' ? 'none' : text, VERIFY_METHODS), 'none'),
+  verify: option((text) => choiceOf(VERIFY_ALIASES[text] ?? text, VERIFY_METHODS), 'none'),
   do_verify: flag(true),
   verify_only: flag(false),
   verify_interval: option((text, kbBase) => bytesOf(text, kbBase), 0),

@@ -40,7 +40,7 @@ export interface SteadyState {
   readonly durationMs: number;
   readonly attained: boolean;
   readonly maxDeviationPercent: number;
-  /** Of the line through the rounds, in the criterion's unit or in percent of the mean; null where the criterion has none. */
+  /** Of the line through the rounds in a second, in the criterion's unit or in percent of the mean; null where the criterion has none. */
   readonly slope: number | null;
   readonly iops: readonly number[];
   /** KiB per second. */

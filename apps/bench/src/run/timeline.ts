@@ -44,6 +44,7 @@ export class Timeline {
   #roundStartNs = 0;
   #roundIos = 0;
   #roundBytes = 0;
+  #roundNsSum = 0;
 
   constructor({ job }: JobPlan, recorder: JobRecorder, events: TimelineEvents) {
     const { options } = job;
@@ -116,6 +117,7 @@ export class Timeline {
     this.#rates = RateWatch.of(this.#options, this.#recorder);
     this.#roundIos = 0;
     this.#roundBytes = 0;
+    this.#roundNsSum = 0;
     this.#nextSampleNs = nowNs + SAMPLE_NS;
     this.#roundStartNs = nowNs + this.#settleNs;
     this.#nextRoundNs = this.#watch === null ? Number.POSITIVE_INFINITY : this.#roundStartNs + this.#roundNs;
@@ -131,7 +133,11 @@ export class Timeline {
     const ios = read.totalIos + write.totalIos + trim.totalIos;
     const bytes = bytesOf(this.#recorder);
     const seconds = (nowNs - this.#roundStartNs) / 1e9;
-    const isOver = this.#watch?.add((ios - this.#roundIos) / seconds, (bytes - this.#roundBytes) / 1024 / seconds) === true;
+    const sumNs = read.total.sumNs + write.total.sumNs + trim.total.sumNs;
+    const [roundIos, roundBytes] = [ios - this.#roundIos, bytes - this.#roundBytes];
+    const meanNs = roundIos === 0 ? 0 : (sumNs - this.#roundNsSum) / roundIos;
+    const isOver = this.#watch?.add(roundIos / seconds, roundBytes / 1024 / seconds, meanNs) === true;
+    this.#roundNsSum = sumNs;
     this.#roundIos = ios;
     this.#roundBytes = bytes;
     this.#roundStartNs = nowNs;
