@@ -80,7 +80,7 @@ function formatOverTime({ samples }: JobResult, direction: Direction): string[] 
   const { min, max, mean, stddev, samples: count } = summaryOf(samples[direction], iopsOfSample);
   if (count < 2) return [];
   return [
-    `    ${'over time'.padEnd(9)}IOPS min ${whole(min)}, mean ${whole(mean)}, max ${whole(max)}, stddev ${whole(stddev)}, ${count} samples`,
+    `    ${'samples'.padEnd(9)}IOPS min ${whole(min)}, mean ${whole(mean)}, max ${whole(max)}, stddev ${whole(stddev)}; ${count}, half a second apart`,
   ];
 }
 
