@@ -65,6 +65,7 @@ async function expectRefused(args: readonly string[], ...words: string[]): Promi
   expect(readdirSync(place)).toEqual(before);
 }
 
+const FILE = 'data';
 const NEED_IO_URING = ['uring', 'promises'];
 
 describe('engines', () => {
@@ -182,6 +183,36 @@ describe('jobs', () => {
     expect([byLatency.status, byLatency.jobs[0]?.steadystate?.attained]).toEqual([0, 1]);
   });
 
+  it('do as much as fio does', async (context) => {
+    if (spawnSync('fio', ['--version']).status !== 0) context.skip('fio is not here to compare with');
+    writeFileSync(join(place, FILE), Buffer.alloc(2 ** 21, 1));
+    const job = ['--name=x', `--filename=${FILE}`, '--output-format=json', '--bs=4k'];
+    const amounts = async (options: string): Promise<unknown[]> => {
+      const args = [...job, ...options.split(' ')];
+      const fio = spawnSync('fio', [...args, '--ioengine=psync'], { cwd: place, encoding: 'utf8' });
+      const ours = await run(...args, '--ioengine=sync', `--destructive=${FILE}`);
+      expect([ours.status, ours.stderr]).toEqual([0, '']);
+      const theirs = JSON.parse(fio.stdout.slice(fio.stdout.indexOf('{'))) as { jobs: FioJob[] };
+      return [theirs.jobs, ours.jobs].map((jobs) =>
+        jobs.map(({ read, write }) => [read.total_ios, read.io_bytes, write.total_ios]),
+      );
+    };
+    for (const options of [
+      '--rw=randread --size=1m --loops=3',
+      '--rw=randread --size=1m --number_ios=100 --loops=2',
+      '--rw=randread --size=1m --number_ios=1000',
+      '--rw=randread --filesize=1m',
+      '--rw=read --size=50%',
+      '--rw=read:4k --size=1m',
+      '--rw=read:12k --size=1000k',
+      '--rw=randread --size=256k --numjobs=2 --offset_increment=256k',
+      '--rw=write --size=256k --verify=crc32c',
+    ]) {
+      const [theirs, ours] = await amounts(options);
+      expect([options, ours]).toEqual([options, theirs]);
+    }
+  });
+
   it('keep their file if they are told to', async () => {
     expect(await run('--name=x', '--rw=write', '--size=64k', '--unlink=0', '--ioengine=sync')).toMatchObject({ status: 0 });
     expect(readdirSync(place)).toEqual(['x.0.0']);
@@ -196,8 +227,6 @@ describe('jobs', () => {
     expect(readdirSync(place)).toEqual([]);
   });
 });
-
-const FILE = 'data';
 
 describe('verify', () => {
   const write = ['--name=w', '--rw=randwrite', '--size=256k', '--bs=4k', `--filename=${FILE}`, '--ioengine=sync'];

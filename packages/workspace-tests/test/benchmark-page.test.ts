@@ -15,7 +15,15 @@ const run = {
     { name: 'bench', command: 'npm run bench -w @biodone/bench', output: 'Test file: /home/me/x (1 GiB)\n\nrows\n' },
   ],
   figures: { 'sync.lock': 1.23456, 'bench.null_ios_per_s': 3_000_000, 'bench.agree_direct_d1': null },
-  environment: { cpu: 'Some CPU', cpus: 2, testFile: '/home/me/x', program: '@biodone/bench' },
+  environment: {
+    cpu: 'Some CPU',
+    cpus: 2,
+    memoryBytes: 2 ** 34,
+    loadBefore: 0.1,
+    otherCpuShare: 0.123,
+    testFile: '/home/me/x',
+    program: '@biodone/bench',
+  },
 };
 
 describe('docs/benchmarks.md', () => {
@@ -29,8 +37,9 @@ describe('docs/benchmarks.md', () => {
     expect(await runNode(['--input-type=module', '--eval', script], root)).toMatchObject({ status: 0, stderr: '' });
     const text = readFileSync(page, 'utf8');
     for (const part of [
-      '- cpu: Some CPU',
-      '- date: 2026-01-02',
+      '- CPU: 2 × Some CPU, 16.0 GiB of memory',
+      '**Others took 12 % of the CPU time',
+      '- date: 2026-01-02, load before: 0.1, other work: 12 % of the CPU time',
       '- all of it took: 10 minutes',
       '`npm run bench -w @biodone/sync`',
       'figure  median\nlock      1.25\n```',

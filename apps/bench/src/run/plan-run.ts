@@ -61,8 +61,8 @@ async function planThread(
     addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, files);
   const stateFile = resolve(`${options.name.replaceAll(/[^\w.-]/g, '_')}-${place.copy}-verify.state`);
   if (options.verify_state_save) checkStateFile(job, stateFile);
-  const passBytes = bytesOfExtent(options.io_size, range.lengthBytes) || range.lengthBytes;
   const least = Math.min(...blockBytes(options).map(({ min }) => min));
+  const passBytes = bytesOfExtent(options.io_size, range.lengthBytes) || passBytesOf(job, range.lengthBytes, least);
   const seed = options.randrepeat ? options.randseed : Math.floor(Math.random() * 2 ** 48);
   return {
     job,
@@ -133,7 +133,9 @@ function rangeOf(
   target: Target,
 ): { startOffset: number; lengthBytes: number } {
   const { options } = job;
-  const whole = presentBytes ?? bytesOfExtent(options.filesize, 0);
+  // Of a larger file filesize= says how much there is to work on.
+  const filesizeBytes = bytesOfExtent(options.filesize, presentBytes ?? 0) || Number.POSITIVE_INFINITY;
+  const whole = presentBytes === null ? bytesOfExtent(options.filesize, 0) : Math.min(presentBytes, filesizeBytes);
   const startOffset = bytesOfExtent(options.offset, whole) + copy * bytesOfExtent(options.offset_increment, whole);
   const asked = bytesOfExtent(options.size, whole);
   const lengthBytes = asked > 0 ? asked : whole - startOffset;
@@ -156,6 +158,13 @@ function rangeOf(
   }
   checkMaps(job, lengthBytes);
   return { startOffset, lengthBytes };
+}
+
+/** What one pass moves: a sequence that skips, `rw=read:4k`, leaves out what it skips. */
+function passBytesOf({ options }: Job, lengthBytes: number, blockBytes: number): number {
+  const { rw } = options;
+  if (rw.random || rw.modifier === 0) return lengthBytes;
+  return (Math.floor((lengthBytes - blockBytes) / (blockBytes + rw.modifier)) + 1) * blockBytes;
 }
 
 function bytesOfExtent(extent: Extent, whole: number): number {
