@@ -435,6 +435,11 @@ describe('bad input', () => {
     ['a missing folder', ['--name=x', '--size=4k', '--directory=missing'], ['missing', 'ENOENT', 'directory=']],
     ['a stack that is none', ['--name=x', '--size=4k', '--device=stirpe(4k, mem:1m)'], ['stirpe']],
     ['a stack for an engine of Node', ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs'], ['needs ioengine=uring']],
+    [
+      'such a stack, with a file for the report',
+      ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs', '--output=report'],
+      ['needs ioengine=uring'],
+    ],
     ['writes where nothing may be written', ['--readonly', '--name=x', '--size=4k', '--rw=write'], ['--readonly forbids it']],
     ['a file to be made where nothing may be', ['--readonly', '--name=x', '--size=4k'], ['does not exist', '--readonly']],
     ['blocks that O_DIRECT cannot have', ['--name=x', '--size=4k', '--bs=100', '--direct=1'], ['whole sectors']],

@@ -10,6 +10,9 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const folder = temporaryFolder();
 
+/** From util-linux: tells what of a file is in the page cache. */
+const CACHE_VIEWER = 'fincore';
+
 async function report(...args: string[]): Promise<string> {
   const outcome = await bench(['run', '--name=x', ...args], { cwd: folder });
   expect({ status: outcome.status, stderr: outcome.stderr }).toEqual({ status: 0, stderr: '' });
@@ -90,7 +93,9 @@ describe('the page cache', () => {
 
   /** How much of the file is in it, by fincore(1). */
   function cachedBytes(): number {
-    return Number(spawnSync('fincore', ['--bytes', '--noheadings', '--output', 'RES', file], { encoding: 'utf8' }).stdout.trim());
+    return Number(
+      spawnSync(CACHE_VIEWER, ['--bytes', '--noheadings', '--output', 'RES', file], { encoding: 'utf8' }).stdout.trim(),
+    );
   }
 
   /** Writes it to the disk and out of the cache. */
@@ -101,7 +106,7 @@ describe('the page cache', () => {
   }
 
   it('has the whole file before the first buffered read, and nothing of it is read in for direct ones', async (context) => {
-    if (spawnSync('fincore', ['--version']).status !== 0)
+    if (spawnSync(CACHE_VIEWER, ['--version']).status !== 0)
       context.skip('fincore(1), which looks into the page cache, is not here');
     if (!drop()) context.skip(`what is in ${folder} stays in the page cache`);
     const one = ['--name=x', `--filename=${file}`, '--bs=4k', '--number_ios=1', '--ioengine=sync'];
