@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
     const command = parseCommandLine(args);
     if (command.kind === 'help') console.log(HELP);
     else if (command.kind === 'version') console.log(programVersion());
-    else await runBenchmark(command.options);
+    else return await runBenchmark(command.options);
     return 0;
   } catch (error) {
     console.error(`biodone-bench: ${oneLine(error)}`);
