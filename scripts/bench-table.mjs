@@ -6,24 +6,28 @@ import { checkReportFile, writeReport } from './report-file.mjs';
 /**
  * The options of a benchmark, checked before anything is measured. If they are wrong, it says so and sets the exit status.
  *
- * @param {{[name: string]: {value: string, default: number}}} counts further options that are whole numbers, with what to call their values
+ * @param {{[name: string]: {value: string, default: number}}} counts further options that are whole numbers, with what to call their values;
+ *   `--quick` takes a tenth of each that is not given: enough to see that everything works
  * @returns {{json?: string, repeats: number, [name: string]: unknown} | undefined}
  */
 export function readOptions(counts = {}) {
   const all = { repeats: { value: 'N', default: 5 }, ...counts };
   const names = Object.keys(all);
-  const asStrings = names.map((name) => [name, { type: 'string', default: String(all[name].default) }]);
+  const asStrings = names.map((name) => [name, { type: 'string' }]);
   try {
-    const { values } = parseArgs({ options: { json: { type: 'string' }, ...Object.fromEntries(asStrings) } });
+    const { values } = parseArgs({
+      options: { json: { type: 'string' }, quick: { type: 'boolean', default: false }, ...Object.fromEntries(asStrings) },
+    });
     const options = { json: values.json && checkReportFile(values.json) };
     for (const name of names) {
-      options[name] = Number(values[name]);
+      const fallback = values.quick ? Math.ceil(all[name].default / 10) : all[name].default;
+      options[name] = Number(values[name] ?? fallback);
       if (Number.isInteger(options[name]) && options[name] >= 1) continue;
       throw new Error(`--${name} ${values[name]} is not a whole number >= 1`);
     }
     return options;
   } catch (error) {
-    const usage = ['[--json FILE]', ...names.map((name) => `[--${name} ${all[name].value}]`)].join(' ');
+    const usage = ['[--json FILE]', '[--quick]', ...names.map((name) => `[--${name} ${all[name].value}]`)].join(' ');
     process.stderr.write(`${error.message.split('\n')[0]}; usage: main.mjs ${usage}\n`);
     process.exitCode = 2;
     return undefined;

@@ -12,12 +12,17 @@ Ratios of one run hold from machine to machine better than absolute figures do. 
 /**
  * The page.
  *
- * @param {{startedAt: Date, parts: {name: string, command: string, output: string}[], figures: object, environment: object}} run
+ * @param {{startedAt: Date, endedAt: Date, quick?: boolean, parts: {name: string, command: string, output: string}[], figures: object,
+ *   environment: object}} run
  */
-export function benchmarkPage({ startedAt, parts, figures, environment }) {
+export function benchmarkPage({ startedAt, endedAt, quick = false, parts, figures, environment }) {
   return [
     BEGINNING,
-    `## Machine\n\n${machine(environment, startedAt)}`,
+    ...warnings(environment),
+    ...(quick
+      ? ['**Everything was measured once, and shortly (`--quick`): that shows whether it works, and says nothing else.**']
+      : []),
+    `## Machine\n\n${machine(environment, startedAt)}\n- all of it took: ${Math.ceil((endedAt - startedAt) / 60_000)} minutes`,
     `## Figures\n\n${figuresTable(figures)}`,
     ...parts.map(({ name, command, output }) => `## ${name}\n\n\`${command}\`\n\n\`\`\`text\n${tidy(output)}\n\`\`\``),
     '',
@@ -35,11 +40,38 @@ export function writePage(file, text) {
   renameSync(temporary, file);
 }
 
-/** Where and when, without what only names files of that machine. */
+/** Where and when. What a part has not told of is left out. */
 function machine(environment, startedAt) {
-  const { testFile: _, program: __, packages: ___, ...rest } = environment;
-  const lines = Object.entries({ ...rest, date: startedAt.toISOString().slice(0, 10) });
-  return lines.map(([name, value]) => `- ${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`).join('\n');
+  const { memoryBytes, governor, clockSource, ioUring, fileSystem, scheduler, libuv, threadPoolSize, repeats, loadBefore } =
+    environment;
+  const memory = memoryBytes === undefined ? undefined : `${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`;
+  const lines = [
+    ['CPU', `${environment.cpus} × ${environment.cpu}`, environment.architecture, said('governor', governor), memory],
+    ['kernel', environment.kernel ?? environment.platform, said('clock', clockSource), said('io_uring', ioUring)],
+    ['disk', fileSystem, said('scheduler', scheduler)],
+    ['Node', environment.node, said('libuv', libuv), said('threads in its pool:', threadPoolSize)],
+    ['fio', environment.fio],
+    ['date', startedAt.toISOString().slice(0, 10), said('load before:', loadBefore), said('other work:', share(environment))],
+    ['repeats', repeats],
+  ];
+  return lines
+    .map(([name, ...parts]) => [name, parts.filter((part) => part !== undefined)])
+    .filter(([, parts]) => parts.length > 0)
+    .map(([name, parts]) => `- ${name}: ${parts.join(', ')}`)
+    .join('\n');
+}
+
+function said(name, value) {
+  return value === undefined ? undefined : `${name} ${value}`;
+}
+
+function share({ otherCpuShare }) {
+  return otherCpuShare === undefined ? undefined : `${Math.round(otherCpuShare * 100)} % of the CPU time`;
+}
+
+function warnings(environment) {
+  if (!(environment.otherCpuShare > 0.05)) return [];
+  return [`**Others took ${share(environment)} of the machine meanwhile: the figures suffer from it.**`];
 }
 
 function figuresTable(figures) {

@@ -28,6 +28,11 @@ function addAgreement() {
     [`${title}, p50`, ...spread(p50)],
   ]);
   printTable([['4 KiB random reads', 'median', 'lowest', 'highest'], ...rows]);
+  for (const { breakdown } of found) {
+    if (breakdown === null) continue;
+    console.log('\nmedians of the same series');
+    printTable(breakdown);
+  }
   for (const reason of new Set(found.flatMap(({ reason }) => (reason === null ? [] : [reason])))) console.log(`- ${reason}`);
   const file = argumentOf('--json');
   if (file === null) return;

@@ -19,34 +19,64 @@ import { fioCommand, WORKLOADS } from './workload/workload.js';
 /** Filling the file may take this share of the time, or too little is left to measure in. */
 const FILL_SHARE_MAX = 0.6;
 
+/** Exit status after Ctrl-C with a report: 128 and the number of SIGINT, as shells have it. */
+const INTERRUPTED = 130;
+
 /**
  * The main job: makes the test file, measures, removes the file, prints the table and writes the report.
  *
+ * @returns the exit status: 0, or 130 after Ctrl-C
  * @throws UsageError where the request cannot be granted; nothing is left behind then
  */
-export async function runBenchmark(options: RunOptions): Promise<void> {
+export async function runBenchmark(options: RunOptions): Promise<number> {
   const places = await choosePlaces(options);
-  const exitTasks = new ExitTasks();
+  const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
+  const interruption = new Interruption(exitTasks);
   const loadAverage = currentLoad();
   const otherCpuShare = watchOtherCpu();
-  const measured = await measureOn(places.testFile, options, exitTasks);
-  const harness = await measureHarness(options.repeats);
+  const measured = await measureOn(places.testFile, options, exitTasks, interruption);
+  const harness = await measureHarness(measured.repeats);
   const environment = describeEnvironment({
     testFile: places.testFile,
     sizeBytes: options.sizeBytes,
-    repeats: options.repeats,
+    repeats: measured.repeats,
     sliceMs: measured.sliceMs,
     loadAverage,
     otherCpuShare: otherCpuShare(),
   });
   const { figures, rows } = publish(measured, environment, harness);
+  if (interruption.signal.aborted) console.log('\n! Interrupted: these are the repeats that were complete.');
   if (options.showsFio) console.log(`\n${fioCommands(places.testFile, options.sizeBytes)}`);
   if (places.jsonFile !== null) {
     writeReport(places.jsonFile, reportOf(figures, environment, rows), exitTasks);
   }
+  return interruption.signal.aborted ? INTERRUPTED : 0;
 }
 
-async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks): Promise<Measured> {
+/** Ctrl-C: it ends the measuring with a report of what is complete, or the program, where nothing is, and the second time. */
+class Interruption {
+  completeRepeats = 0;
+  readonly #controller = new AbortController();
+
+  constructor(exitTasks: ExitTasks) {
+    const onInterrupt = (): void => {
+      if (this.completeRepeats > 0 && !this.signal.aborted) {
+        this.#controller.abort();
+        return;
+      }
+      exitTasks.run();
+      process.off('SIGINT', onInterrupt);
+      process.kill(process.pid, 'SIGINT');
+    };
+    process.on('SIGINT', onInterrupt);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+}
+
+async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks, interruption: Interruption): Promise<Measured> {
   const { sizeBytes, seconds, repeats } = options;
   const progress = new Progress(process.stderr);
   exitTasks.add(() => progress.clear());
@@ -58,7 +88,11 @@ async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks
     await file.fill(deadline * FILL_SHARE_MAX, (writtenBytes) =>
       progress.show(`writing the test file · ${formatSize(writtenBytes)} of ${formatSize(sizeBytes)}`),
     );
-    return await measure({ file, repeats, deadline, progress });
+    const { signal } = interruption;
+    const onRepeat = (complete: number): void => {
+      interruption.completeRepeats = complete;
+    };
+    return await measure({ file, repeats, deadline, progress, signal, onRepeat });
   } finally {
     progress.clear();
     await file.remove();
@@ -68,7 +102,7 @@ async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks
 /** What one I/O costs in which nothing is done, as often as everything is measured. */
 async function measureHarness(repeats: number): Promise<Figure> {
   const iops: number[] = [];
-  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1)).nullIops);
+  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1, false)).nullIops);
   return nullFigure(iops);
 }
 

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { nearest } from './nearest.js';
+import { editDistance, nearest } from './nearest.js';
 import { formatSize, parseSize } from './size.js';
-import { UsageError } from './usage-error.js';
+import { quote, UsageError } from './usage-error.js';
 
 /** What the command line asks for. */
 export type Command =
@@ -33,6 +33,9 @@ const SIZE_BYTES_MIN = 16 * 2 ** 20;
 const DEFAULTS = { sizeBytes: 256 * 2 ** 20, seconds: 50, repeats: REPEATS_WANTED };
 const QUICK = { sizeBytes: 64 * 2 ** 20, seconds: 5, repeats: 1 };
 
+/** What the first word may be instead of a path: see main.ts. */
+const COMMANDS = ['run', 'compare', 'gate'];
+
 const OPTIONS = {
   directory: { type: 'string' },
   size: { type: 'string' },
@@ -61,7 +64,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   const defaults = values.quick === true ? QUICK : DEFAULTS;
   const options: RunOptions = {
     directory: values.directory === undefined ? null : notEmpty('directory', values.directory),
-    path: path === null ? null : notEmpty('PATH', path),
+    path: path === null ? null : notACommand(notEmpty('PATH', path)),
     sizeBytes: values.size === undefined ? defaults.sizeBytes : sizeOf(values.size),
     seconds: values.seconds === undefined ? defaults.seconds : numberOf('seconds', values.seconds, 3600),
     repeats: values.repeats === undefined ? defaults.repeats : numberOf('repeats', values.repeats, 1000),
@@ -122,6 +125,13 @@ function numberOf(name: string, text: string, max: number): number {
     throw new UsageError(`--${name} '${text}' is not possible: give a whole number from 1 to ${max}`);
   }
   return value;
+}
+
+/** Who mistypes a command does not want a minute of measuring, and a file of that name. */
+function notACommand(path: string): string {
+  const meant = COMMANDS.find((command) => editDistance(path, command) <= 1);
+  if (meant === undefined) return path;
+  throw new UsageError(`${quote(path)} is no command: did you mean ${meant}? A test file of that name is ./${path}`);
 }
 
 function notEmpty(name: string, text: string): string {

@@ -21,6 +21,9 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// Without anybody who hears it Node would open the port of its debugger. `run` reports; there is nothing to report otherwise.
+process.on('SIGUSR1', () => {});
+
 const status = await main(process.argv.slice(2));
 // After a failure something may still be in flight, and must not keep the program from ending.
 if (status === 0) process.exitCode = 0;
@@ -35,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
     const command = parseCommandLine(args);
     if (command.kind === 'help') console.log(HELP);
     else if (command.kind === 'version') console.log(programVersion());
-    else await runBenchmark(command.options);
+    else return await runBenchmark(command.options);
     return 0;
   } catch (error) {
     console.error(`biodone-bench: ${oneLine(error)}`);

@@ -21,23 +21,34 @@ export interface MeasureOptions {
   /** What performance.now() should say at the end. */
   readonly deadline: number;
   readonly progress: Progress;
+  /** Ends it behind the slice that is running. */
+  readonly signal: AbortSignal;
+  /** Hears how many repeats are complete. */
+  readonly onRepeat: (complete: number) => void;
 }
 
 export interface Measured {
+  /** Of the repeats that are complete. Latencies are of all that was measured. */
   readonly results: Results;
   readonly sliceMs: number;
+  readonly repeats: number;
 }
 
 /** Measures every engine in every workload, again and again, everything once before anything twice. */
 export async function measure(options: MeasureOptions): Promise<Measured> {
-  const { file, repeats, deadline } = options;
+  const { file, repeats, deadline, signal, onRepeat } = options;
   const sessions = await Sessions.open(file.path);
   try {
     const budget = new Budget(deadline, repeats, (engine, workload) => sessions.of(engine, workload) !== undefined);
     const run = new Run(options, sessions, budget);
     // Round 0 warms up and is forgotten.
-    for (let round = 0; round <= repeats; round++) await run.round(round);
-    return { results: run.results, sliceMs: budget.sliceMs };
+    let complete = 0;
+    for (let round = 0; round <= repeats && !signal.aborted; round++) {
+      await run.round(round);
+      if (round > 0 && !signal.aborted) onRepeat(++complete);
+    }
+    for (const series of run.results.all()) series.keep(complete);
+    return { results: run.results, sliceMs: budget.sliceMs, repeats: complete };
   } finally {
     await sessions.close();
   }
@@ -81,7 +92,8 @@ class Run {
       const seed = (round * WORKLOADS.length + WORKLOADS.indexOf(workload)) * 1000 + turn;
       for (const engine of enginesOfTurn(group, round, turn)) {
         const session = this.#sessions.of(engine, workload);
-        if (session !== undefined) await this.#slice(engine, session, workload, { round, seed, lengthMs: timeMs / turns });
+        if (session !== undefined && !this.#options.signal.aborted)
+          await this.#slice(engine, session, workload, { round, seed, lengthMs: timeMs / turns });
       }
     }
   }

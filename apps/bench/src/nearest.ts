@@ -16,7 +16,7 @@ export function nearest(name: string, known: readonly string[]): string | null {
 }
 
 /** How many insertions, deletions and replacements make one text of the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
+export function editDistance(from: string, to: string): number {
   let previous = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let row = 1; row <= from.length; row++) {
     const current = [row];

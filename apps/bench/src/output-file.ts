@@ -1,8 +1,9 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { quote, UsageError } from './usage-error.js';
 
 /**
- * Where reports go: standard output, or a file that must not exist, since nothing is overwritten.
+ * Where reports go: standard output, or a file that must not exist, since nothing is overwritten. It is made at once, and removed where nothing was
+ * written.
  *
  * @throws UsageError where it cannot be made
  */
@@ -16,6 +17,14 @@ export function openOutput(path: string | null): (text: string) => void {
     const reason = code === 'EEXIST' ? 'exists, and would be overwritten' : `cannot be made (${code})`;
     throw new UsageError(`${quote(path)} ${reason}: name another file after --output`);
   }
-  process.once('exit', () => closeSync(fd));
-  return (text) => writeSync(fd, `${text}\n`);
+  let isEmpty = true;
+  process.once('exit', () => {
+    closeSync(fd);
+    // What was refused later leaves nothing behind.
+    if (isEmpty) unlinkSync(path);
+  });
+  return (text) => {
+    isEmpty = false;
+    writeSync(fd, `${text}\n`);
+  };
 }

@@ -178,7 +178,9 @@ describe('a run is written', () => {
   });
 
   it('as JSON with the percentiles that were asked for', () => {
-    const { jobs } = JSON.parse(FORMATS['json']?.(run, [50, 99.9]) ?? '{}');
+    const percentiles = { list: [50, 99.9], json: ['lat'], normal: [], terse: null } as const;
+    const { jobs } = JSON.parse(FORMATS['json']?.({ ...run, jobs: [someJob({ percentiles })] }) ?? '{}');
     expect(Object.keys(jobs[0].read.lat_ns.percentile)).toEqual(['50.000000', '99.900000']);
+    expect(jobs[0].read.clat_ns).not.toHaveProperty('percentile');
   });
 });

@@ -4,6 +4,7 @@ import type { EngineSession } from '../src/io-engines/io-engine.js';
 import { jobOf } from '../src/jobs/job.js';
 import { JobRecorder } from '../src/results/job-recorder.js';
 import type { CompletionSink } from '../src/run/completion-sink.js';
+import { DepthSearch } from '../src/run/depth-search.js';
 import { IoChooser } from '../src/run/io-chooser.js';
 import { IoUnit } from '../src/run/io-unit.js';
 import type { JobClock } from '../src/run/job-clock.js';
@@ -13,6 +14,8 @@ import type { JobPlan } from '../src/run/job-plan.js';
 import { JobRun } from '../src/run/job-run.js';
 import { NextIo } from '../src/run/next-io.js';
 import { RandomMap } from '../src/run/random-map.js';
+import { ShiftRegister } from '../src/run/shift-register.js';
+import { StallWatch } from '../src/run/stall-watch.js';
 import { SteadyWatch } from '../src/run/steady-watch.js';
 
 function planOf(options: Record<string, string>, sizeBytes = 2 ** 16): JobPlan {
@@ -73,20 +76,71 @@ class SlowSession implements EngineSession {
   }
 }
 
+/** A device that does one I/O after the other, so that each waits for all before it. It sees whether any two touch the same bytes. */
+class SerialSession implements EngineSession {
+  readonly completes = 'wait' as const;
+  hasOverlaps = false;
+  readonly #sink: CompletionSink;
+  readonly #clock: HeldClock;
+  readonly #queue: IoUnit[] = [];
+
+  constructor(sink: CompletionSink, clock: HeldClock) {
+    this.#sink = sink;
+    this.#clock = clock;
+  }
+
+  start(unit: IoUnit): void {
+    this.hasOverlaps ||= this.#queue.some(({ offset }) => offset === unit.offset);
+    this.#queue.push(unit);
+  }
+
+  wait(): void {
+    const unit = this.#queue.shift();
+    this.#clock.nowNs += 1000;
+    if (unit !== undefined) this.#sink.done(unit, unit.lengthBytes);
+  }
+}
+
+interface LoopOutcome {
+  readonly recorder: JobRecorder;
+  readonly clock: HeldClock;
+  readonly loop: JobLoop;
+}
+
+/** Runs a plan on a {@link SerialSession}. */
+async function runSerially(plan: JobPlan, search: DepthSearch | null = null): Promise<LoopOutcome & { hasOverlaps: boolean }> {
+  const sessions: SerialSession[] = [];
+  const outcome = await runLoop(plan, plan.job.options.iodepth, 0, {
+    search,
+    open: (sink, clock) => {
+      const session = new SerialSession(sink, clock);
+      sessions.push(session);
+      return session;
+    },
+  });
+  return { ...outcome, hasOverlaps: sessions[0]?.hasOverlaps === true };
+}
+
 async function runLoop(
   plan: JobPlan,
   depth: number,
   serviceNs: number,
-): Promise<{ recorder: JobRecorder; clock: HeldClock; loop: JobLoop }> {
-  const clock = new HeldClock();
+  more: {
+    search?: DepthSearch | null;
+    open?: (sink: CompletionSink, clock: HeldClock) => EngineSession;
+    control?: JobControl;
+    clock?: HeldClock;
+  } = {},
+): Promise<LoopOutcome> {
+  const clock = more.clock ?? new HeldClock();
   const recorder = new JobRecorder();
   const units = Array.from({ length: depth }, (_, index) => new IoUnit(index, IoBuffer.allocate(4096)));
-  const next = new NextIo(plan, new IoChooser(plan), null);
-  const control = new JobControl();
+  const next = new NextIo(plan, new IoChooser(plan), null, units);
+  const control = more.control ?? new JobControl();
   const onTime = (): number => Number.POSITIVE_INFINITY;
-  const loop = new JobLoop(
-    { plan, units, next, recorder, clock, control, onTime },
-    (sink) => new SlowSession(sink, clock, serviceNs),
+  const open = more.open ?? ((sink: CompletionSink) => new SlowSession(sink, clock, serviceNs));
+  const loop = new JobLoop({ plan, units, next, recorder, clock, control, onTime, search: more.search ?? null }, (sink) =>
+    open(sink, clock),
   );
   await loop.run([0, 1]);
   return { recorder, clock, loop };
@@ -104,6 +158,19 @@ describe('the loop', () => {
     expect(clock.reads).toBe(9);
   });
 
+  it('hands over in batches of the size that is asked for, and waits when as many are in flight as may be, as fio', async () => {
+    const depths = async (options: Record<string, string>): Promise<[unknown, unknown]> => {
+      const { recorder } = await runLoop(planOf({ iodepth: '4', ...options }), 4, 5000);
+      expect(recorder.read.totalIos).toBe(16);
+      return [recorder.submitted.toData(), Math.max(...recorder.depth.toData().map(([depth]) => depth))];
+    };
+    expect(await depths({})).toEqual([[[4, 4]], 4]);
+    expect(await depths({ iodepth_batch_submit: '1' })).toEqual([[[1, 16]], 4]);
+    const [submitted, deepest] = await depths({ iodepth_batch_submit: '2' });
+    expect(submitted).toEqual([[2, 8]]);
+    expect(deepest).toBe(4);
+  });
+
   it('with a rate measures from when an I/O was due, so a stall is in all that it held up', async () => {
     // One I/O each 10 us, of which the device does one in 30 us: the n-th is 20 us later than the one before it.
     const { recorder } = await runLoop(planOf({ rate_iops: '100000' }), 1, 30_000);
@@ -119,6 +186,45 @@ describe('the loop', () => {
     const { read } = recorder;
     expect(read.totalIos).toBe(16);
     expect(read.lateness.maxNs).toBeLessThanOrEqual(2000);
+  });
+
+  it('keeps I/Os apart that touch the same bytes, if it is told to', async () => {
+    const options = { rw: 'randrw', norandommap: '1', iodepth: '4', io_size: '1m' };
+    const plan = (more: Record<string, string>): JobPlan => ({ ...planOf({ ...options, ...more }), totalBytes: 2 ** 20 });
+    expect((await runSerially(plan({}))).hasOverlaps).toBe(true);
+    const apart = await runSerially(plan({ serialize_overlap: '1' }));
+    expect(apart.hasOverlaps).toBe(false);
+    expect(apart.recorder.read.totalIos + apart.recorder.write.totalIos).toBe(256);
+  });
+
+  it('thinks asleep, or at work for a part of it, and after a number of I/Os or a time', async () => {
+    class TickingClock extends HeldClock {
+      override now(): number {
+        this.nowNs += 500;
+        return super.now();
+      }
+    }
+    class CountedControl extends JobControl {
+      sleeps = 0;
+      override sleep(timeoutMs: number): void {
+        this.sleeps += 1;
+        clock.nowNs += timeoutMs * 1e6;
+      }
+    }
+    let clock = new TickingClock();
+    const thoughts = async (options: Record<string, string>): Promise<{ sleeps: number; thoughts: number }> => {
+      clock = new TickingClock();
+      const control = new CountedControl();
+      const outcome = await runLoop(planOf({ thinktime: '5ms', ...options }), 1, 10_000, { control, clock });
+      expect(outcome.recorder.read.totalIos).toBe(16);
+      return { sleeps: control.sleeps, thoughts: Math.round(clock.nowNs / 5e6) };
+    };
+    // None behind the last I/O.
+    expect(await thoughts({})).toEqual({ sleeps: 15, thoughts: 15 });
+    expect(await thoughts({ thinktime_blocks: '4' })).toEqual({ sleeps: 3, thoughts: 3 });
+    expect(await thoughts({ thinktime_spin: '5ms', thinktime_blocks: '4' })).toEqual({ sleeps: 0, thoughts: 3 });
+    // An I/O takes some 11 us.
+    expect(await thoughts({ thinktime_iotime: '60us' })).toEqual({ sleeps: 2, thoughts: 2 });
   });
 
   it('ends with the first I/O that takes longer than it may', async () => {
@@ -146,6 +252,97 @@ it('the loop and its records allocate nothing for an I/O', async () => {
   expect(await collections(6_000_000)).toBeLessThanOrEqual(5);
 }, 120_000);
 
+describe('latency_target', () => {
+  const target = { targetNs: 5000, windowNs: 100_000, percent: 100, goesOn: false };
+  const plan = (depth: number): JobPlan => ({
+    ...planOf({ iodepth: String(depth) }),
+    totalBytes: Number.POSITIVE_INFINITY,
+  });
+
+  it.each([
+    [32, 5000, 5],
+    [32, 32_000, 32],
+    [32, 1000, 1],
+    [7, 6999, 6],
+  ])(
+    'finds of a depth of %i the largest one that keeps %i ns, where each I/O waits 1000 ns for each before it: %i',
+    async (max, targetNs, found) => {
+      const search = new DepthSearch({ ...target, targetNs, windowNs: 1_000_000 }, max);
+      const { loop, recorder } = await runSerially(plan(max), search);
+      expect(loop.failure).toBeNull();
+      expect(search.depth).toBe(found);
+      // What was tried before does not count.
+      expect(recorder.read.totalIos).toBeGreaterThan(990);
+      expect(recorder.read.totalIos).toBeLessThan(1010 + max);
+    },
+  );
+
+  it('is a failure where no depth keeps it', async () => {
+    const search = new DepthSearch({ ...target, targetNs: 999 }, 8);
+    const { loop } = await runSerially(plan(8), search);
+    expect(loop.failure).toEqual({ error: 62, text: 'latency_target is not kept at any depth' });
+  });
+
+  it('is kept by as many as it asks for, and goes on if it is told to', () => {
+    const search = new DepthSearch({ ...target, percent: 90, goesOn: true }, 2);
+    const window = (late: number, nowNs: number): string => {
+      for (let io = 0; io < 10; io++) search.count(io < late ? 5001 : 5000, nowNs - 1);
+      search.count(1e9, nowNs - 100_001);
+      return search.look(nowNs);
+    };
+    expect(search.look(0)).toBe('go-on');
+    expect([window(2, 100_000), search.depth]).toEqual(['go-on', 1]);
+    expect([window(1, 200_000), search.depth]).toEqual(['measure', 1]);
+    expect([window(10, 300_000), window(10, 1e12), search.depth]).toEqual(['go-on', 'go-on', 1]);
+  });
+});
+
+describe('a shift register', () => {
+  it.each([1, 2, 3, 4, 1000, 4095, 4096, 70_000, 2 ** 17])('of %i numbers gives each once, and then again', (count) => {
+    const register = new ShiftRegister(count, 12_345);
+    const first = Array.from({ length: count }, () => register.next());
+    expect(new Set(first).size).toBe(count);
+    expect(first.every((number) => number >= 0 && number < count)).toBe(true);
+    expect(Array.from({ length: count }, () => register.next())).toEqual(first);
+  });
+
+  it.each([18, 19, 20, 21, 22])('of %i bits has the longest period', (bits) => {
+    const count = 2 ** bits - 1;
+    const register = new ShiftRegister(count, 1);
+    const first = register.next();
+    let period = 1;
+    while (register.next() !== first) period += 1;
+    expect(period).toBe(count);
+  });
+});
+
+describe('a stall', () => {
+  it('is when nothing completes for too long, though something is in flight', () => {
+    const recorder = new JobRecorder();
+    const thread = { recorder, isRunning: false, isIdle: false };
+    const watch = new StallWatch<typeof thread>(1000);
+    const isStalled = (nowMs: number): boolean => watch.look([thread], nowMs).length > 0;
+    expect([0, 5000].map(isStalled)).toEqual([false, false]);
+    thread.isRunning = true;
+    expect([10_000, 10_999, 11_000].map(isStalled)).toEqual([false, false, true]);
+    recorder.write.complete(4096, 0, 1);
+    expect([11_500, 12_499, 12_500].map(isStalled)).toEqual([false, false, true]);
+    recorder.sync.record(7);
+    expect([12_600, 13_599].map(isStalled)).toEqual([false, false]);
+    // It waits for its own next I/O: for its rate, or in its think time.
+    thread.isIdle = true;
+    expect([13_600, 20_000].map(isStalled)).toEqual([false, false]);
+    thread.isIdle = false;
+    expect([20_999, 21_000].map(isStalled)).toEqual([false, true]);
+  });
+
+  it('is never looked for where one waits for ever', () => {
+    const thread = { recorder: new JobRecorder(), isRunning: true, isIdle: false };
+    const watch = new StallWatch<typeof thread>(Number.POSITIVE_INFINITY);
+    expect([0, 1e15].map((nowMs) => watch.look([thread], nowMs).length)).toEqual([0, 0]);
+  });
+});
+
 describe('where I/Os go', () => {
   function offsetsOf(options: Record<string, string>, count: number): number[] {
     const chooser = new IoChooser(planOf(options));
@@ -168,6 +365,23 @@ describe('where I/Os go', () => {
   it('is one behind the other, with what is skipped, and again from the beginning', () => {
     expect(offsetsOf({ rw: 'read' }, 18)).toEqual([...Array.from({ length: 16 }, (_, index) => index), 0, 1]);
     expect(offsetsOf({ rw: 'read:12k' }, 6)).toEqual([0, 4, 8, 12, 0, 4]);
+  });
+
+  it('is each block once without a map, if a shift register is asked for', () => {
+    const offsets = offsetsOf({ rw: 'randread', random_generator: 'lfsr' }, 32);
+    const all = Array.from({ length: 16 }, (_, index) => index);
+    for (const pass of [offsets.slice(0, 16), offsets.slice(16)]) expect([...pass].sort((a, b) => a - b)).toEqual(all);
+    expect(offsets.slice(0, 16)).not.toEqual(all);
+  });
+
+  it('is in zones, by their shares or by their bytes', () => {
+    for (const distribution of ['zoned:90/25:10/75', 'zoned_abs:90/16k:10/48k', 'zoned_abs:90/16k:5/48k:5/1g']) {
+      const offsets = offsetsOf({ rw: 'randread', random_distribution: distribution }, 4000);
+      const inFirst = offsets.filter((offset) => offset < 4).length / offsets.length;
+      expect(inFirst).toBeGreaterThan(0.87);
+      expect(inFirst).toBeLessThan(0.94);
+      expect([Math.min(...offsets), Math.max(...offsets)]).toEqual([0, 15]);
+    }
   });
 
   it('is runs of some, at random', () => {
@@ -214,6 +428,15 @@ describe('the steady state', () => {
   it('by slope is reached when the line through the rounds is level', () => {
     const watch = new SteadyWatch({ quantity: 'bw', rule: 'slope', limit: 1, isPercent: true }, 'bw_slope:1%', 1000, 3000);
     expect([100, 120, 140, 120, 140].map((bandwidth) => watch.add(0, bandwidth))).toEqual([false, false, false, true, true]);
+  });
+
+  it('by latency is reached when the means of the rounds are alike', () => {
+    const watch = new SteadyWatch({ quantity: 'lat', rule: 'mean', limit: 5, isPercent: true }, 'lat:5%', 1000, 2000);
+    expect([100, 120, 121].map((latencyNs, round) => watch.add(1000 * round, 0, latencyNs))).toEqual([false, false, true]);
+    const level = new SteadyWatch({ quantity: 'lat', rule: 'slope', limit: 10, isPercent: false }, 'lat_slope:10', 500, 1000);
+    // Six nanoseconds in half a second are twelve in a second.
+    expect([100, 106, 110].map((latencyNs) => level.add(1, 0, latencyNs))).toEqual([false, false, true]);
+    expect(level.toData().slope).toBe(8);
   });
 
   it('by SNIA is five rounds within 20 % of their mean whose trend is within 10 %, of at most 25', () => {

@@ -7,13 +7,14 @@ import {
   readdirSync,
   readFileSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { probe } from '@biodone/uring';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { bench, type Outcome, PROGRAM } from './support/bench.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -64,7 +65,8 @@ async function expectRefused(args: readonly string[], ...words: string[]): Promi
   expect(readdirSync(place)).toEqual(before);
 }
 
-const NEED_IO_URING = ['uring', 'promises', 'posixaio'];
+const FILE = 'data';
+const NEED_IO_URING = ['uring', 'promises'];
 
 describe('engines', () => {
   it.for(['uring', 'threads', 'sync', 'posixaio', 'promises', 'fs', 'fs-sync', 'fs-promises', 'null'])(
@@ -110,6 +112,13 @@ describe('engines', () => {
     const outcome = await bench(['run', '--name=x', '--size=1m', '--ioengine=uring'], { cwd: place, before: [launcher] });
     expect(outcome).toMatchObject({ status: 2, stdout: '' });
     expect(outcome.stderr).toMatch(/^biodone-bench: .*io_uring is not available: [^\n]+\n$/);
+    const options = ['run', '--name=x', '--rw=randrw', '--size=1m', '--iodepth=4', '--fsync=16', '--output-format=json'];
+    for (const engine of ['posixaio', 'threads']) {
+      const other = await bench([...options, `--ioengine=${engine}`], { cwd: place, before: [launcher] });
+      expect([engine, other.status]).toEqual([engine, 0]);
+      const [job] = (JSON.parse(other.stdout) as { jobs: [FioJob] }).jobs;
+      expect(job.read.total_ios + job.write.total_ios).toBe(256);
+    }
     expect(readdirSync(place)).toEqual([]);
   });
 });
@@ -140,11 +149,68 @@ describe('jobs', () => {
     expect(counted.jobs[0]?.read.total_ios).toBe(10);
   });
 
+  it('begin to measure behind the bytes of a ramp', async () => {
+    const options = ['--rate_iops=1000', '--number_ios=300', '--size=4m', '--ramp_size=400k'];
+    const { status, jobs } = await run('--name=x', '--ioengine=null', ...options);
+    expect(status).toBe(0);
+    expect(jobs[0]?.read.total_ios).toBeGreaterThan(0);
+    expect(jobs[0]?.read.total_ios).toBeLessThanOrEqual(200);
+  });
+
+  it('fail where they are slower than they may be', async () => {
+    const options = ['--name=x', '--ioengine=null', '--size=4m', '--rate_iops=1000', '--number_ios=400', '--rate_cycle=150'];
+    expect(await run(...options, '--rate_iops_min=1', '--rate_min=4k')).toMatchObject({ status: 0, stderr: '' });
+    const slow = await run(...options, '--rate_iops_min=100k');
+    expect([slow.status, slow.jobs[0]?.error]).toEqual([1, 5]);
+    expect(slow.stderr).toMatch(/^biodone-bench: job 'x': \d+ reads a second are less than rate_iops_min=102400\n$/);
+    const { stderr } = await run(...options, '--rate_min=1g');
+    expect(stderr).toMatch(/reads of \d+ bytes a second are less than rate_min=1073741824\n$/);
+  });
+
+  it('flush at their end, if they are told to', async () => {
+    for (const option of ['--end_fsync=1', '--fsync_on_close=1']) {
+      const { status, jobs } = await run('--name=x', '--ioengine=sync', '--rw=write', '--size=64k', option);
+      expect([status, jobs[0]?.sync.total_ios]).toEqual([0, 1]);
+    }
+  });
+
   it('have a steady state that ends them', async () => {
     const options = ['--ss=iops:100%', '--ss_dur=200ms', '--ss_interval=100ms', '--time_based', '--runtime=30'];
     const { status, jobs } = await run('--name=x', '--ioengine=null', '--size=1m', '--rate_iops=1000', ...options);
     expect(status).toBe(0);
     expect(jobs[0]?.steadystate?.attained).toBe(1);
+    const byLatency = await run('--name=x', '--ioengine=null', '--size=1m', ...options, '--ss=lat:100%');
+    expect([byLatency.status, byLatency.jobs[0]?.steadystate?.attained]).toEqual([0, 1]);
+  });
+
+  it('do as much as fio does', async (context) => {
+    if (spawnSync('fio', ['--version']).status !== 0) context.skip('fio is not here to compare with');
+    writeFileSync(join(place, FILE), Buffer.alloc(2 ** 21, 1));
+    const job = ['--name=x', `--filename=${FILE}`, '--output-format=json', '--bs=4k'];
+    const amounts = async (options: string): Promise<unknown[]> => {
+      const args = [...job, ...options.split(' ')];
+      const fio = spawnSync('fio', [...args, '--ioengine=psync'], { cwd: place, encoding: 'utf8' });
+      const ours = await run(...args, '--ioengine=sync', `--destructive=${FILE}`);
+      expect([ours.status, ours.stderr]).toEqual([0, '']);
+      const theirs = JSON.parse(fio.stdout.slice(fio.stdout.indexOf('{'))) as { jobs: FioJob[] };
+      return [theirs.jobs, ours.jobs].map((jobs) =>
+        jobs.map(({ read, write }) => [read.total_ios, read.io_bytes, write.total_ios]),
+      );
+    };
+    for (const options of [
+      '--rw=randread --size=1m --loops=3',
+      '--rw=randread --size=1m --number_ios=100 --loops=2',
+      '--rw=randread --size=1m --number_ios=1000',
+      '--rw=randread --filesize=1m',
+      '--rw=read --size=50%',
+      '--rw=read:4k --size=1m',
+      '--rw=read:12k --size=1000k',
+      '--rw=randread --size=256k --numjobs=2 --offset_increment=256k',
+      '--rw=write --size=256k --verify=crc32c',
+    ]) {
+      const [theirs, ours] = await amounts(options);
+      expect([options, ours]).toEqual([options, theirs]);
+    }
   });
 
   it('keep their file if they are told to', async () => {
@@ -162,8 +228,6 @@ describe('jobs', () => {
   });
 });
 
-const FILE = 'data';
-
 describe('verify', () => {
   const write = ['--name=w', '--rw=randwrite', '--size=256k', '--bs=4k', `--filename=${FILE}`, '--ioengine=sync'];
   const read = ['--name=w', '--rw=randread', '--size=256k', '--bs=4k', `--filename=${FILE}`, '--ioengine=sync'];
@@ -172,6 +236,12 @@ describe('verify', () => {
     ['--verify=crc32c'],
     ['--verify=md5', '--verify_interval=1k'],
     ['--verify=xxhash', '--verify_backlog=8'],
+    ['--verify=crc32'],
+    ['--verify=crc64'],
+    ['--verify=sha1'],
+    ['--verify=sha256'],
+    ['--verify=sha512', '--verify_interval=512'],
+    ['--verify=sha3-512'],
     ['--verify=pattern', '--verify_pattern=0xabcd%o'],
     ['--verify=crc32c', '--verify_policy=fsynced', '--fdatasync=8', '--verify_backlog=4'],
   ])('%j finds all blocks good, and a flipped bit bad', async (verify) => {
@@ -272,16 +342,80 @@ describe('what is not this program’s', () => {
     expect(statSync(file).size).toBe(65_536);
   });
 
-  it('is not touched by a device’s name either', async (context) => {
-    const device = ['/dev/loop0', '/dev/vda', '/dev/sda', '/dev/nvme0n1'].find((path) => existsSync(path));
-    if (device === undefined) context.skip('there is no block device');
-    else
-      await expectRefused(
-        ['--name=x', '--rw=write', '--size=4k', `--filename=${device}`, '--ioengine=sync'],
-        device,
-        'is a device',
-        '--destructive',
-      );
+  describe('such as a device', () => {
+    let device = '';
+    let image = '';
+
+    beforeEach((context) => {
+      image = join(place, 'image');
+      writeFileSync(image, Buffer.alloc(2 ** 22, 7));
+      const made = spawnSync('losetup', ['--find', '--show', image], { encoding: 'utf8' });
+      if (made.status !== 0) context.skip(`no loop device can be made here: ${made.error?.message ?? made.stderr}`);
+      device = made.stdout.trim();
+    });
+
+    afterEach(() => {
+      if (device !== '') spawnSync('losetup', ['--detach', device]);
+      device = '';
+    });
+
+    const isUntouched = (): boolean => readFileSync(image).every((byte) => byte === 7);
+
+    it('is refused by all of its names, and with another one repeated', async () => {
+      const link = join(place, 'link');
+      symlinkSync(device, link);
+      const job = ['--name=x', '--size=64k', '--ioengine=sync'];
+      for (const rw of ['--rw=write', '--rw=randrw', '--rw=trim', '--rw=randtrimwrite']) {
+        for (const name of [`--filename=${device}`, `--filename=${link}`, `--device=file:${device}`]) {
+          if (rw.includes('trim') && name.startsWith('--device')) continue;
+          await expectRefused([...job, rw, name], 'is a device, and its contents would be overwritten', '--destructive');
+        }
+      }
+      const striped = `--device=stripe(64k, mem:1m, slice(file:${device}, offset=0, length=1m))`;
+      await expectRefused([...job, '--rw=write', striped], 'is a device', '--destructive');
+      await expectRefused([...job, '--rw=write', `--filename=${device}`, `--destructive=${image}`], 'is a device');
+      await expectRefused([...job, '--rw=write', `--filename=${device}`, '--readonly', `--destructive=${device}`], '--readonly');
+      expect(isUntouched()).toBe(true);
+    });
+
+    it('is read, and written where its path is repeated, but not behind its end', async () => {
+      const job = ['--name=x', `--filename=${device}`, '--ioengine=sync', '--bs=64k'];
+      const read = await run(...job, '--rw=read', '--size=1m', '--readonly');
+      expect([read.status, read.stderr, read.jobs[0]?.read.io_bytes]).toEqual([0, '', 2 ** 20]);
+      await expectRefused([...job, '--rw=write', '--size=5m', `--destructive=${device}`], 'its target ends at 4194304');
+      expect(isUntouched()).toBe(true);
+      const written = await run(...job, '--rw=write', `--destructive=${device}`, '--end_fsync=1', '--verify=crc32c');
+      expect([written.status, written.stderr, written.jobs[0]?.write.io_bytes]).toEqual([0, '', 2 ** 22]);
+      expect(existsSync(device)).toBe(true);
+      expect(isUntouched()).toBe(false);
+    });
+
+    it('that is mounted is refused with the place where it is', async (context) => {
+      const folder = join(place, 'mounted');
+      mkdirSync(folder);
+      const made = spawnSync('mkfs.ext4', ['-q', '-F', device], { encoding: 'utf8' });
+      if (made.status !== 0 || spawnSync('mount', [device, folder]).status !== 0)
+        context.skip('no file system can be made and mounted here');
+      try {
+        await expectRefused(
+          ['--name=x', '--rw=write', '--size=64k', `--filename=${device}`, '--ioengine=sync'],
+          `is a device that is mounted at '${folder}'`,
+        );
+      } finally {
+        spawnSync('umount', [folder]);
+      }
+    });
+  });
+
+  it('such as what a link leads to, or would, stays as it is', async () => {
+    const file = join(place, FILE);
+    writeFileSync(file, 'precious');
+    symlinkSync(file, join(place, 'link'));
+    symlinkSync(join(place, 'nowhere'), join(place, 'dangling'));
+    for (const name of ['link', 'dangling'])
+      await expectRefused(['--name=x', '--rw=write', '--size=4k', `--filename=${name}`, '--ioengine=sync'], name);
+    expect(readFileSync(file, 'utf8')).toBe('precious');
+    expect(existsSync(join(place, 'nowhere'))).toBe(false);
   });
 
   it('is not read over its end, and no folder or character device is a target', async () => {
@@ -301,6 +435,11 @@ describe('bad input', () => {
     ['a missing folder', ['--name=x', '--size=4k', '--directory=missing'], ['missing', 'ENOENT', 'directory=']],
     ['a stack that is none', ['--name=x', '--size=4k', '--device=stirpe(4k, mem:1m)'], ['stirpe']],
     ['a stack for an engine of Node', ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs'], ['needs ioengine=uring']],
+    [
+      'such a stack, with a file for the report',
+      ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs', '--output=report'],
+      ['needs ioengine=uring'],
+    ],
     ['writes where nothing may be written', ['--readonly', '--name=x', '--size=4k', '--rw=write'], ['--readonly forbids it']],
     ['a file to be made where nothing may be', ['--readonly', '--name=x', '--size=4k'], ['does not exist', '--readonly']],
     ['blocks that O_DIRECT cannot have', ['--name=x', '--size=4k', '--bs=100', '--direct=1'], ['whole sectors']],
@@ -310,6 +449,11 @@ describe('bad input', () => {
       ['--name=x', '--size=4k', '--verify=crc32c', '--rw=write', '--ioengine=null'],
       ['keeps no data'],
     ],
+    ['a latency without a window', ['--name=x', '--size=4k', '--latency_target=1ms'], ['latency_window=']],
+    ['a window without a latency', ['--name=x', '--size=4k', '--latency_window=1s'], ['latency_target=']],
+    ['a batch that cannot be taken', ['--name=x', '--size=4k', '--iodepth=8', '--iodepth_batch_complete_max=4'], ['give 8']],
+    ['zones that are not all', ['--name=x', '--size=4k', '--random_distribution=zoned_abs:50/4k'], ['add up to 50']],
+    ['a spin without a thought', ['--name=x', '--size=4k', '--thinktime_spin=1ms'], ['thinktime=']],
     ['a report that exists', ['--name=x', '--size=4k', '--output=.'], ["'.'"]],
   ])('is refused: %s', async (_, args, words) => {
     await expectRefused(args, ...words);
@@ -370,6 +514,20 @@ describe('what goes wrong meanwhile', () => {
     } finally {
       spawnSync('umount', [place]);
     }
+  });
+
+  it('a device that hangs ends the run with a report, and files are removed', async () => {
+    // A byte a second: the second block comes in twelve days. Nobody can end a thread that waits for the kernel.
+    const hanging = ['--name=h', '--device=throttle(mem:4m, bytesPerSecond=1)', '--rw=read', '--bs=1m', '--ioengine=uring'];
+    const other = ['--name=o', '--rw=write', '--size=1m', '--time_based', '--runtime=40', '--ioengine=sync'];
+    const outcome = await run(...other, ...hanging, '--stall-timeout=2s');
+    expect(outcome.stderr).toContain("job 'h': no I/O has completed for 2 s: the device hangs");
+    expect([outcome.status, outcome.signal]).toEqual([null, 'SIGKILL']);
+    expect(outcome.jobs.map(({ jobname, error }) => [jobname, error])).toEqual([
+      ['o', 0],
+      ['h', 110],
+    ]);
+    expect(readdirSync(place)).toEqual([]);
   });
 
   it('Ctrl-C gives a report of what was measured so far', async () => {

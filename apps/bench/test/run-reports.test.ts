@@ -14,12 +14,26 @@ const TERMINAL_MAKER = 'script';
 /** A job that goes on until somebody stops it. */
 const ENDLESS = ['run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m', '--time_based', '--runtime=60'];
 
+interface Latency {
+  readonly N: number;
+  readonly percentile?: Readonly<Record<string, number>>;
+}
+
 interface Report {
   readonly biodone: { readonly outcome: string };
   readonly jobs: readonly {
     readonly eta: number;
     readonly usr_cpu: number;
-    readonly read: { total_ios: number; lat_ns: { N: number } };
+    readonly read: {
+      readonly total_ios: number;
+      readonly slat_ns: Latency;
+      readonly clat_ns: Latency;
+      readonly lat_ns: Latency;
+      readonly iops_samples: number;
+      readonly iops_min: number;
+      readonly iops_mean: number;
+      readonly bw_mean: number;
+    };
   }[];
 }
 
@@ -58,6 +72,45 @@ describe('the JSON of a real run', { timeout: 60_000 }, () => {
     expect(wanted.filter((path) => isOurs(path) && !paths.has(path))).toEqual([]);
   });
 
+  it('has the percentiles that each job asks for, and no others, in all formats', async () => {
+    const all = '--ioengine=null --rw=read --size=16m --iodepth=2';
+    const [slat, plain, lat] = ['--slat_percentiles=1 --clat_percentiles=0 --lat_percentiles=0', '', '--lat_percentiles=1'];
+    const args = `--output-format=json+,terse,normal ${all} --percentile_list=50:99 --name=slat ${slat} --name=plain ${plain} --percentile_list=90 --name=lat ${lat}`;
+    const outcome = await bench(['run', ...args.split(/ +/)]);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    const end = outcome.stdout.indexOf('\n}\n') + 2;
+    const { jobs } = JSON.parse(outcome.stdout.slice(0, end)) as Report;
+    const found = jobs.map(({ read }) =>
+      (['slat_ns', 'clat_ns', 'lat_ns'] as const).map((name) => ({
+        percents: Object.keys(read[name].percentile ?? {}).map(Number),
+        hasBins: 'bins' in read[name],
+      })),
+    );
+    const none = { percents: [], hasBins: false };
+    const two = { percents: [50, 99], hasBins: true };
+    expect(found).toEqual([
+      [two, none, none],
+      [none, { percents: [90], hasBins: true }, { percents: [90], hasBins: true }],
+      [none, two, two],
+    ]);
+
+    const terse = outcome.stdout.slice(end).trim().split('\n').slice(0, 3);
+    const fields = terse.map((line) => line.split(';').slice(17, 20));
+    expect(fields[0]).toEqual(['0%=0', '0%=0', '0%=0']);
+    expect(fields[1]?.[0]).toMatch(/^90\.000000%=\d+$/);
+    expect(fields[2]?.[1]).toMatch(/^99\.000000%=\d+$/);
+    expect(fields[2]?.[2]).toBe('0%=0');
+
+    const normal = outcome.stdout
+      .slice(end)
+      .split(/^(?=\w+: \(groupid)/m)
+      .slice(1);
+    const printed = normal.map((text) =>
+      [...text.matchAll(/^ {4}(\w+) +(p[^\n]*)$/gm)].map(([, kind, list]) => [kind, list?.match(/p[\d.]+/g)]),
+    );
+    expect(printed).toEqual([[['slat', ['p50', 'p99']]], [['lat', ['p90']]], [['lat', ['p50', 'p99']]]]);
+  });
+
   it('says exactly how many I/Os there were, in all formats at once', async () => {
     const args = ['run', '--name=a', '--ioengine=null', '--rw=read', '--size=4m', '--output-format=json,terse,csv'];
     const outcome = await bench(args);
@@ -90,6 +143,26 @@ describe('while it runs', { timeout: 60_000 }, () => {
     expect(last?.read.lat_ns.N).toBe(last?.read.total_ios);
   });
 
+  it('a report before the end has what was done over time', async () => {
+    let reports = 0;
+    const outcome = await bench([...ENDLESS, '--output-format=json', '--status-interval=700ms', '--ramp_time=100ms'], {
+      onLine: (line, child) => {
+        if (line !== '}') return;
+        reports += 1;
+        // Samples are taken every half second.
+        if (reports === 3) child.kill('SIGINT');
+      },
+    });
+    expect(outcome).toMatchObject({ status: 130, stderr: '' });
+    const { biodone, jobs } = reportsIn(outcome.stdout)[2] as Report;
+    expect(biodone.outcome).toBe('running');
+    const { iops_samples, iops_min, iops_mean, bw_mean } = jobs[0]?.read ?? {};
+    expect(iops_samples).toBeGreaterThanOrEqual(2);
+    expect(iops_min).toBeGreaterThan(0);
+    expect(iops_mean).toBeGreaterThanOrEqual(iops_min as number);
+    expect(bw_mean).toBeCloseTo((iops_mean as number) * 4, -1);
+  });
+
   it('SIGUSR1 gives a report, and it goes on', async () => {
     let reports = 0;
     const outcome = await bench([...ENDLESS, '--output-format=json', '--status-interval=500ms'], {
@@ -113,7 +186,7 @@ describe('while it runs', { timeout: 60_000 }, () => {
     const args = [process.execPath, PROGRAM, 'run', '--name=x', '--ioengine=null', '--rw=randread', '--size=1m'];
     const command = [...args, '--time_based', '--runtime=2', '--output-format=terse'].map((word) => `'${word}'`).join(' ');
     const options = ['--quiet', '--return', '--command', command, '/dev/null'];
-    const { stdout } = spawnSync(TERMINAL_MAKER, options, { encoding: 'utf8' });
+    const { stdout } = spawnSync(TERMINAL_MAKER, options, { encoding: 'utf8', timeout: 50_000 });
     expect(stdout).toMatch(/\rjobs: 1 \[R\] \[[\d.]+ MiB\/s\] \[\d+ IOPS\] \[\d+ s left\]/);
     expect(stdout.lastIndexOf('\r\u001b[K')).toBeLessThan(stdout.indexOf('3;fio-3.33;x;'));
   });

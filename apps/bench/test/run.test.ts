@@ -1,5 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { enginesOf } from '../src/engines/all.js';
@@ -54,6 +54,9 @@ function expectRows({ rows }: Report, missing: readonly string[]): void {
     }
   }
 }
+
+/** From util-linux: runs a command on a terminal of its own. */
+const TERMINAL_MAKER = 'script';
 
 describe('biodone-bench --quick', () => {
   it('measures every path, says where its file is, removes it, and reports', async () => {
@@ -153,6 +156,42 @@ describe('an interrupted run', () => {
     30_000,
   );
 
+  it('by SIGINT behind the first repeat reports what is complete', async () => {
+    const args = [
+      '--directory',
+      folder,
+      '--size',
+      '32m',
+      '--seconds',
+      '60',
+      '--repeats',
+      '30',
+      '--json',
+      join(folder, 'part.json'),
+    ];
+    const outcome = await new Promise<Outcome>((resolve) => {
+      const command = [process.execPath, PROGRAM, ...args].map((word) => `'${word}'`).join(' ');
+      const child = spawn(TERMINAL_MAKER, ['--quiet', '--return', '--flush', '--command', `exec ${command}`, '/dev/null']);
+      let stdout = '';
+      child.on('error', () => resolve({ status: null, signal: null, stdout: '', stderr: 'no terminal' }));
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        // On a terminal it tells which repeat it is at, and hears the key.
+        if (/repeat 2 of 30/.test(text) && !/repeat 2 of 30/.test(stdout)) child.stdin.write('\u0003');
+        stdout += text;
+      });
+      child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr: '' }));
+    });
+    if (outcome.stderr === 'no terminal') return;
+    expect(outcome.stdout).toContain('! Interrupted: these are the repeats that were complete.');
+    expect(outcome.stdout).toMatch(/medians of \d+ interleaved repeat/);
+    expect(outcome.status).toBe(130);
+    const { environment } = JSON.parse(readFileSync(join(folder, 'part.json'), 'utf8')) as { environment: { repeats: number } };
+    expect(environment.repeats).toBeGreaterThanOrEqual(1);
+    expect(environment.repeats).toBeLessThan(30);
+    rmSync(join(folder, 'part.json'));
+    expect(testFilesLeft()).toEqual([]);
+  }, 120_000);
+
   it('by an I/O that fails says so in a line, removes the file and exits with 1', async () => {
     const outcome = await interrupt(measuring, (file) => truncateSync(file, 0));
     expect(outcome).toMatchObject({ status: 1 });
@@ -160,9 +199,6 @@ describe('an interrupted run', () => {
     expect(testFilesLeft()).toEqual([]);
   }, 30_000);
 });
-
-/** From util-linux: runs a command on a terminal of its own. */
-const TERMINAL_MAKER = 'script';
 
 describe('on a terminal', () => {
   it('there is a progress line, which is gone at the end', (context) => {

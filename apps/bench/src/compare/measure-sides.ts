@@ -102,6 +102,16 @@ function commandOf(subject: Subject, job: SidesJob): ChildCommand {
     subject.kind === 'device' ? [`--device=${subject.spec}`] : [`--ioengine=${subject.kind === 'engine' ? subject.engine : ''}`];
   const allowed = job.file === null ? [] : ['--destructive', job.file.path];
   const ramp = job.options.has('ramp_time') ? [] : [`--ramp_time=${RAMP}`];
-  const args = [programPath(), 'run', ...allowed, '--output-format=json+', '--eta=never', ...common, ...place, ...ramp];
+  const args = [
+    programPath(),
+    'run',
+    ...allowed,
+    '--output-format=json+',
+    '--eta=never',
+    ...common,
+    ...place,
+    ...ramp,
+    '--lat_percentiles=1',
+  ];
   return { file: process.execPath, args, isFio: false };
 }

@@ -1,16 +1,38 @@
 import type { CompletionSink } from '../run/completion-sink.js';
 import type { IoUnit } from '../run/io-unit.js';
-import type { EngineOpening, EngineSession, IoEngine } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
 
-/** Does nothing: what remains is the cost of the program itself. It keeps the depth, as an engine with a queue does. */
+/**
+ * Does nothing: what remains is the cost of the program itself. As fio's, it completes an I/O in the call at depth 1, as an engine that blocks
+ * does, and keeps deeper queues until they are waited for.
+ */
 export const nullEngine: IoEngine = {
   isSynchronous: false,
-  async open(): Promise<EngineOpening> {
-    return { alignmentBytes: 4096, attach: (sink, units) => new NullSession(sink, units.length), close: async () => {} };
+  async open({ target, depth }: OpenOptions): Promise<EngineOpening> {
+    const isQueued = target.kind === 'none' && target.isQueued !== undefined ? target.isQueued : depth > 1;
+    return {
+      alignmentBytes: 4096,
+      attach: (sink, units) => (isQueued ? new QueuedSession(sink, units.length) : new BlockingSession(sink)),
+      close: async () => {},
+    };
   },
 };
 
-class NullSession implements EngineSession {
+class BlockingSession implements EngineSession {
+  readonly completes = 'inside' as const;
+  readonly wait = nothingToWaitFor;
+  readonly #sink: CompletionSink;
+
+  constructor(sink: CompletionSink) {
+    this.#sink = sink;
+  }
+
+  start(unit: IoUnit): void {
+    this.#sink.done(unit, unit.lengthBytes);
+  }
+}
+
+class QueuedSession implements EngineSession {
   readonly completes = 'wait' as const;
   readonly #sink: CompletionSink;
   readonly #queue: IoUnit[];

@@ -1,19 +1,28 @@
-import { closeSync, fdatasyncSync, fsyncSync, openSync } from 'node:fs';
-import { aio_error, aio_read, aio_return, aio_suspend, aio_write, aiocb, EINPROGRESS } from '@biodone/posix-aio';
+import { closeSync, openSync } from 'node:fs';
+import {
+  aio_error,
+  aio_fsync,
+  aio_read,
+  aio_return,
+  aio_suspend,
+  aio_write,
+  aiocb,
+  EINPROGRESS,
+  O_DSYNC,
+  O_SYNC,
+} from '@biodone/posix-aio';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_FDATASYNC, IO_READ, IO_WRITE, type IoUnit } from '../run/io-unit.js';
 import type { EngineOpening, EngineSession, IoEngine, OpenOptions } from './io-engine.js';
 import { openFlags, pathOf } from './open-target.js';
-import { requireIoUring } from './pool-engine.js';
 
 /** Requests that one aio_suspend waits for, as in fio's engine. */
 const SUSPEND_MAX = 8;
 
-/** biodone's POSIX AIO, used as a C program would. It has no aio_fsync yet, so what makes writes stable blocks. */
+/** biodone's POSIX AIO, used as a C program would: on io_uring, or service threads where that is not to be had. */
 export const posixAioEngine: IoEngine = {
   isSynchronous: false,
   async open(options: OpenOptions): Promise<EngineOpening> {
-    requireIoUring();
     const fd = openSync(pathOf(options), openFlags(options));
     return {
       alignmentBytes: 4096,
@@ -26,38 +35,30 @@ export const posixAioEngine: IoEngine = {
 class PosixAioSession implements EngineSession {
   readonly completes = 'wait' as const;
   readonly #sink: CompletionSink;
-  readonly #fd: number;
   readonly #units: readonly IoUnit[];
   readonly #blocks: readonly aiocb[];
   /** By unit: whether its block is with the kernel, or done and not taken. */
   readonly #started: Uint8Array;
   readonly #awaited: aiocb[] = [];
-  /** Flushes that are done. */
-  readonly #flushed: IoUnit[] = [];
 
   constructor(sink: CompletionSink, fd: number, units: readonly IoUnit[]) {
     this.#sink = sink;
-    this.#fd = fd;
     this.#units = units;
     this.#blocks = units.map((unit) => Object.assign(new aiocb(), { aio_fildes: fd, aio_buf: unit.buffer.bytes }));
     this.#started = new Uint8Array(units.length);
   }
 
   start(unit: IoUnit): void {
-    if (unit.operation > IO_WRITE) {
-      this.#flush(unit);
-      return;
-    }
     const block = this.#blocks[unit.index] as aiocb;
     block.aio_nbytes = unit.lengthBytes;
     block.aio_offset = unit.offset;
     this.#started[unit.index] = 1;
     if (unit.operation === IO_READ) aio_read(block);
-    else aio_write(block);
+    else if (unit.operation === IO_WRITE) aio_write(block);
+    else aio_fsync(unit.operation === IO_FDATASYNC ? O_DSYNC : O_SYNC, block);
   }
 
   wait(timeoutMs: number): void {
-    while (this.#flushed.length > 0) this.#sink.done(this.#flushed.pop() as IoUnit, 0);
     if (!this.#collect()) return;
     try {
       aio_suspend(this.#awaited, Number.isFinite(timeoutMs) ? timeoutMs : null);
@@ -85,11 +86,5 @@ class PosixAioSession implements EngineSession {
     this.#started[unit.index] = 0;
     const transferredBytes = aio_return(block);
     this.#sink.done(unit, error === 0 ? transferredBytes : -error);
-  }
-
-  #flush(unit: IoUnit): void {
-    if (unit.operation === IO_FDATASYNC) fdatasyncSync(this.#fd);
-    else fsyncSync(this.#fd);
-    this.#flushed.push(unit);
   }
 }

@@ -8,7 +8,22 @@ import type { SteadyState } from './steady-state.js';
 export type EngineName = 'uring' | 'threads' | 'sync' | 'posixaio' | 'promises' | 'fs' | 'fs-sync' | 'fs-promises' | 'null';
 
 /** What guards the data of written blocks. */
-export type VerifyMethod = 'none' | 'crc32c' | 'md5' | 'xxhash' | 'pattern' | 'null';
+export type VerifyMethod =
+  | 'none'
+  | 'null'
+  | 'pattern'
+  | 'crc32c'
+  | 'crc32'
+  | 'crc64'
+  | 'xxhash'
+  | 'md5'
+  | 'sha1'
+  | 'sha256'
+  | 'sha512'
+  | 'sha3-224'
+  | 'sha3-256'
+  | 'sha3-384'
+  | 'sha3-512';
 
 /** All options of a job, under fio's names. Sizes are in bytes, times in microseconds. */
 export interface JobOptions {
@@ -28,7 +43,8 @@ export interface JobOptions {
   readonly rwmixwrite: number;
   readonly percentage_random: PerDirection<number>;
   readonly norandommap: boolean;
-  readonly random_generator: 'tausworthe' | 'tausworthe64';
+  readonly softrandommap: boolean;
+  readonly random_generator: 'tausworthe' | 'tausworthe64' | 'lfsr';
   readonly random_distribution: Distribution;
   readonly randrepeat: boolean;
   readonly randseed: number;
@@ -48,21 +64,33 @@ export interface JobOptions {
   readonly iodepth: number;
   readonly iodepth_batch_submit: number;
   readonly iodepth_batch_complete_min: number;
+  readonly iodepth_batch_complete_max: number;
   readonly iodepth_low: number;
+  readonly serialize_overlap: boolean;
   readonly numjobs: number;
   readonly thread: boolean;
 
   readonly runtime: number;
   readonly time_based: boolean;
   readonly ramp_time: number;
+  readonly ramp_size: number;
   readonly startdelay: number;
   readonly loops: number;
   readonly rate: PerDirection<number>;
   readonly rate_iops: PerDirection<number>;
+  readonly rate_min: PerDirection<number>;
+  readonly rate_iops_min: PerDirection<number>;
+  readonly rate_cycle: number;
   readonly rate_process: 'linear' | 'poisson';
   readonly thinktime: number;
   readonly thinktime_blocks: number;
+  readonly thinktime_iotime: number;
+  readonly thinktime_spin: number;
   readonly max_latency: number;
+  readonly latency_target: number;
+  readonly latency_window: number;
+  readonly latency_percentile: number;
+  readonly latency_run: boolean;
 
   readonly direct: boolean;
   readonly buffered: boolean;
@@ -70,6 +98,7 @@ export interface JobOptions {
   readonly fsync: number;
   readonly fdatasync: number;
   readonly end_fsync: boolean;
+  readonly fsync_on_close: boolean;
   readonly invalidate: boolean;
 
   readonly verify: VerifyMethod;

@@ -75,11 +75,27 @@ function checkTogether({ options }: Job, placeOf: (name: string) => string, isGi
       'iodepth_batch_complete_min',
       `iodepth_batch_complete_min=${options.iodepth_batch_complete_min} is more than iodepth=${iodepth}`,
     );
+  if (options.iodepth_batch_complete_max > 0 && options.iodepth_batch_complete_max < iodepth)
+    refuse(
+      'iodepth_batch_complete_max',
+      `iodepth_batch_complete_max=${options.iodepth_batch_complete_max} is less than iodepth=${iodepth}, and all that has completed is always taken at once: give ${iodepth}, or leave it out`,
+    );
   if (options.iodepth_low > iodepth) refuse('iodepth_low', `iodepth_low=${options.iodepth_low} is more than iodepth=${iodepth}`);
   for (const direction of ['read', 'write', 'trim'] as const) {
     if (options.rate[direction] > 0 && options.rate_iops[direction] > 0)
       refuse('rate', 'rate= and rate_iops= both say how fast: leave one of them out');
   }
+  if (options.latency_target > 0 && options.latency_window === 0)
+    refuse('latency_target', 'latency_target= needs latency_window=, how long each depth is tried');
+  if (options.latency_target === 0 && (options.latency_window > 0 || options.latency_run))
+    refuse(options.latency_run ? 'latency_run' : 'latency_window', 'latency_window= and latency_run= need latency_target=');
+  if (options.latency_target > 0 && options.ramp_time + options.ramp_size > 0)
+    refuse('latency_target', 'latency_target= does not go with a ramp: what was before the depth is found does not count anyway');
+  if (options.thinktime === 0 && options.thinktime_spin + options.thinktime_iotime > 0)
+    refuse(
+      options.thinktime_spin > 0 ? 'thinktime_spin' : 'thinktime_iotime',
+      'thinktime_spin= and thinktime_iotime= need thinktime=',
+    );
   if (verify === 'pattern' && options.verify_pattern.length === 0) refuse('verify', 'verify=pattern needs verify_pattern=');
   if (verify !== 'none' && rw.trims) refuse('verify', 'verify= does not go with trims, whose data nobody knows');
   if (verify !== 'none' && options.numjobs > 1 && (filename !== '' || device !== '') && isNothing(options.offset_increment)) {

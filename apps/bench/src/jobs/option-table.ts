@@ -1,3 +1,4 @@
+import { DEFAULT_PERCENTILES } from '../trust/percentiles.js';
 import { blockRangesOf, blockSizesOf, blockSplitsOf } from './block-sizes.js';
 import { bytePatternOf } from './byte-pattern.js';
 import { distributionOf } from './distribution.js';
@@ -33,10 +34,26 @@ const ENGINE_NAMES: readonly EngineName[] = [
 const FIO_ENGINES: Readonly<Record<string, EngineName>> = { io_uring: 'uring', psync: 'sync' };
 
 /** What verify= takes. */
-const VERIFY_METHODS: readonly VerifyMethod[] = ['none', 'crc32c', 'md5', 'xxhash', 'pattern', 'null'];
+const VERIFY_METHODS: readonly VerifyMethod[] = [
+  'none',
+  'null',
+  'pattern',
+  'crc32c',
+  'crc32',
+  'crc64',
+  'xxhash',
+  'md5',
+  'sha1',
+  'sha256',
+  'sha512',
+  'sha3-224',
+  'sha3-256',
+  'sha3-384',
+  'sha3-512',
+];
 
-/** fio's own; at most 20 may be asked for. */
-const PERCENTILES = [1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99];
+/** fio's other names of the same. */
+const VERIFY_ALIASES: Readonly<Record<string, VerifyMethod>> = { '0': 'none', 'crc32c-intel': 'crc32c' };
 
 const MICROS_PER_SECOND = 1e6;
 const ALL = { read: 0, write: 0, trim: 0 };
@@ -63,7 +80,8 @@ export const OPTION_TABLE: OptionTable = {
     trim: 100,
   }),
   norandommap: flag(false),
-  random_generator: choice(['tausworthe', 'tausworthe64'], 'tausworthe'),
+  softrandommap: flag(false),
+  random_generator: choice(['tausworthe', 'tausworthe64', 'lfsr'], 'tausworthe'),
   random_distribution: option(distributionOf, { kind: 'uniform' }),
   randrepeat: flag(true),
   randseed: whole(1, 0),
@@ -81,23 +99,35 @@ export const OPTION_TABLE: OptionTable = {
   number_ios: whole(0, 0),
 
   iodepth: whole(1, 1, 65_536),
-  iodepth_batch_submit: whole(1, 0, 65_536),
+  iodepth_batch_submit: whole(0, 0, 65_536),
   iodepth_batch_complete_min: whole(1, 0, 65_536),
+  iodepth_batch_complete_max: whole(0, 0, 65_536),
   iodepth_low: whole(0, 0, 65_536),
+  serialize_overlap: flag(false),
   numjobs: whole(1, 1, 1024),
   thread: flag(true),
 
   runtime: time(0, 's'),
   time_based: flag(false),
   ramp_time: time(0, 's'),
+  ramp_size: option((text, kbBase) => bytesOf(text, kbBase), 0),
   startdelay: time(0, 's'),
   loops: whole(1, 1),
   rate: option((text, kbBase) => perDirection(text, (part) => bytesOf(part, kbBase), 0), ALL),
   rate_iops: option((text) => perDirection(text, (part) => wholeOf(part, 0), 0), ALL),
+  rate_min: option((text, kbBase) => perDirection(text, (part) => bytesOf(part, kbBase), 0), ALL),
+  rate_iops_min: option((text) => perDirection(text, (part) => wholeOf(part, 0), 0), ALL),
+  rate_cycle: whole(1000, 100),
   rate_process: choice(['linear', 'poisson'], 'linear'),
   thinktime: time(0, 'us'),
   thinktime_blocks: whole(1, 1),
+  thinktime_iotime: time(0, 'us'),
+  thinktime_spin: time(0, 'us'),
   max_latency: time(0, 'us'),
+  latency_target: time(0, 'us'),
+  latency_window: time(0, 'us'),
+  latency_percentile: option((text) => decimalOf(text, 0, 100), 100),
+  latency_run: flag(false),
 
   direct: flag(false),
   buffered: flag(true),
@@ -105,13 +135,14 @@ export const OPTION_TABLE: OptionTable = {
   fsync: whole(0, 0),
   fdatasync: whole(0, 0),
   end_fsync: flag(false),
+  fsync_on_close: flag(false),
   invalidate: option(
     (text) => refuseTrue(text, 'the page cache is used as it is, and read in before buffered reads'),
     false,
     true,
   ),
 
-  verify: option((text) => choiceOf(text === '0' ? 'none' : text, VERIFY_METHODS), 'none'),
+  verify: option((text) => choiceOf(VERIFY_ALIASES[text] ?? text, VERIFY_METHODS), 'none'),
   do_verify: flag(true),
   verify_only: flag(false),
   verify_interval: option((text, kbBase) => bytesOf(text, kbBase), 0),
@@ -139,10 +170,10 @@ export const OPTION_TABLE: OptionTable = {
   stonewall: flag(false),
   new_group: flag(false),
   exitall: flag(false),
-  percentile_list: option(percentilesOf, PERCENTILES),
+  percentile_list: option(percentilesOf, DEFAULT_PERCENTILES),
   slat_percentiles: flag(false),
   clat_percentiles: flag(true),
-  lat_percentiles: flag(false),
+  lat_percentiles: flag(true),
 };
 
 /** Other names of the same options. */
@@ -161,6 +192,8 @@ export const OPTION_ALIASES: Readonly<Record<string, keyof JobOptions>> = {
   steadystate_ramp_time: 'ss_ramp',
   steadystate_check_interval: 'ss_interval',
   wait_for_previous: 'stonewall',
+  ratemin: 'rate_min',
+  ratecycle: 'rate_cycle',
 };
 
 function option<T>(parse: (text: string, kbBase: number) => T, fallback: T, isFlag = false): OptionDefinition<T> {

@@ -25,6 +25,8 @@ export interface RunCommand {
   /** How often a report is printed while it runs, or null. */
   readonly statusIntervalMs: number | null;
   readonly eta: 'auto' | 'always' | 'never';
+  /** After so long without a completion a job is given up; Infinity to wait for ever. */
+  readonly stallMs: number;
 }
 
 const TOOL_OPTIONS = {
@@ -38,6 +40,7 @@ const TOOL_OPTIONS = {
   output: { type: 'string' },
   'status-interval': { type: 'string' },
   eta: { type: 'string' },
+  'stall-timeout': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -45,6 +48,10 @@ type ToolOption = keyof typeof TOOL_OPTIONS;
 
 /** fio's own limit on the jobs of a run. */
 const JOBS_MAX = 4096;
+/** A flush of gigabytes to a slow disk takes its time. */
+const STALL_MS = 60_000;
+/** It is looked for every half second. */
+const STALL_MS_MIN = 2000;
 const FORMATS = Object.keys(REPORT_FORMATS);
 
 /**
@@ -71,6 +78,7 @@ export function parseRunCommand(args: readonly string[], environment: NodeJS.Pro
     output: notEmpty('output', asked('output') ?? null),
     statusIntervalMs: intervalOf(asked('status-interval')),
     eta: etaOf(asked('eta') ?? 'auto'),
+    stallMs: stallOf(asked('stall-timeout')),
   };
 }
 
@@ -172,13 +180,25 @@ function formatsOf(text: string): string[] {
 
 function intervalOf(text: string | undefined): number | null {
   if (text === undefined) return null;
+  const intervalMs = millisOf('--status-interval', text);
+  if (intervalMs < 100) throw new UsageError(`--status-interval ${text} is too short: give at least 100ms`);
+  return intervalMs;
+}
+
+function stallOf(text: string | undefined): number {
+  if (text === undefined) return STALL_MS;
+  const stallMs = millisOf('--stall-timeout', text);
+  if (stallMs > 0 && stallMs < STALL_MS_MIN)
+    throw new UsageError(`--stall-timeout ${text} is too short: give at least ${STALL_MS_MIN / 1000}s, or 0 to wait for ever`);
+  return stallMs === 0 ? Number.POSITIVE_INFINITY : stallMs;
+}
+
+function millisOf(name: string, text: string): number {
   try {
-    const intervalMs = microsOf(text, 's') / 1000;
-    if (intervalMs < 100) throw new UsageError(`--status-interval ${text} is too short: give at least 100ms`);
-    return intervalMs;
+    return microsOf(text, 's') / 1000;
   } catch (error) {
     if (!(error instanceof ValueError)) throw error;
-    throw new UsageError(`--status-interval '${text}' ${error.message}`);
+    throw new UsageError(`${name} '${text}' ${error.message}`);
   }
 }
 

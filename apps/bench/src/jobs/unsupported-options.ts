@@ -1,4 +1,6 @@
 const EXECUTES = 'a job never executes anything';
+const ALWAYS_COUNTED =
+  'all latencies are always counted: slat_percentiles=, clat_percentiles= and lat_percentiles= say which are reported';
 const NOT_HERE = 'biodone-bench does not have it';
 
 /** fio's options that are refused by their names, since they are known, and why. */
@@ -8,6 +10,18 @@ const REASONS: Readonly<Record<string, string>> = {
   exec_preshutdown: EXECUTES,
   trigger: EXECUTES,
   'trigger-file': EXECUTES,
+  disable_lat: ALWAYS_COUNTED,
+  disable_clat: ALWAYS_COUNTED,
+  disable_slat: ALWAYS_COUNTED,
+  disable_bw_measurement: ALWAYS_COUNTED,
+  gtod_reduce: ALWAYS_COUNTED,
+  cpus_allowed: 'which CPUs a program has is said at its start: run it under taskset(1)',
+  fill_device: 'a full disk always ends a job, as a failure: say size=',
+  atomic: 'write RWF_ATOMIC needs a kernel and a disk that have it, and no engine here asks for it',
+  write_barrier: 'Linux has no barriers any more: say fsync= or fdatasync=',
+  sync_file_range: 'it makes nothing stable: say fdatasync=',
+  verify_async: 'each job verifies on its own thread: numjobs= makes more of them',
+  trigger_timeout: EXECUTES,
   zonemode: 'zoned devices are not supported',
   nrfiles: 'a job has one file',
   opendir: 'a job has one file',
@@ -17,12 +31,12 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 const OTHERS =
-  'iodepth_batch_complete_max softrandommap fill_device file_append blockalign_trim serialize_overlap ramp_size rate_min rate_iops_min rate_cycle rate_ignore_thinktime ' +
-  'thinktime_spin thinktime_iotime latency_target latency_window latency_percentile latency_run fsync_on_close atomic write_barrier ' +
-  'sync_file_range verify_async verify_async_cpus verify_offset verify_sort verifysort verify_pattern_interval experimental_verify trim_percentage ' +
+  'file_append blockalign_trim rate_ignore_thinktime ' +
+  '' +
+  'verify_async_cpus verify_offset verify_sort verifysort verify_pattern_interval experimental_verify trim_percentage ' +
   'trim_verify_zero trim_backlog trim_backlog_batch buffer_compress_percentage buffer_compress_chunk dedupe_percentage scramble_buffers ' +
   'write_bw_log write_lat_log write_iops_log write_hist_log log_avg_msec log_hist_msec log_hist_coarseness log_offset log_unix_epoch ' +
-  'disk_util disable_lat disable_clat disable_slat disable_bw_measurement gtod_reduce gtod_cpu unified_rw_reporting idle-prof cpus_allowed ' +
+  'disk_util gtod_cpu unified_rw_reporting idle-prof ' +
   'cpus_allowed_policy cpumask numa_cpu_nodes numa_mem_policy nice prio prioclass cgroup cgroup_weight cgroup_nodelete uid gid iomem mem ' +
   'mem_align hugepage-size lockmem write_iolog read_iolog replay_no_stall replay_redirect replay_scale replay_align replay_time_scale ' +
   'replay_skip merge_blktrace_file fallocate fadvise_hint overwrite create_serialize create_fsync create_on_open create_only pre_read ' +

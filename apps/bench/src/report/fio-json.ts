@@ -1,10 +1,10 @@
 import type { DirectionData } from '../results/direction-recorder.js';
 import { valueOfBin } from '../results/fio-bins.js';
 import type { Direction } from '../results/job-recorder.js';
-import type { JobResult } from '../results/job-result.js';
+import type { JobResult, LatencyKind } from '../results/job-result.js';
 import { type HistogramData, LatencyHistogram } from '../results/latency-histogram.js';
 import type { DiskUse, RunResult } from '../results/run-result.js';
-import { DEFAULT_PERCENTILES, percentilesOf } from '../trust/percentiles.js';
+import { percentilesOf } from '../trust/percentiles.js';
 import { batchSharesOf, depthSharesOf } from './depth-shares.js';
 import { latencySharesOf, MILLISECONDS, NANOSECONDS } from './latency-shares.js';
 import { bytesPerSecondOf, cpuMicrosPerIoOf, harnessNsOf, iopsOf, iopsOfSample, kibOfSample, summaryOf } from './rates.js';
@@ -15,8 +15,6 @@ const FIO_SCHEMA = 'fio-3.33';
 export interface FioJsonOptions {
   /** Whether latencies come with all their bins: fio's `json+`. */
   readonly bins: boolean;
-  /** In percent. */
-  readonly percentiles?: readonly number[];
 }
 
 type Json = { readonly [key: string]: unknown };
@@ -44,20 +42,31 @@ class JobWriter {
   readonly #run: RunResult;
   readonly #job: JobResult;
   readonly #bins: boolean;
-  readonly #percentiles: readonly number[];
   readonly #harnessNs: number | null;
 
-  constructor(run: RunResult, job: JobResult, { bins, percentiles = DEFAULT_PERCENTILES }: FioJsonOptions) {
+  constructor(run: RunResult, job: JobResult, { bins }: FioJsonOptions) {
     this.#run = run;
     this.#job = job;
     this.#bins = bins;
-    this.#percentiles = percentiles;
     this.#harnessNs = harnessNsOf(run, job);
   }
 
   job(): Json {
-    const { name, groupId, startedAtMs, error, errorText, failedIos, etaSeconds, elapsedMs, recorded, use, steadyState } =
-      this.#job;
+    const {
+      name,
+      groupId,
+      startedAtMs,
+      error,
+      errorText,
+      failedIos,
+      etaSeconds,
+      elapsedMs,
+      recorded,
+      use,
+      steadyState,
+      latencySearch,
+      shape,
+    } = this.#job;
     return {
       jobname: name,
       groupid: groupId,
@@ -81,10 +90,10 @@ class JobWriter {
       iodepth_submit: batchSharesOf(recorded.submitted),
       iodepth_complete: batchSharesOf(recorded.completed),
       ...this.#latencyShares(),
-      latency_depth: this.#job.shape.iodepth,
-      latency_target: 0,
-      latency_percentile: 100,
-      latency_window: 0,
+      latency_depth: latencySearch?.depth ?? shape.iodepth,
+      latency_target: latencySearch?.targetNs ?? 0,
+      latency_percentile: latencySearch?.percent ?? 100,
+      latency_window: (latencySearch?.windowNs ?? 0) / 1000,
       ...(steadyState === null ? {} : { steadystate: this.#steadyState() }),
       biodone: this.#more(),
     };
@@ -113,9 +122,9 @@ class JobWriter {
       total_ios: data.totalIos,
       short_ios: data.shortIos,
       drop_ios: data.droppedIos,
-      slat_ns: this.#latency(data.submission),
-      clat_ns: this.#latency(data.completion),
-      lat_ns: this.#latency(data.total),
+      slat_ns: this.#latency(data.submission, this.#has('slat')),
+      clat_ns: this.#latency(data.completion, this.#has('clat')),
+      lat_ns: this.#latency(data.total, this.#has('lat')),
       ...this.#planned(data),
       bw_min: Math.floor(bandwidth.min),
       bw_max: Math.floor(bandwidth.max),
@@ -137,7 +146,11 @@ class JobWriter {
     return { response_ns: this.#latency(response), lateness_ns: this.#latency(lateness) };
   }
 
-  #latency(data: HistogramData): Json {
+  #has(kind: LatencyKind): boolean {
+    return this.#job.percentiles.json.includes(kind);
+  }
+
+  #latency(data: HistogramData, hasPercentiles = true): Json {
     const histogram = LatencyHistogram.from(data);
     const summary = {
       min: histogram.minNs,
@@ -147,8 +160,8 @@ class JobWriter {
       N: histogram.count,
     };
     // fio leaves these out where there is nothing, too.
-    if (summary.N === 0) return summary;
-    const percentiles = percentilesOf(histogram, this.#harnessNs, this.#percentiles);
+    if (summary.N === 0 || !hasPercentiles) return summary;
+    const percentiles = percentilesOf(histogram, this.#harnessNs, this.#job.percentiles.list);
     const doubts = percentiles.filter(({ doubt }) => doubt !== null);
     return {
       ...summary,

@@ -8,18 +8,18 @@ import { terse } from './terse.js';
 import { csvTable, markdownTable } from './text-table.js';
 
 /** How a run is written, by the names that `--output-format` takes. */
-export const FORMATS: Readonly<Record<string, (run: RunResult, percentiles?: readonly number[]) => string>> = {
+export const FORMATS: Readonly<Record<string, (run: RunResult) => string>> = {
   normal: (run) => normal(run),
   terse: (run) => terse(run),
-  json: (run, percentiles) => jsonText(run, false, percentiles),
-  'json+': (run, percentiles) => jsonText(run, true, percentiles),
+  json: (run) => jsonText(run, false),
+  'json+': (run) => jsonText(run, true),
   markdown: markdownOfRun,
   csv: (run) => csvTable(jobTable(run)),
   html: htmlOfRun,
 };
 
-function jsonText(run: RunResult, bins: boolean, percentiles?: readonly number[]): string {
-  return JSON.stringify(fioJson(run, percentiles === undefined ? { bins } : { bins, percentiles }), null, 2);
+function jsonText(run: RunResult, bins: boolean): string {
+  return JSON.stringify(fioJson(run, { bins }), null, 2);
 }
 
 function markdownOfRun(run: RunResult): string {

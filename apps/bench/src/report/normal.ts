@@ -1,15 +1,15 @@
 import { meanOfCounts } from '../results/count-distribution.js';
 import type { DirectionData } from '../results/direction-recorder.js';
 import type { Direction } from '../results/job-recorder.js';
-import type { JobResult } from '../results/job-result.js';
+import type { JobResult, LatencyKind } from '../results/job-result.js';
 import { type HistogramData, LatencyHistogram } from '../results/latency-histogram.js';
 import type { Calibration, DiskUse, RunResult } from '../results/run-result.js';
 import { formatSize } from '../size.js';
-import { DEFAULT_PERCENTILES, percentilesOf } from '../trust/percentiles.js';
+import { percentilesOf } from '../trust/percentiles.js';
 import { percentileText } from './job-table.js';
 import { formatMachine } from './machine-text.js';
 import { duration, percent, short, whole } from './numbers.js';
-import { activeDirectionsOf, bytesPerSecondOf, cpuMicrosPerIoOf, harnessNsOf, iopsOf } from './rates.js';
+import { activeDirectionsOf, bytesPerSecondOf, cpuMicrosPerIoOf, harnessNsOf, iopsOf, iopsOfSample, summaryOf } from './rates.js';
 
 const PERCENTILES_PER_LINE = 6;
 /** Beyond this an open loop has not done what was asked of it. */
@@ -35,19 +35,21 @@ function formatJob(run: RunResult, job: JobResult): string {
     ...(job.errorText === null ? [] : [`  error     ${job.errorText}`]),
     `  job       ${shape.rw}, bs ${shape.bs}, ${shape.ioengine}, depth ${shape.iodepth}, ${shape.direct ? 'direct' : 'buffered'}, on ${shape.filename}`,
     ...activeDirectionsOf(job).flatMap((direction) => formatDirection(job, direction, harnessNs)),
-    ...formatSync(recorded.sync, harnessNs),
+    ...formatSync(recorded.sync, harnessNs, job.percentiles.list),
     `  depth     ${short(meanOfCounts(recorded.depth))} achieved of ${shape.iodepth}; ${short(meanOfCounts(recorded.submitted))} submitted and ${short(meanOfCounts(recorded.completed))} completed at a time`,
     `  cpu       ${formatCpu(job)}`,
     `  threads   ${formatThreads(job)}`,
     `  faults    ${whole(use.majorFaults)} major, ${whole(use.minorFaults)} minor; ${whole(use.contextSwitches)} context switches`,
     `  loop      ${whole(loop.gcCount)} garbage collections, ${short(loop.gcMs)} ms in all, ${short(loop.gcMaxMs)} ms at most; ${formatDelay(job)}`,
     ...formatSteadyState(job),
+    ...formatLatencySearch(job),
     ...job.warnings.map((warning) => `  ! ${warning}`),
   ];
   return lines.join('\n');
 }
 
 function formatDirection(job: JobResult, direction: Direction, harnessNs: number | null): string[] {
+  const { percentiles } = job;
   const data = job.recorded.directions[direction];
   const bytesPerSecond = bytesPerSecondOf(job, direction);
   const losses =
@@ -58,8 +60,9 @@ function formatDirection(job: JobResult, direction: Direction, harnessNs: number
     formatLatency('slat', data.submission),
     formatLatency('clat', data.completion),
     formatLatency('lat', data.total),
-    ...formatPercentiles('lat', data.total, harnessNs),
-    ...formatPlanned(data, harnessNs),
+    ...percentiles.normal.flatMap((kind) => formatPercentiles(kind, partOf(data, kind), harnessNs, percentiles.list)),
+    ...formatOverTime(job, direction),
+    ...formatPlanned(data, harnessNs, percentiles.list),
   ];
 }
 
@@ -68,8 +71,21 @@ function formatLatency(name: string, data: HistogramData): string {
   return `    ${name.padEnd(9)}min ${duration(minNs)}, mean ${duration(meanNs)}, max ${duration(maxNs)}, stddev ${duration(stddevNs)}`;
 }
 
-function formatPercentiles(name: string, data: HistogramData, harnessNs: number | null): string[] {
-  const texts = percentilesOf(LatencyHistogram.from(data), harnessNs, DEFAULT_PERCENTILES)
+function partOf(data: DirectionData, kind: LatencyKind): HistogramData {
+  return { slat: data.submission, clat: data.completion, lat: data.total }[kind];
+}
+
+/** How even it was: of samples that are half a second apart. */
+function formatOverTime({ samples }: JobResult, direction: Direction): string[] {
+  const { min, max, mean, stddev, samples: count } = summaryOf(samples[direction], iopsOfSample);
+  if (count < 2) return [];
+  return [
+    `    ${'samples'.padEnd(9)}IOPS min ${whole(min)}, mean ${whole(mean)}, max ${whole(max)}, stddev ${whole(stddev)}; ${count}, half a second apart`,
+  ];
+}
+
+function formatPercentiles(name: string, data: HistogramData, harnessNs: number | null, list: readonly number[]): string[] {
+  const texts = percentilesOf(LatencyHistogram.from(data), harnessNs, list)
     .filter(({ doubt }) => doubt !== 'few-samples')
     .map((percentile) => `p${percentile.percent} ${percentileText(percentile)}`.padEnd(16));
   const lines: string[] = [];
@@ -81,24 +97,24 @@ function formatPercentiles(name: string, data: HistogramData, harnessNs: number 
 }
 
 /** Response and service time beside each other: what a closed loop cannot tell apart. */
-function formatPlanned(data: DirectionData, harnessNs: number | null): string[] {
+function formatPlanned(data: DirectionData, harnessNs: number | null, list: readonly number[]): string[] {
   if (data.response === null || data.lateness === null) return [];
   const late = LatencyHistogram.from(data.lateness).percentile(0.99) ?? 0;
   return [
     formatLatency('response', data.response),
-    ...formatPercentiles('response', data.response, harnessNs),
+    ...formatPercentiles('response', data.response, harnessNs, list),
     `    ${'late'.padEnd(9)}p99 ${duration(late)} from when I/Os were due to their submission${late > LATENESS_MAX_NS ? ': ! the plan was not kept' : ''}`,
     `    ${''.padEnd(9)}(lat is the service time, from submission; response is from when the I/O was due)`,
   ];
 }
 
-function formatSync(data: HistogramData, harnessNs: number | null): string[] {
+function formatSync(data: HistogramData, harnessNs: number | null, list: readonly number[]): string[] {
   const histogram = LatencyHistogram.from(data);
   if (histogram.count === 0) return [];
   return [
     `  ${'sync'.padEnd(9)} ${whole(histogram.count)} flushes`,
     formatLatency('lat', data),
-    ...formatPercentiles('lat', data, harnessNs),
+    ...formatPercentiles('lat', data, harnessNs, list),
   ];
 }
 
@@ -140,6 +156,12 @@ function formatSteadyState({ steadyState }: JobResult): string[] {
   return [
     `  steady    ${criterion} over ${short(durationMs / 1000)} s: ${what}, deviation at most ${short(maxDeviationPercent)} %`,
   ];
+}
+
+function formatLatencySearch({ latencySearch }: JobResult): string[] {
+  if (latencySearch === null) return [];
+  const { targetNs, percent: share, depth } = latencySearch;
+  return [`  target    at most ${duration(targetNs)} for ${share} % of the I/Os: depth ${depth}`];
 }
 
 function formatDisk({

@@ -68,7 +68,8 @@ export function cpuMicrosPerIoOf({ use, recorded }: JobResult): number | null {
  */
 export function harnessNsOf(run: RunResult, job: JobResult): number | null {
   const depth = meanOfCounts(job.recorded.depth) || job.shape.iodepth;
-  const distance = (calibration: Calibration): number => Math.abs(calibration.depth - depth);
+  const distance = (calibration: Calibration): number =>
+    Math.abs(calibration.depth - depth) + (calibration.isQueued === job.shape.isQueued ? 0 : 0.5);
   const [nearest] = [...run.calibrations].sort((a, b) => distance(a) - distance(b));
   return nearest === undefined ? null : nearest.nsPerIo * Math.max(1, depth);
 }

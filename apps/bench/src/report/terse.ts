@@ -1,8 +1,8 @@
+import type { DirectionData } from '../results/direction-recorder.js';
 import type { Direction } from '../results/job-recorder.js';
 import type { JobResult } from '../results/job-result.js';
 import { type HistogramData, LatencyHistogram } from '../results/latency-histogram.js';
 import type { RunResult } from '../results/run-result.js';
-import { DEFAULT_PERCENTILES } from '../trust/percentiles.js';
 import { depthSharesOf } from './depth-shares.js';
 import { latencySharesOf } from './latency-shares.js';
 import { bytesPerSecondOf, iopsOf, kibOfSample, summaryOf } from './rates.js';
@@ -66,7 +66,7 @@ function directionFields(run: RunResult, job: JobResult, direction: Direction): 
     Math.round(data.runtimeMs),
     ...latencyFields(data.submission),
     ...latencyFields(data.completion),
-    ...percentileFields(data.completion),
+    ...percentileFields(job, data),
     ...latencyFields(data.total),
     Math.floor(bandwidth.min),
     Math.floor(bandwidth.max),
@@ -81,10 +81,11 @@ function latencyFields(data: HistogramData): (string | number)[] {
   return [Math.floor(minNs / 1000), Math.floor(maxNs / 1000), (meanNs / 1000).toFixed(6), (stddevNs / 1000).toFixed(6)];
 }
 
-function percentileFields(data: HistogramData): string[] {
-  const histogram = LatencyHistogram.from(data);
+function percentileFields({ percentiles }: JobResult, data: DirectionData): string[] {
+  const { list, terse: kind } = percentiles;
+  const histogram = LatencyHistogram.from(kind === 'lat' ? data.total : data.completion);
   return Array.from({ length: PERCENTILE_FIELDS }, (_, index) => {
-    const percent = DEFAULT_PERCENTILES[index];
+    const percent = kind === null ? undefined : list[index];
     if (percent === undefined) return '0%=0';
     return `${percent.toFixed(6)}%=${Math.floor((histogram.percentile(percent / 100) ?? 0) / 1000)}`;
   });

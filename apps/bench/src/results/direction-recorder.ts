@@ -128,6 +128,11 @@ export class DirectionRecorder {
     return this.#counters[IOS] as number;
   }
 
+  /** From the beginning of the measured time to the last completion that was published. */
+  get runtimeMs(): number {
+    return this.#counters[RUNTIME] as number;
+  }
+
   get bytes(): number {
     return this.#counters[BYTES] as number;
   }

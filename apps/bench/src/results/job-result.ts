@@ -40,11 +40,20 @@ export interface SteadyState {
   readonly durationMs: number;
   readonly attained: boolean;
   readonly maxDeviationPercent: number;
-  /** Of the line through the rounds, in the criterion's unit or in percent of the mean; null where the criterion has none. */
+  /** Of the line through the rounds in a second, in the criterion's unit or in percent of the mean; null where the criterion has none. */
   readonly slope: number | null;
   readonly iops: readonly number[];
   /** KiB per second. */
   readonly bandwidthKib: readonly number[];
+}
+
+/** The search of the largest depth that keeps a latency. */
+export interface LatencySearch {
+  readonly targetNs: number;
+  readonly windowNs: number;
+  /** How many of the I/Os had to keep it. */
+  readonly percent: number;
+  readonly depth: number;
 }
 
 /** What the job was, whether it was said or a default. */
@@ -55,10 +64,26 @@ export interface JobShape {
   readonly bs: string;
   readonly ioengine: string;
   readonly iodepth: number;
+  /** Whether completions are waited for, or come from inside the call: see Calibration. */
+  readonly isQueued: boolean;
   readonly numjobs: number;
   readonly direct: boolean;
   /** The file, device or stack that it worked on. */
   readonly filename: string;
+}
+
+/** The three parts of an I/O's time, by fio's names. */
+export type LatencyKind = 'slat' | 'clat' | 'lat';
+
+/** Which percentiles are reported. */
+export interface PercentileChoice {
+  /** In percent. */
+  readonly list: readonly number[];
+  /** In JSON, and with `json+` the bins. */
+  readonly json: readonly LatencyKind[];
+  readonly normal: readonly LatencyKind[];
+  /** The terse format has room for one kind. */
+  readonly terse: LatencyKind | null;
 }
 
 /** All that is known of a job, or of the jobs of a group that report together. Plain data. */
@@ -83,10 +108,13 @@ export interface JobResult {
   /** How much longer it would have run: not 0 in a report that was made before its end. */
   readonly etaSeconds: number;
   readonly recorded: RecorderData;
+  readonly percentiles: PercentileChoice;
   readonly samples: SampleData;
   readonly use: ResourceUse;
   readonly loop: LoopUse;
   readonly steadyState: SteadyState | null;
+  /** What `latency_target` asked for and has found, null without it. */
+  readonly latencySearch: LatencySearch | null;
   /** What a reader should know: the engine cannot have the depth, the pool is smaller than it. Whole sentences. */
   readonly warnings: readonly string[];
 }

@@ -35,6 +35,8 @@ export interface MachineRecord {
 export interface Calibration {
   /** Of the job's depth. */
   readonly depth: number;
+  /** Whether completions were waited for, or came from inside the call, as with engines that block. */
+  readonly isQueued: boolean;
   readonly nullIops: number;
   /** Time for one I/O in which nothing is done. Latencies below ten times that are mostly the program's own. */
   readonly nsPerIo: number;

@@ -27,8 +27,12 @@ export class SampleSeries {
     this.#recorder = recorder;
   }
 
-  /** @param nowMs how long the measured time has been; a time that is not after the last sample's is passed over */
+  /**
+   * @param nowMs how long the measured time has been. The last sample's time is passed over; one before it says that measuring has begun anew, and
+   *   so do the samples.
+   */
   take(nowMs: number): void {
+    if (nowMs < this.#lastMs) this.#forget();
     const lengthMs = nowMs - this.#lastMs;
     if (lengthMs <= 0) return;
     this.#lastMs = nowMs;
@@ -38,6 +42,15 @@ export class SampleSeries {
       this.#samples[direction].push({ endMs: nowMs, lengthMs, ios: totalIos - seen.ios, bytes: bytes - seen.bytes });
       seen.ios = totalIos;
       seen.bytes = bytes;
+    }
+  }
+
+  #forget(): void {
+    this.#lastMs = 0;
+    for (const direction of DIRECTIONS) {
+      this.#samples[direction].length = 0;
+      this.#seen[direction].ios = 0;
+      this.#seen[direction].bytes = 0;
     }
   }
 

@@ -8,7 +8,7 @@ const ZETA_TERMS_MAX = 10_000_000;
 export type BlockDistribution = (random: Random) => number;
 
 /** What draws blocks by a distribution, all of it prepared. */
-export function blockDistribution(distribution: Distribution, count: number): BlockDistribution {
+export function blockDistribution(distribution: Distribution, count: number, blockBytes: number): BlockDistribution {
   switch (distribution.kind) {
     case 'uniform':
       return (random) => random.below(count);
@@ -19,7 +19,15 @@ export function blockDistribution(distribution: Distribution, count: number): Bl
     case 'normal':
       return normal(distribution.deviationPercent, count);
     case 'zoned':
-      return zoned(distribution.zones, count);
+      return zoned(
+        distribution.zones.map(({ accessPercent, sizePercent }) => ({ accessPercent, blocks: (count * sizePercent) / 100 })),
+        count,
+      );
+    case 'zoned_abs':
+      return zoned(
+        distribution.zones.map(({ accessPercent, bytes }) => ({ accessPercent, blocks: bytes / blockBytes })),
+        count,
+      );
   }
 }
 
@@ -62,19 +70,20 @@ function normal(deviationPercent: number, count: number): BlockDistribution {
   };
 }
 
-function zoned(zones: readonly { accessPercent: number; sizePercent: number }[], count: number): BlockDistribution {
+function zoned(zones: readonly { accessPercent: number; blocks: number }[], count: number): BlockDistribution {
   let access = 0;
-  let size = 0;
-  const limits = zones.map(({ accessPercent, sizePercent }) => {
-    const begin = Math.floor((count * size) / 100);
+  let end = 0;
+  const limits = zones.map(({ accessPercent, blocks }) => {
+    const begin = Math.floor(end);
     access += accessPercent;
-    size += sizePercent;
-    return { access, begin, count: Math.max(1, Math.floor((count * size) / 100) - begin) };
+    end += blocks;
+    return { access, begin, count: Math.max(1, Math.floor(Math.min(end, count)) - begin) };
   });
   return (random) => {
     const drawn = random.below(100);
     const zone = limits.find((limit) => drawn < limit.access);
-    return zone === undefined ? random.below(count) : Math.min(count - 1, zone.begin + random.below(zone.count));
+    if (zone === undefined || zone.begin >= count) return random.below(count);
+    return Math.min(count - 1, zone.begin + random.below(zone.count));
   };
 }
 

@@ -5,6 +5,7 @@ import { IO_READ, IO_TRIM, IO_WRITE, type IoUnit } from './io-unit.js';
 import type { JobPlan } from './job-plan.js';
 import { Random } from './random.js';
 import { RandomMap } from './random-map.js';
+import { ShiftRegister } from './shift-register.js';
 
 /** Decides what the next I/O of a job is: direction, length and place. It allocates nothing after it was made. */
 export class IoChooser {
@@ -114,6 +115,7 @@ class PlaceChooser {
   readonly #draw: BlockDistribution;
   readonly #isUniform: boolean;
   readonly #map: RandomMap | null;
+  readonly #register: ShiftRegister | null;
   /** `rw=randread:8`: how many follow each other. */
   readonly #run: number;
   /** `rw=read:4k`: how far a sequence skips. */
@@ -130,9 +132,10 @@ class PlaceChooser {
     this.#align = alignmentOf(plan);
     this.#blocks = Math.max(1, Math.floor(plan.lengthBytes / this.#align));
     this.#random = random;
-    this.#draw = blockDistribution(options.random_distribution, this.#blocks);
+    this.#draw = blockDistribution(options.random_distribution, this.#blocks, this.#align);
     this.#isUniform = options.random_distribution.kind === 'uniform';
     this.#map = usesMap(plan) ? new RandomMap(this.#blocks) : null;
+    this.#register = options.random_generator === 'lfsr' && this.#isUniform ? new ShiftRegister(this.#blocks, plan.seed) : null;
     this.#run = rw.random ? Math.max(1, rw.modifier) : 1;
     this.#skip = rw.random ? 0 : rw.modifier;
     this.#identical = options.rw_sequencer === 'identical';
@@ -150,6 +153,7 @@ class PlaceChooser {
   }
 
   #randomBlock(): number {
+    if (this.#register !== null) return this.#register.next();
     const drawn = this.#isUniform ? this.#random.below(this.#blocks) : this.#draw(this.#random);
     const map = this.#map;
     if (map === null) return drawn;
@@ -168,9 +172,10 @@ function alignmentOf({ job }: JobPlan): number {
 /** A map is kept for blocks of one size that are drawn evenly; others could not be told apart by it. */
 function usesMap(plan: JobPlan): boolean {
   const { options } = plan.job;
-  const { rw, norandommap, random_distribution: distribution } = options;
-  if (!rw.random || norandommap || distribution.kind !== 'uniform' || rw.modifier > 1) return false;
+  const { rw, norandommap, softrandommap, random_generator: generator, random_distribution: distribution } = options;
+  if (!rw.random || norandommap || distribution.kind !== 'uniform' || rw.modifier > 1 || generator === 'lfsr') return false;
   const align = alignmentOf(plan);
+  if (softrandommap && plan.lengthBytes / align > RandomMap.COUNT_MAX) return false;
   return blockBytes(options).every(({ min, max }) => min === align && max === align);
 }
 

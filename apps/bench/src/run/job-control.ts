@@ -1,7 +1,8 @@
 /** Words that the run's thread and a job's thread share. */
 const STOP = 0;
 const STATE = 1;
-const LENGTH = 2;
+const IDLE = 2;
+const LENGTH = 3;
 
 export const JOB_RAMPING = 1;
 export const JOB_RUNNING = 2;
@@ -39,8 +40,20 @@ export class JobControl {
     Atomics.store(this.#words, STATE, state);
   }
 
-  /** Blocks the thread, but no longer than until somebody stops the job. */
+  /** Whether the job waits for its own next I/O, with none in flight. Pairs with the store in the setter, on the job's thread. */
+  get isIdle(): boolean {
+    return Atomics.load(this.#words, IDLE) === 1;
+  }
+
+  /** Pairs with the load in the getter, on the run's thread. */
+  set isIdle(idle: boolean) {
+    Atomics.store(this.#words, IDLE, idle ? 1 : 0);
+  }
+
+  /** Blocks the thread, but no longer than until somebody stops the job. Only where nothing is in flight. */
   sleep(timeoutMs: number): void {
+    this.isIdle = true;
     Atomics.wait(this.#words, STOP, 0, timeoutMs);
+    this.isIdle = false;
   }
 }

@@ -2,6 +2,7 @@ import { getSystemErrorName } from 'node:util';
 import type { EngineSession } from '../io-engines/io-engine.js';
 import type { JobRecorder } from '../results/job-recorder.js';
 import type { CompletionSink } from './completion-sink.js';
+import type { DepthSearch } from './depth-search.js';
 import { IO_FDATASYNC, IO_NAMES, IO_TRIM, type IoUnit } from './io-unit.js';
 import type { JobClock } from './job-clock.js';
 import type { JobControl } from './job-control.js';
@@ -24,6 +25,10 @@ export interface LoopParts {
   readonly control: JobControl;
   /** Told at the times that it asks for, in nanoseconds of measured time; returns when it wants to be told next. */
   readonly onTime: (nowNs: number) => number;
+  /** Says how many may be in flight: `latency_target`. Null where it is the whole depth. */
+  readonly search?: DepthSearch | null;
+  /** Told when the search has found its depth: what was recorded before does not count. */
+  readonly onDepthFound?: (nowNs: number) => void;
 }
 
 /**
@@ -49,6 +54,9 @@ export class JobLoop implements CompletionSink {
   readonly #depthLow: number;
   readonly #maxLatencyNs: number;
   readonly #isOpenLoop: boolean;
+  readonly #search: DepthSearch | null;
+  readonly #onDepthFound: (nowNs: number) => void;
+  #depthMax: number;
   #freeCount: number;
   /** A unit that is filled in, but not due. */
   #held: IoUnit | null = null;
@@ -78,11 +86,14 @@ export class JobLoop implements CompletionSink {
     this.#units = parts.units;
     this.#free = Int32Array.from(parts.units.keys()).reverse();
     this.#freeCount = parts.units.length;
-    this.#batchMax = options.iodepth_batch_submit > 1 ? options.iodepth_batch_submit : parts.units.length;
+    this.#batchMax = options.iodepth_batch_submit > 0 ? options.iodepth_batch_submit : parts.units.length;
     this.#completeMin = Math.max(1, options.iodepth_batch_complete_min);
     this.#depthLow = options.iodepth_low > 0 ? options.iodepth_low : parts.units.length;
     this.#maxLatencyNs = options.max_latency > 0 ? options.max_latency * 1e3 : Number.POSITIVE_INFINITY;
     this.#isOpenLoop = parts.next.isOpenLoop;
+    this.#search = parts.search ?? null;
+    this.#onDepthFound = parts.onDepthFound ?? ((nowNs) => this.beginMeasuring(nowNs));
+    this.#depthMax = this.#search?.depth ?? parts.units.length;
     this.#session = openSession(this);
   }
 
@@ -162,6 +173,7 @@ export class JobLoop implements CompletionSink {
     } else {
       direction.complete(unit.lengthBytes, submissionNs, completionNs);
     }
+    this.#search?.count(submissionNs + completionNs, unit.startedNs);
     if (submissionNs + completionNs > this.#maxLatencyNs) this.#tooLate(unit, submissionNs + completionNs);
   }
 
@@ -185,7 +197,17 @@ export class JobLoop implements CompletionSink {
   #look(): void {
     if (this.#control.isStopped) this.#isEnding = true;
     this.#lookNs = Math.min(this.#nowNs + LOOK_NS, this.#onTime(this.#nowNs));
+    if (this.#search !== null) this.#lookAtDepth(this.#search);
     this.#publishRuntimes();
+  }
+
+  #lookAtDepth(search: DepthSearch): void {
+    const step = search.look(this.#nowNs);
+    this.#depthMax = search.depth;
+    this.#lookNs = Math.min(this.#lookNs, search.endNs);
+    if (step === 'measure') this.#onDepthFound(this.#nowNs);
+    else if (step === 'end') this.#isEnding = true;
+    else if (step === 'fail') this.fail({ error: 62, text: 'latency_target is not kept at any depth' });
   }
 
   #publishRuntimes(): void {
@@ -227,7 +249,7 @@ export class JobLoop implements CompletionSink {
   /** An engine that has several in flight, and that the thread waits for. */
   #runWaiting(): void {
     for (;;) {
-      this.#submit();
+      while (this.#submit() && this.#freeCount > 0) this.#takeWhatIsDone();
       if (this.#inFlight === 0) {
         if (this.#isEnding || !this.#sleepUntilDue()) return;
       } else {
@@ -252,15 +274,28 @@ export class JobLoop implements CompletionSink {
     }
   }
 
+  /** Between two batches: what was handed over goes to the kernel, or the next batch would go with it. */
+  #takeWhatIsDone(): void {
+    this.#doneInWait = 0;
+    this.#isStale = true;
+    this.#session.wait(0);
+    if (this.#doneInWait > 0) this.#recorder.completed.record(this.#doneInWait);
+  }
+
   /** Until the unit that is held is due; for ever if there is none. */
   #timeoutMs(): number {
     if (this.#held === null) return Number.POSITIVE_INFINITY;
-    const leftNs = this.#next.dueNs - this.#nowNs;
-    return leftNs < SPIN_NS ? 0 : Math.floor((leftNs - SPIN_NS) / 1e6);
+    return this.#restMs(SPIN_NS);
   }
 
-  /** Starts as many as there is room for, and reads the clock once behind them. */
-  #submit(): void {
+  /** How many milliseconds can be slept until the unit that is held is due; what is left is spent polling. 0 while it is not to sleep. */
+  #restMs(sleepFromNs: number): number {
+    const leftNs = this.#next.dueNs - this.#nowNs;
+    return leftNs < sleepFromNs || this.#nowNs < this.#next.spinUntilNs ? 0 : Math.floor((leftNs - SPIN_NS) / 1e6);
+  }
+
+  /** Starts a batch, or as many as there is room for, and reads the clock once behind them. Returns whether the batch was a whole one. */
+  #submit(): boolean {
     const batch = this.#batch;
     let count = 0;
     while (!this.#isEnding && count < this.#batchMax) {
@@ -279,7 +314,7 @@ export class JobLoop implements CompletionSink {
       count += 1;
       this.#session.start(unit);
     }
-    if (count === 0) return;
+    if (count === 0) return false;
     this.#recorder.submitted.record(count);
     this.#nowNs = this.#clock.now();
     for (let index = 0; index < count; index++) {
@@ -287,10 +322,11 @@ export class JobLoop implements CompletionSink {
       // They are handed over together, so each of them has all the others beside it.
       this.#recorder.depth.record(this.#inFlight);
     }
+    return count === this.#batchMax;
   }
 
   #pop(): IoUnit | null {
-    if (this.#freeCount === 0) return null;
+    if (this.#freeCount === 0 || this.#inFlight >= this.#depthMax) return null;
     this.#freeCount -= 1;
     return this.#units[this.#free[this.#freeCount] as number] as IoUnit;
   }
@@ -310,8 +346,8 @@ export class JobLoop implements CompletionSink {
   /** Sleeps until the next I/O is due. Returns false if none comes. */
   #sleepUntilDue(): boolean {
     if (!this.#next.isHolding) return false;
-    const leftNs = this.#next.dueNs - this.#nowNs;
-    if (leftNs > SPIN_NS) this.#control.sleep(Math.floor((leftNs - SPIN_NS) / 1e6));
+    const restMs = this.#restMs(SPIN_NS);
+    if (restMs > 0) this.#control.sleep(restMs);
     this.#nowNs = this.#clock.now();
     if (this.#nowNs >= this.#lookNs) this.#look();
     return true;
@@ -326,7 +362,7 @@ export class JobLoop implements CompletionSink {
   }
 
   #continueByEvents(): void {
-    this.#submit();
+    while (this.#submit() && this.#freeCount > 0);
     this.#isStale = true;
     if (this.#held !== null && !this.#isEnding) {
       this.#wakeWhenDue();
@@ -340,13 +376,15 @@ export class JobLoop implements CompletionSink {
   /** A timer is good to a millisecond; what is left is spent in turns of the event loop. */
   #wakeWhenDue(): void {
     if (this.#timer !== null) return;
-    const leftNs = this.#next.dueNs - this.#nowNs;
+    const restMs = this.#restMs(2 * SPIN_NS);
+    this.#control.isIdle = this.#inFlight === 0;
     const wake = (): void => {
       this.#timer = null;
+      this.#control.isIdle = false;
       this.#nowNs = this.#clock.now();
       if (this.#nowNs >= this.#lookNs) this.#look();
       if (this.#onDrained !== null) this.#continueByEvents();
     };
-    this.#timer = leftNs > 2 * SPIN_NS ? setTimeout(wake, Math.floor((leftNs - SPIN_NS) / 1e6)) : setImmediate(wake);
+    this.#timer = restMs > 0 ? setTimeout(wake, restMs) : setImmediate(wake);
   }
 }

@@ -4,7 +4,8 @@ import type { Job } from '../jobs/job.js';
 export type Target =
   | { readonly kind: 'file'; readonly path: string; readonly isDevice: boolean }
   | { readonly kind: 'stack'; readonly spec: string }
-  | { readonly kind: 'none' };
+  /** `isQueued` says how the engine that does nothing completes I/Os, where its depth is not to decide that. */
+  | { readonly kind: 'none'; readonly isQueued?: boolean };
 
 /** One thread of a job, with all that had to be found out before it starts. Plain data. */
 export interface JobPlan {

@@ -2,12 +2,13 @@ import { getSystemErrorName } from 'node:util';
 import { IO_ENGINES } from '../io-engines/all.js';
 import type { JobOptions } from '../jobs/job-options.js';
 import { JobRecorder } from '../results/job-recorder.js';
-import type { JobResult, JobShape, ResourceUse } from '../results/job-result.js';
+import type { JobResult, JobShape, LatencySearch, ResourceUse } from '../results/job-result.js';
 import { sumOfSamples } from '../results/sample-series.js';
 import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
-import type { ThreadOutcome } from './job-run.js';
+import { isQueued, type ThreadOutcome } from './job-run.js';
 import type { JobThread } from './job-thread-handle.js';
+import { percentileChoiceOf } from './percentile-choice.js';
 
 const EMPTY_USE: ResourceUse = {
   wallMs: 0,
@@ -18,7 +19,6 @@ const EMPTY_USE: ResourceUse = {
   minorFaults: 0,
   threads: [],
 };
-const NO_SAMPLES = { read: [], write: [], trim: [] };
 
 /** What the jobs of a run have done so far: one result for each thread, or for each group that reports together. */
 export function jobResults(threads: readonly JobThread[], nowMs: number): JobResult[] {
@@ -52,13 +52,15 @@ function resultOf(threads: readonly JobThread[], nowMs: number): JobResult {
     startedAtMs: first.startedAtMs,
     elapsedMs:
       outcomes.length === threads.length ? Math.max(...outcomes.map(({ elapsedMs }) => elapsedMs)) : nowMs - first.startedAtMs,
-    runtimeMs: sum(threads.map((thread) => thread.outcome?.runtimeMs ?? runtimeSoFar(thread))),
+    runtimeMs: sum(threads.map((thread) => thread.outcome?.runtimeMs ?? thread.runtimeMs)),
     etaSeconds: Math.max(...threads.map((thread) => etaSecondsOf(thread, nowMs))),
     recorded,
-    samples: outcomes.length === 0 ? NO_SAMPLES : sumOfSamples(outcomes.map(({ samples }) => samples)),
+    percentiles: percentileChoiceOf(plan.job),
+    samples: sumOfSamples(threads.map(({ samples }) => samples)),
     // A thread's own account comes with its end; a report before that has the run's.
     use: largestUse(threads.map((thread) => thread.outcome?.use ?? thread.useSoFar ?? EMPTY_USE)),
     loop: mergeLoopUses(outcomes.map(({ loop }) => loop)),
+    latencySearch: latencySearchOf(plan.job.options, outcomes),
     steadyState: outcomes.find(({ steadyState }) => steadyState !== null)?.steadyState ?? null,
     warnings: warningsOf(plan, outcomes),
   };
@@ -85,16 +87,13 @@ function sumOfRecorders(threads: readonly JobThread[]): JobRecorder {
   return sumRecorder;
 }
 
-function runtimeSoFar({ recorder }: JobThread): number {
-  return Math.max(...recorder.directions.map((direction) => direction.toData().runtimeMs));
-}
-
 /** Each thread has counted the whole process, so the one that took longest has counted most. */
 function largestUse(uses: readonly ResourceUse[]): ResourceUse {
   return uses.reduce((largest, use) => (use.wallMs > largest.wallMs ? use : largest), EMPTY_USE);
 }
 
-function shapeOf({ job, target }: JobPlan): JobShape {
+function shapeOf(plan: JobPlan): JobShape {
+  const { job, target } = plan;
   const { options } = job;
   const filename = target.kind === 'file' ? target.path : target.kind === 'stack' ? target.spec : 'none';
   return {
@@ -102,6 +101,7 @@ function shapeOf({ job, target }: JobPlan): JobShape {
     bs: job.given['bs'] ?? job.globals['bs'] ?? blockText(options),
     ioengine: options.ioengine,
     iodepth: options.iodepth,
+    isQueued: isQueued(plan),
     numjobs: options.numjobs,
     direct: options.direct || !options.buffered,
     filename,
@@ -111,6 +111,14 @@ function shapeOf({ job, target }: JobPlan): JobShape {
 function blockText({ bs }: JobOptions): string {
   const { min } = bs.read;
   return min % 1024 === 0 ? `${min / 1024}k` : String(min);
+}
+
+/** Of several threads the one that could have least in flight. */
+function latencySearchOf(options: JobOptions, outcomes: readonly ThreadOutcome[]): LatencySearch | null {
+  const { latency_target: target, latency_window: window, latency_percentile: percent, iodepth } = options;
+  if (target === 0) return null;
+  const depth = Math.min(iodepth, ...outcomes.map(({ latencyDepth }) => latencyDepth ?? iodepth));
+  return { targetNs: target * 1e3, windowNs: window * 1e3, percent, depth };
 }
 
 function warningsOf({ job }: JobPlan, outcomes: readonly ThreadOutcome[]): string[] {
@@ -125,8 +133,6 @@ function warningsOf({ job }: JobPlan, outcomes: readonly ThreadOutcome[]): strin
       `Node's thread pool has ${poolSize} threads: of ${iodepth} I/Os in flight the others wait (UV_THREADPOOL_SIZE).`,
     );
   }
-  if (ioengine === 'posixaio' && options.fsync + options.fdatasync > 0)
-    warnings.push('ioengine=posixaio has no aio_fsync yet: fsync blocks.');
   const verified = sum(outcomes.map(({ blocksVerified }) => blocksVerified));
   if (verified > 0) warnings.push(`${verified} blocks were verified and found good.`);
   const failed = outcomes.find(({ failure }) => failure !== null)?.failure;

@@ -10,6 +10,7 @@ import { LoopWatch } from '../trust/loop-watch.js';
 import { watchProcess } from '../trust/process-watch.js';
 import { makeVerifier, type Verifier } from '../verify/verifier.js';
 import { loadState, saveState, type VerifyState } from '../verify/verify-state.js';
+import { DepthSearch } from './depth-search.js';
 import { blockBytes, IoChooser } from './io-chooser.js';
 import { IO_READ, IO_TRIM, IO_WRITE, IoUnit } from './io-unit.js';
 import { ThreadClock } from './job-clock.js';
@@ -31,6 +32,8 @@ export interface ThreadOutcome {
   readonly use: ResourceUse;
   readonly loop: LoopUse;
   readonly steadyState: SteadyState | null;
+  /** The depth that `latency_target` has found; null without one. */
+  readonly latencyDepth: number | null;
   /** Blocks that were verified and found good. */
   readonly blocksVerified: number;
 }
@@ -48,6 +51,7 @@ export class JobRun {
   #processUse: () => ResourceUse = watchProcess();
   readonly #loopWatch = new LoopWatch();
   readonly #loop: JobLoop;
+  readonly #search: DepthSearch | null;
   readonly #units: readonly IoUnit[];
 
   private constructor(parts: {
@@ -66,14 +70,18 @@ export class JobRun {
     this.#verifier = verifier;
     this.#units = units;
     const chooser = new IoChooser(plan);
-    this.#next = new NextIo(plan, chooser, verifier);
+    this.#next = new NextIo(plan, chooser, verifier, units);
+    this.#search = searchOf(plan, units.length);
     this.#timeline = new Timeline(plan, recorder, {
       onMeasure: (nowNs) => this.#beginMeasuring(nowNs),
       onEnd: () => this.#loop.end(),
+      onTooSlow: (text) => this.#loop.fail({ error: 5, text }),
     });
     const onTime = (nowNs: number): number => this.#timeline.look(nowNs);
-    this.#loop = new JobLoop({ plan, units, next: this.#next, recorder, clock: this.#clock, control, onTime }, (sink) =>
-      opening.attach(sink, units),
+    const onDepthFound = (nowNs: number): void => this.#timeline.restart(nowNs);
+    this.#loop = new JobLoop(
+      { plan, units, next: this.#next, recorder, clock: this.#clock, control, onTime, search: this.#search, onDepthFound },
+      (sink) => opening.attach(sink, units),
     );
     if (plan.job.options.verify_only && verifier !== null) this.#assumeWrites(chooser, verifier);
   }
@@ -110,7 +118,7 @@ export class JobRun {
     const { options } = this.#plan.job;
     const startedAtMs = Date.now();
     const startedAt = performance.now();
-    this.#control.state = options.ramp_time > 0 ? JOB_RAMPING : JOB_RUNNING;
+    this.#control.state = options.ramp_time + options.ramp_size > 0 ? JOB_RAMPING : JOB_RUNNING;
     if (!options.verify_only) await this.#loop.run(directionsOf(this.#plan));
     this.#timeline.finish(this.#clock.now());
     const use = this.#processUse();
@@ -119,7 +127,7 @@ export class JobRun {
     await new Promise(setImmediate);
     const loop = this.#loopWatch.use();
     this.#loopWatch.stop();
-    const runtimeMs = Math.max(...this.#recorder.directions.map((direction) => direction.toData().runtimeMs));
+    const runtimeMs = Math.max(...this.#recorder.directions.map((direction) => direction.runtimeMs));
     await this.#finish();
     this.#control.state = JOB_ENDED;
     return {
@@ -132,6 +140,7 @@ export class JobRun {
       use,
       loop,
       steadyState: this.#timeline.steadyState(),
+      latencyDepth: this.#search?.depth ?? null,
       blocksVerified: this.#verifier?.blocksChecked ?? 0,
     };
   }
@@ -141,8 +150,9 @@ export class JobRun {
   }
 
   #beginMeasuring(nowNs: number): void {
-    this.#control.state = JOB_RUNNING;
     this.#loop.beginMeasuring(nowNs);
+    // Behind it: who samples meanwhile must not see what is forgotten.
+    this.#control.state = JOB_RUNNING;
     this.#processUse = watchProcess();
     this.#loopWatch.clear();
   }
@@ -151,7 +161,7 @@ export class JobRun {
   async #finish(): Promise<void> {
     const { options } = this.#plan.job;
     const { rw } = options;
-    if (options.end_fsync && rw.writes && this.#loop.failure === null) await this.#flush();
+    if ((options.end_fsync || options.fsync_on_close) && rw.writes && this.#loop.failure === null) await this.#flush();
     const verifier = this.#verifier;
     if (verifier === null) return;
     if (rw.writes && options.do_verify && this.#loop.failure === null && !this.#control.isStopped) {
@@ -183,6 +193,12 @@ export function depthOf({ job }: JobPlan): number {
   return IO_ENGINES[job.options.ioengine].isSynchronous ? 1 : job.options.iodepth;
 }
 
+/** Whether a job's completions are waited for. Otherwise they come from inside the call. */
+export function isQueued({ job }: JobPlan): boolean {
+  const { ioengine, iodepth } = job.options;
+  return !IO_ENGINES[ioengine].isSynchronous && (ioengine !== 'null' || iodepth > 1);
+}
+
 function directionsOf({ job }: JobPlan): number[] {
   const { writes, trims } = job.options.rw;
   // With a backlog what was written is read in between.
@@ -202,6 +218,11 @@ function makeUnits(plan: JobPlan, alignmentBytes: number): IoUnit[] {
     else randomFillSync(buffer.bytes);
     return new IoUnit(index, buffer);
   });
+}
+
+function searchOf({ job }: JobPlan, depth: number): DepthSearch | null {
+  const { latency_target: target, latency_window: window, latency_percentile: percent, latency_run: goesOn } = job.options;
+  return target === 0 ? null : new DepthSearch({ targetNs: target * 1e3, windowNs: window * 1e3, percent, goesOn }, depth);
 }
 
 async function verifierOf(plan: JobPlan, units: readonly IoUnit[], state: VerifyState | null): Promise<Verifier | null> {

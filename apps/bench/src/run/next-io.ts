@@ -1,8 +1,9 @@
 import type { Verifier } from '../verify/verifier.js';
 import type { IoChooser } from './io-chooser.js';
-import { IO_FDATASYNC, IO_FSYNC, IO_READ, IO_WRITE, type IoUnit } from './io-unit.js';
+import { IO_FDATASYNC, IO_FSYNC, IO_READ, IO_TRIM, IO_WRITE, type IoUnit } from './io-unit.js';
 import type { JobFailure } from './job-failure.js';
 import type { JobPlan } from './job-plan.js';
+import { overlaps } from './overlap.js';
 import { Random } from './random.js';
 import { RatePlan } from './rate-plan.js';
 
@@ -30,6 +31,11 @@ export class NextIo {
   readonly #syncOperation: number;
   readonly #thinkNs: number;
   readonly #thinkEvery: number;
+  /** How long I/O goes on between two thoughts, instead of how many; 0 where their number counts. */
+  readonly #thinkAfterNs: number;
+  readonly #thinkSpinNs: number;
+  /** All I/Os of the job, where none may touch what another one in flight touches; else none. */
+  readonly #apart: readonly IoUnit[];
   /** Where each write gets new data: what makes them. */
   readonly #refill: Random | null;
   readonly isOpenLoop: boolean;
@@ -38,13 +44,15 @@ export class NextIo {
   #writesSinceSync = 0;
   #iosSinceThought = 0;
   #resumeNs = 0;
+  #spinUntilNs = 0;
   #dueNs = 0;
   /** Whether the unit that was asked for last is filled in and waits for its time, or for another one. */
   #isHolding = false;
   #isChecking = false;
   #isFlushing = false;
 
-  constructor(plan: JobPlan, chooser: IoChooser, verifier: Verifier | null) {
+  /** @param units all that can be in flight */
+  constructor(plan: JobPlan, chooser: IoChooser, verifier: Verifier | null, units: readonly IoUnit[] = []) {
     const { options } = plan.job;
     this.#chooser = chooser;
     this.#verifier = verifier;
@@ -62,14 +70,27 @@ export class NextIo {
     this.#syncOperation = options.fdatasync > 0 ? IO_FDATASYNC : IO_FSYNC;
     this.#thinkNs = options.thinktime * 1e3;
     this.#thinkEvery = options.thinktime_blocks;
+    this.#thinkAfterNs = options.thinktime_iotime * 1e3;
+    this.#thinkSpinNs = Math.min(options.thinktime_spin, options.thinktime) * 1e3;
+    this.#apart = options.serialize_overlap ? units : [];
     this.#refill = options.refill_buffers ? new Random(plan.seed + 2) : null;
     this.#isPlain =
-      !this.isOpenLoop && this.#syncEvery === 0 && this.#thinkNs === 0 && verifier === null && this.#refill === null;
+      !this.isOpenLoop &&
+      this.#syncEvery === 0 &&
+      this.#thinkNs === 0 &&
+      verifier === null &&
+      this.#refill === null &&
+      this.#apart.length === 0;
   }
 
   /** Where {@link isHolding}: when the held unit can be asked for again. */
   get dueNs(): number {
     return this.#dueNs;
+  }
+
+  /** Until then a wait is to be spent working: thinktime_spin. */
+  get spinUntilNs(): number {
+    return this.#spinUntilNs;
   }
 
   get isHolding(): boolean {
@@ -122,7 +143,7 @@ export class NextIo {
   #fillSpecial(unit: IoUnit, nowNs: number): boolean {
     if (!this.#isHolding && !this.#choose(unit)) return false;
     const isLate = nowNs < Math.max(this.#resumeNs, unit.plannedNs);
-    if (isLate || this.#verifier?.mustWait(unit) === true) {
+    if (isLate || this.#verifier?.mustWait(unit) === true || this.#mustKeepApart(unit)) {
       this.#isHolding = true;
       this.#dueNs = isLate ? Math.max(this.#resumeNs, unit.plannedNs) : nowNs + 2e6;
       return false;
@@ -132,6 +153,10 @@ export class NextIo {
     if (this.#refill !== null && unit.operation === IO_WRITE) fillRandom(unit, this.#refill);
     this.#verifier?.prepare(unit);
     return true;
+  }
+
+  #mustKeepApart(unit: IoUnit): boolean {
+    return this.#apart.length > 0 && unit.operation <= IO_TRIM && this.#apart.some((other) => overlaps(unit, other));
   }
 
   #choose(unit: IoUnit): boolean {
@@ -170,9 +195,12 @@ export class NextIo {
   #think(nowNs: number): void {
     if (this.#thinkNs === 0) return;
     this.#iosSinceThought += 1;
-    if (this.#iosSinceThought < this.#thinkEvery) return;
+    const isOver =
+      this.#thinkAfterNs > 0 ? nowNs - this.#resumeNs >= this.#thinkAfterNs : this.#iosSinceThought >= this.#thinkEvery;
+    if (!isOver) return;
     this.#iosSinceThought = 0;
     this.#resumeNs = nowNs + this.#thinkNs;
+    this.#spinUntilNs = nowNs + this.#thinkSpinNs;
   }
 }
 

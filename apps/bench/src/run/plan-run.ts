@@ -10,8 +10,9 @@ import { isState } from '../verify/verify-state.js';
 import { blockBytes } from './io-chooser.js';
 import type { JobPlan, Target } from './job-plan.js';
 import { RandomMap } from './random-map.js';
+import { ShiftRegister } from './shift-register.js';
 import type { FileToMake } from './target-file.js';
-import { findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
+import { type FoundTarget, findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
 
 /** All threads of a run, and what has to be made before they start. */
 export interface RunPlan {
@@ -51,15 +52,17 @@ async function planThread(
   files: Map<string, FileToMake>,
 ): Promise<JobPlan> {
   const { options } = job;
-  const target = targetOf(job, place.copy);
-  const presentBytes = await presentBytesOf(job, target, permissions);
-  const range = rangeOf(job, place.copy, presentBytes);
+  const named = targetOf(job, place.copy);
+  const found = named.kind === 'file' ? findTarget(named.path, job.place) : null;
+  const target: Target = named.kind === 'file' ? { ...named, isDevice: found?.stats?.isBlockDevice() === true } : named;
+  const presentBytes = await presentBytesOf(job, target, found, permissions);
+  const range = rangeOf(job, place.copy, presentBytes, target);
   if (presentBytes === null && target.kind === 'file')
     addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, files);
   const stateFile = resolve(`${options.name.replaceAll(/[^\w.-]/g, '_')}-${place.copy}-verify.state`);
   if (options.verify_state_save) checkStateFile(job, stateFile);
-  const passBytes = bytesOfExtent(options.io_size, range.lengthBytes) || range.lengthBytes;
   const least = Math.min(...blockBytes(options).map(({ min }) => min));
+  const passBytes = bytesOfExtent(options.io_size, range.lengthBytes) || passBytesOf(job, range.lengthBytes, least);
   const seed = options.randrepeat ? options.randseed : Math.floor(Math.random() * 2 ** 48);
   return {
     job,
@@ -82,16 +85,20 @@ function targetOf({ options }: Job, copy: number): Target {
 }
 
 /** How large the target is, or null where it has to be made. */
-async function presentBytesOf(job: Job, target: Target, permissions: Permissions): Promise<number | null> {
+async function presentBytesOf(
+  job: Job,
+  target: Target,
+  found: FoundTarget | null,
+  permissions: Permissions,
+): Promise<number | null> {
   if (target.kind === 'none') return Number.POSITIVE_INFINITY;
-  if (target.kind === 'stack') {
+  if (target.kind === 'stack' || found === null) {
     for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, job.place));
-    return sizeOfStack(job, target.spec);
+    return sizeOfStack(job, job.options.device);
   }
-  const found = findTarget(target.path, job.place);
   permissions.check(job, found);
   if (found.stats === null) return null;
-  if (found.stats.isBlockDevice()) return sizeOfDevice(job, target.path);
+  if (target.isDevice) return sizeOfDevice(job, target.path);
   if (!found.stats.isFile()) throw new UsageError(`${job.place}: ${quote(target.path)} is neither a file nor a block device`);
   return found.stats.size;
 }
@@ -119,9 +126,16 @@ async function sizeOfDevice(job: Job, path: string): Promise<number> {
 }
 
 /** The part of the target that a copy of the job has. */
-function rangeOf(job: Job, copy: number, presentBytes: number | null): { startOffset: number; lengthBytes: number } {
+function rangeOf(
+  job: Job,
+  copy: number,
+  presentBytes: number | null,
+  target: Target,
+): { startOffset: number; lengthBytes: number } {
   const { options } = job;
-  const whole = presentBytes ?? bytesOfExtent(options.filesize, 0);
+  // Of a larger file filesize= says how much there is to work on.
+  const filesizeBytes = bytesOfExtent(options.filesize, presentBytes ?? 0) || Number.POSITIVE_INFINITY;
+  const whole = presentBytes === null ? bytesOfExtent(options.filesize, 0) : Math.min(presentBytes, filesizeBytes);
   const startOffset = bytesOfExtent(options.offset, whole) + copy * bytesOfExtent(options.offset_increment, whole);
   const asked = bytesOfExtent(options.size, whole);
   const lengthBytes = asked > 0 ? asked : whole - startOffset;
@@ -129,7 +143,9 @@ function rangeOf(job: Job, copy: number, presentBytes: number | null): { startOf
     throw new UsageError(`${job.place}: job '${options.name}' needs size=, how much it works on`);
   }
   const largest = Math.max(...blockBytes(options).map(({ max }) => max));
-  const isFixed = presentBytes !== null && (!writes(job) || options.device !== '');
+  // Only a file grows where it is written behind its end.
+  const canGrow = writes(job) && target.kind === 'file' && !target.isDevice;
+  const isFixed = presentBytes !== null && !canGrow;
   if (isFixed && startOffset + lengthBytes > presentBytes) {
     throw new UsageError(
       `${job.place}: job '${options.name}' reaches to ${startOffset + lengthBytes}, and its target ends at ${presentBytes}: make size= or offset= smaller`,
@@ -142,6 +158,13 @@ function rangeOf(job: Job, copy: number, presentBytes: number | null): { startOf
   }
   checkMaps(job, lengthBytes);
   return { startOffset, lengthBytes };
+}
+
+/** What one pass moves: a sequence that skips, `rw=read:4k`, leaves out what it skips. */
+function passBytesOf({ options }: Job, lengthBytes: number, blockBytes: number): number {
+  const { rw } = options;
+  if (rw.random || rw.modifier === 0) return lengthBytes;
+  return (Math.floor((lengthBytes - blockBytes) / (blockBytes + rw.modifier)) + 1) * blockBytes;
 }
 
 function bytesOfExtent(extent: Extent, whole: number): number {
@@ -195,13 +218,14 @@ function checkBlocks(job: Job): void {
 function checkMaps(job: Job, lengthBytes: number): void {
   const { options } = job;
   const blocks = lengthBytes / Math.min(...blockBytes(options).map(({ min }) => min));
-  if (
-    options.rw.random &&
-    !options.norandommap &&
-    options.random_distribution.kind === 'uniform' &&
-    blocks > RandomMap.COUNT_MAX
-  ) {
-    throw new UsageError(`${job.place}: job '${options.name}' has too many blocks to touch each once: say norandommap`);
+  const isEven = options.rw.random && options.random_distribution.kind === 'uniform';
+  if (isEven && options.random_generator === 'lfsr' && blocks > ShiftRegister.COUNT_MAX) {
+    throw new UsageError(`${job.place}: job '${options.name}' has too many blocks for random_generator=lfsr: take another one`);
+  }
+  if (isEven && !options.norandommap && !options.softrandommap && blocks > RandomMap.COUNT_MAX) {
+    throw new UsageError(
+      `${job.place}: job '${options.name}' has too many blocks to touch each once: say softrandommap, or norandommap`,
+    );
   }
   if (options.verify !== 'none' && blocks > VERIFY_BLOCKS_MAX) {
     throw new UsageError(`${job.place}: job '${options.name}' has too many blocks to verify: make size= smaller, or bs= larger`);

@@ -31,14 +31,22 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const plan = await planRun(jobs, new Permissions(command.destructive, command.readOnly));
   const write = openOutput(command.output);
   const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
-  const run = new Run(plan, exitTasks);
-  const percentiles = jobs[0]?.options.percentile_list;
+  const run = new Run(plan, exitTasks, command.stallMs);
   const report = (result: RunResult): void =>
-    write(command.outputFormats.map((format) => FORMATS[format]?.(result, percentiles) ?? '').join('\n'));
+    write(command.outputFormats.map((format) => FORMATS[format]?.(result) ?? '').join('\n'));
   const stopWatching = watch(run, command, report);
   const result = await run.run().finally(stopWatching);
   report(result);
-  return statusOf(result);
+  const status = statusOf(result);
+  if (run.isStuck) endStuck(exitTasks);
+  return status;
+}
+
+/** A thread in a system call that does not return cannot be ended, and an ordinary exit would wait for it. */
+function endStuck(exitTasks: ExitTasks): void {
+  console.error('biodone-bench: the kernel does not give back an I/O, so this process ends by SIGKILL');
+  exitTasks.run();
+  process.kill(process.pid, 'SIGKILL');
 }
 
 function say(text: string): number {
@@ -49,7 +57,11 @@ function say(text: string): number {
 /** Progress on a terminal, reports by time and by SIGUSR1, and Ctrl-C, which ends the run with a report; a second one ends it at once. */
 function watch(run: Run, { statusIntervalMs, eta }: RunCommand, report: (result: RunResult) => void): () => void {
   const progress = eta === 'never' ? null : new Progress(process.stderr);
-  const timers = [setInterval(() => progress?.show(progressText(run.threads, Date.now())), PROGRESS_MS)];
+  const onTick = (): void => {
+    run.tick(Date.now());
+    progress?.show(progressText(run.threads, Date.now()));
+  };
+  const timers = [setInterval(onTick, PROGRESS_MS)];
   const reportNow = (): void => {
     // Before that there is nothing to tell of.
     if (!run.threads.some(({ startedAtMs }) => startedAtMs > 0)) return;

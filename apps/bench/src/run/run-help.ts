@@ -12,6 +12,7 @@ Runs jobs as fio does, with fio's option names and job files. A job file can nev
   --output-format LIST    normal, json, json+, terse, markdown, csv, html; several with commas
   --output FILE           the report goes there; the file must not exist
   --status-interval TIME  a report every so often while it runs
+  --stall-timeout TIME    gives up where no I/O has completed for so long: 60s, 0 for never
   --eta WHEN              the progress line: auto, always, never
   -h, --help              print this
 
@@ -19,4 +20,5 @@ Engines (--ioengine): uring, threads, sync, posixaio, promises, fs, fs-sync, fs-
 A stack of devices: --device='stripe(64k, file:a, file:b)'.
 
 Exit status: 0; 1 where I/O failed or verified data were wrong; 2 where the request was wrong
-(nothing is created then); 130 after Ctrl-C, which prints what was measured so far.`;
+(nothing is created then); 130 after Ctrl-C, which prints what was measured so far;
+137 (SIGKILL) behind a report, where the kernel does not give back an I/O.`;

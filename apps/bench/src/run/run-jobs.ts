@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { ExitTasks } from '../exit-tasks.js';
@@ -7,9 +8,10 @@ import { currentLoad, machineRecord, watchOtherCpu } from '../trust/machine.js';
 import { calibrate } from './calibrate.js';
 import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
-import { depthOf } from './job-run.js';
+import { depthOf, isQueued } from './job-run.js';
 import { JobThread } from './job-thread-handle.js';
 import type { RunPlan } from './plan-run.js';
+import { StallWatch } from './stall-watch.js';
 import { makeTargetFile, type TargetFile, warmCache } from './target-file.js';
 
 /** The jobs of a run, from making their files to removing them. */
@@ -25,12 +27,18 @@ export class Run {
   readonly #calibrations: Calibration[] = [];
   readonly #threads: JobThread[] = [];
   readonly #files: TargetFile[] = [];
+  readonly #stallMs: number;
+  readonly #stallWatch: StallWatch<JobThread>;
   #isInterrupted = false;
+  #hasStalled = false;
   #isRunning = true;
 
-  constructor(plan: RunPlan, exitTasks: ExitTasks) {
+  /** @param stallMs after so long without a completion a job is given up; Infinity to wait for ever */
+  constructor(plan: RunPlan, exitTasks: ExitTasks, stallMs: number) {
     this.#plan = plan;
     this.#exitTasks = exitTasks;
+    this.#stallMs = stallMs;
+    this.#stallWatch = new StallWatch(stallMs);
     this.#place = placeOf(plan.plans);
     const disk = this.#place === null ? null : diskOf(this.#place);
     this.#watchedDisk = disk === null ? null : watchDisk(disk);
@@ -49,16 +57,30 @@ export class Run {
   async run(): Promise<RunResult> {
     try {
       for (const file of this.#plan.files) this.#files.push(makeTargetFile(file, this.#exitTasks));
-      for (const depth of new Set(this.#plan.plans.map(depthOf))) {
-        if (!this.#isInterrupted) this.#calibrations.push(await calibrate(depth));
-      }
-      for (const batch of batchesOf(this.#plan.plans)) if (!this.#isInterrupted) await this.#runBatch(batch);
+      await this.#calibrate();
+      for (const batch of batchesOf(this.#plan.plans)) if (!this.#isInterrupted && !this.#hasStalled) await this.#runBatch(batch);
       this.#isRunning = false;
       return this.snapshot();
     } finally {
       this.#isRunning = false;
       for (const file of this.#files) file.end();
     }
+  }
+
+  /** Whether a thread is in a call that does not return: then the process cannot end by itself. */
+  get isStuck(): boolean {
+    return this.#threads.some(({ isStuck }) => isStuck);
+  }
+
+  /** To be called every half second or so: samples for reports before the end, and whether I/Os still complete. */
+  tick(nowMs: number): void {
+    for (const thread of this.#threads) thread.sample();
+    const stalled = this.#stallWatch.look(this.#threads, nowMs);
+    if (stalled.length === 0) return;
+    const text = `no I/O has completed for ${this.#stallMs / 1000} s: the device hangs, or --stall-timeout is too short for it`;
+    for (const thread of stalled) thread.abandon({ error: constants.errno.ETIMEDOUT, text });
+    this.#hasStalled = true;
+    for (const { control } of this.#threads) control.stop();
   }
 
   /** Lets all jobs end what is in flight, and starts nothing more. */
@@ -83,6 +105,17 @@ export class Run {
       jobs,
       disks: this.#diskUse(),
     };
+  }
+
+  /** Once for each depth and each way of completion that a job has. */
+  async #calibrate(): Promise<void> {
+    for (const plan of this.#plan.plans) {
+      const depth = depthOf(plan);
+      const isWaiting = isQueued(plan);
+      if (this.#isInterrupted) return;
+      if (this.#calibrations.some((known) => known.depth === depth && known.isQueued === isWaiting)) continue;
+      this.#calibrations.push(await calibrate(depth, isWaiting));
+    }
   }
 
   #diskUse(): DiskUse[] {

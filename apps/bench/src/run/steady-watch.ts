@@ -14,6 +14,7 @@ export class SteadyWatch {
   readonly #window: number;
   readonly #iops: number[] = [];
   readonly #bandwidthKib: number[] = [];
+  readonly #latencyNs: number[] = [];
   #rounds = 0;
   #isAttained = false;
   #deviationPercent = 0;
@@ -28,10 +29,11 @@ export class SteadyWatch {
   }
 
   /** Adds a round. Returns whether the state is steady now, or there will be no more rounds. */
-  add(iops: number, bandwidthKib: number): boolean {
+  add(iops: number, bandwidthKib: number, latencyNs = 0): boolean {
     this.#rounds += 1;
     keep(this.#iops, iops, this.#window);
     keep(this.#bandwidthKib, bandwidthKib, this.#window);
+    keep(this.#latencyNs, latencyNs, this.#window);
     if (this.#iops.length === this.#window) this.#judge();
     return this.#isAttained || (this.#criterion.rule === 'snia' && this.#rounds >= SNIA_ROUNDS_MAX);
   }
@@ -50,19 +52,20 @@ export class SteadyWatch {
 
   #judge(): void {
     const { quantity, rule, limit, isPercent } = this.#criterion;
-    const values = quantity === 'iops' ? this.#iops : this.#bandwidthKib;
+    const values = { iops: this.#iops, bw: this.#bandwidthKib, lat: this.#latencyNs }[quantity];
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     if (mean === 0) return;
     const deviation = Math.max(...values.map((value) => Math.abs(value - mean)));
-    // The line's rise from one round to the next.
+    // The line's rise from one round to the next, and in a second.
     const rise = slopeOf(values);
+    const risePerSecond = rise / (this.#roundMs / 1000);
     this.#deviationPercent = (deviation / mean) * 100;
     const measure = {
       mean: deviation,
-      slope: Math.abs(rise) / (this.#roundMs / 1000),
+      slope: Math.abs(risePerSecond),
       snia: Math.max(...values) - Math.min(...values),
     }[rule];
-    if (rule !== 'mean') this.#slope = isPercent ? (rise / mean) * 100 : rise;
+    if (rule !== 'mean') this.#slope = isPercent ? (risePerSecond / mean) * 100 : risePerSecond;
     const isWithin = (isPercent ? (measure / mean) * 100 : measure) <= limit;
     const isLevel = rule !== 'snia' || (Math.abs(rise * (SNIA_WINDOW - 1)) / mean) * 100 <= SNIA_SLOPE_PERCENT;
     this.#isAttained = isWithin && isLevel;

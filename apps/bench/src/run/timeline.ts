@@ -1,11 +1,15 @@
+import type { JobOptions } from '../jobs/job-options.js';
 import type { JobRecorder } from '../results/job-recorder.js';
 import type { SteadyState } from '../results/job-result.js';
 import { type SampleData, SampleSeries } from '../results/sample-series.js';
 import type { JobPlan } from './job-plan.js';
+import { RateWatch } from './rate-watch.js';
 import { SteadyWatch } from './steady-watch.js';
 
 const SAMPLE_NS = 5e8;
 const NS_PER_MICRO = 1e3;
+/** How often it is looked whether a ramp has moved its bytes. */
+const RAMP_LOOK_NS = 1e6;
 /** How long SNIA's rounds are where nothing else is said. */
 const SNIA_ROUND_MICROS = 60e6;
 
@@ -15,6 +19,8 @@ export interface TimelineEvents {
   readonly onMeasure: (nowNs: number) => void;
   /** The time is over, or the state steady. */
   readonly onEnd: () => void;
+  /** The job is slower than `rate_min` or `rate_iops_min` allow. */
+  readonly onTooSlow: (text: string) => void;
 }
 
 /** The ramp, the samples, the rounds of the steady state and the end of the time: what the loop asks for when one of them is due. */
@@ -22,6 +28,9 @@ export class Timeline {
   readonly #recorder: JobRecorder;
   readonly #events: TimelineEvents;
   readonly #rampNs: number;
+  readonly #rampBytes: number;
+  readonly #options: JobOptions;
+  #rates: RateWatch | null = null;
   readonly #runtimeNs: number;
   readonly #watch: SteadyWatch | null;
   readonly #roundNs: number;
@@ -35,6 +44,7 @@ export class Timeline {
   #roundStartNs = 0;
   #roundIos = 0;
   #roundBytes = 0;
+  #roundNsSum = 0;
 
   constructor({ job }: JobPlan, recorder: JobRecorder, events: TimelineEvents) {
     const { options } = job;
@@ -44,6 +54,8 @@ export class Timeline {
     this.#recorder = recorder;
     this.#events = events;
     this.#rampNs = options.ramp_time * NS_PER_MICRO;
+    this.#rampBytes = options.ramp_size;
+    this.#options = options;
     this.#runtimeNs = options.runtime > 0 ? options.runtime * NS_PER_MICRO : Number.POSITIVE_INFINITY;
     this.#roundNs = roundMicros * NS_PER_MICRO;
     this.#settleNs = options.ss_ramp * NS_PER_MICRO;
@@ -65,13 +77,21 @@ export class Timeline {
     if (this.#startNs < 0) this.#startNs = nowNs;
     if (!this.#isMeasuring) {
       if (nowNs < this.#startNs + this.#rampNs) return this.#startNs + this.#rampNs;
+      if (this.#rampBytes > 0 && bytesOf(this.#recorder) < this.#rampBytes) return nowNs + RAMP_LOOK_NS;
       this.#measure(nowNs);
     }
     if (nowNs >= this.#nextSampleNs) this.#sample(nowNs);
     if (nowNs >= this.#nextRoundNs) this.#endRound(nowNs);
+    const tooSlow = this.#rates?.look(nowNs) ?? null;
+    if (tooSlow !== null) this.#events.onTooSlow(tooSlow);
     const endNs = this.#startNs + this.#runtimeNs;
     if (nowNs >= endNs) this.#events.onEnd();
     return Math.min(this.#nextSampleNs, this.#nextRoundNs, nowNs < endNs ? endNs : Number.POSITIVE_INFINITY);
+  }
+
+  /** Begins to measure anew: what was before does not count. */
+  restart(nowNs: number): void {
+    this.#measure(nowNs);
   }
 
   /** The workload is over: takes the last sample, and bothers the phases behind it no more. */
@@ -94,6 +114,10 @@ export class Timeline {
     this.#startNs = nowNs;
     this.#events.onMeasure(nowNs);
     this.#samples = new SampleSeries(this.#recorder);
+    this.#rates = RateWatch.of(this.#options, this.#recorder);
+    this.#roundIos = 0;
+    this.#roundBytes = 0;
+    this.#roundNsSum = 0;
     this.#nextSampleNs = nowNs + SAMPLE_NS;
     this.#roundStartNs = nowNs + this.#settleNs;
     this.#nextRoundNs = this.#watch === null ? Number.POSITIVE_INFINITY : this.#roundStartNs + this.#roundNs;
@@ -107,13 +131,21 @@ export class Timeline {
   #endRound(nowNs: number): void {
     const { read, write, trim } = this.#recorder;
     const ios = read.totalIos + write.totalIos + trim.totalIos;
-    const bytes = read.bytes + write.bytes + trim.bytes;
+    const bytes = bytesOf(this.#recorder);
     const seconds = (nowNs - this.#roundStartNs) / 1e9;
-    const isOver = this.#watch?.add((ios - this.#roundIos) / seconds, (bytes - this.#roundBytes) / 1024 / seconds) === true;
+    const sumNs = read.total.sumNs + write.total.sumNs + trim.total.sumNs;
+    const [roundIos, roundBytes] = [ios - this.#roundIos, bytes - this.#roundBytes];
+    const meanNs = roundIos === 0 ? 0 : (sumNs - this.#roundNsSum) / roundIos;
+    const isOver = this.#watch?.add(roundIos / seconds, roundBytes / 1024 / seconds, meanNs) === true;
+    this.#roundNsSum = sumNs;
     this.#roundIos = ios;
     this.#roundBytes = bytes;
     this.#roundStartNs = nowNs;
     this.#nextRoundNs = nowNs + this.#roundNs;
     if (isOver) this.#events.onEnd();
   }
+}
+
+function bytesOf({ directions }: JobRecorder): number {
+  return directions.reduce((sum, { bytes }) => sum + bytes, 0);
 }

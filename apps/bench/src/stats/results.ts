@@ -37,6 +37,11 @@ export class Series {
     this.#slices[repeat] = slices;
   }
 
+  /** Forgets the repeats behind so many: they are not complete. */
+  keep(repeats: number): void {
+    this.#slices.length = Math.min(this.#slices.length, repeats);
+  }
+
   /** The slices of a repeat. */
   slicesOf(repeat: number): readonly Measurement[] {
     return this.#slices[repeat] ?? [];

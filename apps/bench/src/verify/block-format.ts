@@ -4,7 +4,7 @@ import type { Digest } from './digest.js';
 
 /**
  * A verified block begins with a header of 64 bytes, all numbers little-endian: 0 magic number, 4 version, 8 length of the block, 12 generation,
- * 16 offset (64 bits), 24 seed (64 bits), 32 checksum of what is behind the header (16 bytes), 60 CRC-32C of the header up to there. Behind it
+ * 16 offset (64 bits), 24 seed (64 bits), 32 checksum of what is behind the header (28 bytes), 60 CRC-32C of the header up to there. Behind it
  * is a pattern, or what a generator makes of seed, offset and generation, so the whole block can be made again.
  */
 const HEADER_BYTES = 64;

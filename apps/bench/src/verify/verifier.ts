@@ -1,5 +1,6 @@
 import { IO_READ, IO_TRIM, IO_WRITE, type IoUnit } from '../run/io-unit.js';
 import type { JobPlan } from '../run/job-plan.js';
+import { overlaps } from '../run/overlap.js';
 import { BlockFormat } from './block-format.js';
 import { crc32c, digestOf } from './digest.js';
 import { dumpDifference } from './dump.js';
@@ -99,10 +100,8 @@ export class Verifier {
   /** Whether the unit touches blocks that are being written, or writes some that are being read. */
   mustWait(unit: IoUnit): boolean {
     if (unit.operation > IO_TRIM) return false;
-    const end = unit.offset + unit.lengthBytes;
     for (const other of this.#units) {
-      if (!other.inFlight || other === unit || (other.operation !== IO_WRITE && unit.operation !== IO_WRITE)) continue;
-      if (other.offset < end && unit.offset < other.offset + other.lengthBytes) return true;
+      if ((other.operation === IO_WRITE || unit.operation === IO_WRITE) && overlaps(unit, other)) return true;
     }
     return false;
   }

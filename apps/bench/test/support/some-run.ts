@@ -2,12 +2,14 @@ import { JobRecorder } from '../../src/results/job-recorder.js';
 import type { JobResult, JobShape } from '../../src/results/job-result.js';
 import type { MachineRecord, RunResult } from '../../src/results/run-result.js';
 import { SampleSeries } from '../../src/results/sample-series.js';
+import { DEFAULT_PERCENTILES } from '../../src/trust/percentiles.js';
 
 const SHAPE: JobShape = {
   rw: 'randrw',
   bs: '4k',
   ioengine: 'uring',
   iodepth: 8,
+  isQueued: true,
   numjobs: 1,
   direct: true,
   filename: '/data/testfile',
@@ -66,6 +68,7 @@ export function someJob(change: Partial<JobResult> = {}, recorder: JobRecorder =
     runtimeMs: 1000,
     etaSeconds: 0,
     recorded: recorder.toData(),
+    percentiles: { list: DEFAULT_PERCENTILES, json: ['slat', 'clat', 'lat'], normal: ['lat'], terse: 'clat' },
     samples: someSamples(),
     use: {
       wallMs: 1000,
@@ -81,6 +84,7 @@ export function someJob(change: Partial<JobResult> = {}, recorder: JobRecorder =
     },
     loop: { gcCount: 3, gcMs: 4.5, gcMaxMs: 2, delayP50Ms: 0.1, delayP99Ms: 1.2, delayMaxMs: 3.4 },
     steadyState: null,
+    latencySearch: null,
     warnings: [],
     ...change,
   };
@@ -94,7 +98,7 @@ export function someRun(change: Partial<RunResult> = {}): RunResult {
     writtenAtMs: 1_767_323_047_123,
     globalOptions: { ioengine: 'uring', iodepth: '8' },
     machine: MACHINE,
-    calibrations: [{ depth: 8, nullIops: 3_000_000, nsPerIo: 333, clockNs: 40 }],
+    calibrations: [{ depth: 8, isQueued: true, nullIops: 3_000_000, nsPerIo: 333, clockNs: 40 }],
     jobs: [someJob()],
     disks: [
       {

@@ -7,9 +7,9 @@ export interface Outcome {
 }
 
 /** Runs a program and waits for its end; any exit status is an answer, failing to start or hanging is not. */
-function run(file: string, args: readonly string[], cwd: string): Promise<Outcome> {
+function run(file: string, args: readonly string[], cwd: string, more: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const options = { cwd, env: environment(), timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
+    const options = { cwd, env: { ...environment(), ...more }, timeout: 120_000, maxBuffer: 64 * 1024 * 1024 };
     execFile(file, args, options, (error, stdout, stderr) => {
       if (error !== null && typeof error.code !== 'number') {
         const detail = error.killed === true ? 'was killed after 120 s' : error.message;
@@ -22,8 +22,8 @@ function run(file: string, args: readonly string[], cwd: string): Promise<Outcom
 }
 
 /** As `run`, for the Node that runs the tests. */
-export function runNode(args: readonly string[], cwd: string): Promise<Outcome> {
-  return run(process.execPath, args, cwd);
+export function runNode(args: readonly string[], cwd: string, more: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return run(process.execPath, args, cwd, more);
 }
 
 /** As `run`, for npm; it must succeed. */
