@@ -57,6 +57,8 @@ export {
   type OptionValues,
 } from './driver-definition.js';
 export { registerDriver, registeredDrivers } from './driver-registry.js';
+export { CacheDevice, type CacheOptions, openCache } from './drivers/cache.js';
+export type { CacheStatistics } from './drivers/cache-core.js';
 export { openConcat } from './drivers/concat.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';

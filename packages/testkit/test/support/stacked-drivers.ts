@@ -1,6 +1,7 @@
 import {
   type BlockDevice,
   type BlockDeviceOptions,
+  openCache,
   openConcat,
   openCrypt,
   openMirror,
@@ -18,6 +19,8 @@ interface StackedDriver {
   open(child: Child, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
   /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
   readonly keepsSize?: boolean;
+  /** Whether it keeps the data where a crash below does not reach. @default false */
+  readonly caches?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
   readonly secret?: Readonly<Record<string, string>>;
 }
@@ -40,6 +43,10 @@ function withoutChildrenMax(options: StackOptions = {}): BlockDeviceOptions {
   return others;
 }
 
+/** Less than a test's data, so that lines are displaced. */
+const WRITE_BACK = { mode: 'write-back', cacheBytes: 262_144 } as const;
+const WRITE_THROUGH = { mode: 'write-through', cacheBytes: 65_536 } as const;
+
 /** The drivers of blockdev that work on other devices. */
 export const stackedDrivers: readonly StackedDriver[] = [
   { name: 'slice', open: (child, options) => openSlice(child(), { offsetBytes: 65_536, ...options }), keepsSize: true },
@@ -54,6 +61,17 @@ export const stackedDrivers: readonly StackedDriver[] = [
     name: 'crypt',
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
     secret: { key: Buffer.from(key).toString('hex') },
+  },
+  {
+    name: 'cache, write-back',
+    open: (child, options) => openCache(child(), { ...WRITE_BACK, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
+  {
+    name: 'cache, write-through',
+    open: (child, options) => openCache(child(), { ...WRITE_THROUGH, ...options }),
+    keepsSize: true,
   },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];
