@@ -60,6 +60,7 @@ export { registerDriver, registeredDrivers } from './driver-registry.js';
 export { CacheDevice, type CacheOptions, openCache } from './drivers/cache.js';
 export type { CacheStatistics } from './drivers/cache-core.js';
 export { openConcat } from './drivers/concat.js';
+export { CowDevice, type CowOptions, openCow } from './drivers/cow.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';
 export type { CryptSecret } from './drivers/crypt-secret.js';

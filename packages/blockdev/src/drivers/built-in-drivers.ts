@@ -1,6 +1,7 @@
 import type { DriverDefinition } from '../driver-definition.js';
 import { cacheDefinition } from './definitions/cache.js';
 import { concatDefinition } from './definitions/concat.js';
+import { cowDefinition } from './definitions/cow.js';
 import { cryptDefinition } from './definitions/crypt.js';
 import { fileDefinition } from './definitions/file.js';
 import { memDefinition } from './definitions/mem.js';
@@ -14,6 +15,7 @@ import { throttleDefinition } from './definitions/throttle.js';
 export const builtInDrivers: readonly DriverDefinition[] = [
   cacheDefinition,
   concatDefinition,
+  cowDefinition,
   cryptDefinition,
   fileDefinition,
   memDefinition,

@@ -54,14 +54,12 @@ export class CacheReads implements CacheWork {
 
   #advance(op: CacheOp): void {
     const parent = op.parent as BlockIo;
-    while (op.position < parent.lengthBytes) {
-      if (op.aborted) return this.#core.end(op, ECANCELED, op.position);
+    while (op.position < parent.lengthBytes && !op.aborted) {
       if (this.#copyLine(op, parent)) continue;
       this.#aim(op, parent);
-      if (!op.send(this.#core.device)) return;
-      if (!this.#absorb(op)) return;
+      if (!op.send(this.#core.device) || !this.#absorb(op)) return;
     }
-    this.#core.end(op, 0, op.position);
+    this.#core.end(op, op.position < parent.lengthBytes ? ECANCELED : 0, op.position);
   }
 
   /** Copies the next line, if it is there. */

@@ -87,20 +87,28 @@ export class CacheWrites implements CacheWork {
   }
 
   #advance(op: CacheOp, othersWait: boolean): void {
+    if (op.aborted) this.#core.end(op, ECANCELED, op.position);
+    else if (!this.#writeBack.takesWrites) this.#through.takeOver(op);
+    else if (othersWait) this.#writeBack.awaitRoom(op);
+    else this.#copy(op);
+  }
+
+  #copy(op: CacheOp): void {
     const parent = op.parent as BlockIo;
-    if (op.aborted) return this.#core.end(op, ECANCELED, op.position);
-    if (!this.#writeBack.takesWrites) return this.#through.takeOver(op);
-    if (othersWait) return this.#writeBack.awaitRoom(op);
-    for (;;) {
+    do {
       const from = op.position;
       op.position = this.#copyLines(parent, from);
       if (op.position > from) this.#writeBack.dirtied();
-      if (op.position === parent.lengthBytes) return this.#core.end(op, 0, op.position);
-      if (!this.#reserve(op)) return this.#writeBack.awaitRoom(op);
+      if (op.position === parent.lengthBytes) {
+        this.#core.end(op, 0, op.position);
+        return;
+      }
+      if (!this.#reserve(op)) {
+        this.#writeBack.awaitRoom(op);
+        return;
+      }
       this.#aim(op);
-      if (!op.send(this.#core.device)) return;
-      if (!this.#absorb(op)) return;
-    }
+    } while (op.send(this.#core.device) && this.#absorb(op));
   }
 
   /** Copies lines into the cache as long as nothing is in the way. Returns up to which position of the request. */

@@ -3,7 +3,9 @@ import {
   type BlockDeviceOptions,
   openCache,
   openConcat,
+  openCow,
   openCrypt,
+  openMem,
   openMirror,
   openSlice,
   openStripe,
@@ -21,6 +23,8 @@ interface StackedDriver {
   readonly keepsSize?: boolean;
   /** Whether it keeps the data where a crash below does not reach. @default false */
   readonly caches?: boolean;
+  /** Whether what is written is gone when it is closed. @default false */
+  readonly forgets?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
   readonly secret?: Readonly<Record<string, string>>;
 }
@@ -32,6 +36,11 @@ const plenty = { iops: 1e9, bytesPerSecond: 1e12 };
 
 async function openMirrorDevice(child: Child, options: Options): Promise<BlockDevice> {
   return (await openMirror([child(), child()], { create: true, halvesAreEqual: true, ...options })).device;
+}
+
+/** The overlay is what is tested; the base is large enough, and nobody writes to it. */
+function openKeptCow(child: Child, options: Options): Promise<BlockDevice> {
+  return openCow(openMem(983_040), { overlay: child(), create: true, blockBytes: 4096, ...options });
 }
 
 /** As little of everything as each of the drivers can do with. */
@@ -73,5 +82,13 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openCache(child(), { ...WRITE_THROUGH, ...options }),
     keepsSize: true,
   },
+  {
+    name: 'cow, in memory',
+    open: (child, options) => openCow(child(), { blockBytes: 4096, ...options }),
+    keepsSize: true,
+    caches: true,
+    forgets: true,
+  },
+  { name: 'cow, over mem', open: openKeptCow, keepsSize: true },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];
