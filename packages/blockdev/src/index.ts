@@ -73,6 +73,13 @@ export { type HalfStatus, MirrorDevice, mirrorOf } from './drivers/mirror-device
 export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';
+export {
+  openSnapshots,
+  SnapshotDevice,
+  type SnapshotOptions,
+  SnapshotsDevice,
+  type SnapshotsOptions,
+} from './drivers/snapshots.js';
 export { openStripe, type StripeOptions } from './drivers/stripe.js';
 export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
 export type { ThrottleLimits } from './drivers/throttle-limits.js';

@@ -8,6 +8,7 @@ import { memDefinition } from './definitions/mem.js';
 import { mirrorDefinition } from './definitions/mirror.js';
 import { nullDefinition } from './definitions/null.js';
 import { sliceDefinition } from './definitions/slice.js';
+import { snapshotsDefinition } from './definitions/snapshots.js';
 import { stripeDefinition } from './definitions/stripe.js';
 import { throttleDefinition } from './definitions/throttle.js';
 
@@ -22,6 +23,7 @@ export const builtInDrivers: readonly DriverDefinition[] = [
   mirrorDefinition,
   nullDefinition,
   sliceDefinition,
+  snapshotsDefinition,
   stripeDefinition,
   throttleDefinition,
 ];

@@ -34,7 +34,8 @@ export class StepOp implements RangeEntry {
   phase = 0;
   block = 0;
   count = 0;
-  index = 0;
+  /** What the request below is about, where that is not plain from the rest. */
+  subject: object | null = null;
   readonly io: BlockIo = new BlockIo();
   /** Where the request below is, or was last. */
   device: BlockDevice | null = null;
@@ -72,6 +73,37 @@ export class StepOp implements RangeEntry {
     this.#ops.run(this);
   }
 }
+
+/** A request that is one request to a device below, as it is. */
+export class ForwardStep implements Stepper {
+  readonly #device: BlockDevice;
+  readonly #claim: BlockClaim | null;
+
+  constructor(device: BlockDevice, claim: BlockClaim | null) {
+    this.#device = device;
+    this.#claim = claim;
+  }
+
+  step(op: StepOp): number {
+    const { io } = op;
+    if (op.phase === DONE) {
+      op.position = io.transferredBytes;
+      return io.error;
+    }
+    const parent = op.parent as BlockIo;
+    op.phase = DONE;
+    io.operation = parent.operation;
+    io.flags = parent.flags;
+    io.buffer = parent.buffer;
+    io.bufferOffset = parent.bufferOffset;
+    io.offset = parent.offset;
+    io.lengthBytes = parent.lengthBytes;
+    io.extents = parent.extents;
+    return op.send(this.#device, this.#claim);
+  }
+}
+
+const DONE = -1;
 
 /** The operations of a driver, and the ranges that they have. */
 export class StepOps {
@@ -162,6 +194,7 @@ export class StepOps {
 
   #recycle(op: StepOp): void {
     op.parent = null;
+    op.subject = null;
     op.io.buffer = null;
     op.io.extents = null;
     this.#free.put(op);

@@ -8,6 +8,7 @@ import {
   openMem,
   openMirror,
   openSlice,
+  openSnapshots,
   openStripe,
   openThrottle,
   type StackOptions,
@@ -41,6 +42,13 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
 /** The overlay is what is tested; the base is large enough, and nobody writes to it. */
 function openKeptCow(child: Child, options: Options): Promise<BlockDevice> {
   return openCow(openMem(983_040), { overlay: child(), create: true, blockBytes: 4096, ...options });
+}
+
+async function openWithSnapshots(child: Child, options: Options): Promise<BlockDevice> {
+  const device = openSnapshots(child(), { blockBytes: 4096, ...options });
+  await device.snapshot();
+  await device.snapshot({ maxBytes: 40_960 });
+  return device;
 }
 
 /** As little of everything as each of the drivers can do with. */
@@ -90,5 +98,6 @@ export const stackedDrivers: readonly StackedDriver[] = [
     forgets: true,
   },
   { name: 'cow, over mem', open: openKeptCow, keepsSize: true },
+  { name: 'snapshots, with two of them', open: openWithSnapshots, keepsSize: true },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];
