@@ -46,6 +46,10 @@ export class CacheCore {
   };
   /** Told of each operation that has ended: others may go on. */
   ended: () => void = () => {};
+  /** How many slots are being filled for lines that will be dirty. */
+  reserved = 0;
+  /** Whether something was written back, without being in the log, since the device below was flushed. */
+  unstableBelow = false;
   /** The errno of the first write-back that failed; 0 if all went well. */
   failure = 0;
   readonly #made: CacheOp[] = [];

@@ -1,12 +1,16 @@
 import { ECANCELED, ENOTSUP, SystemError } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
+import type { BlockDevice } from '../block-device.js';
 import { type AbortVerdict, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import type { DeviceSpec } from '../spec.js';
+import { pollAll, waitForAny } from '../stack-children.js';
 import { CacheCore, type CacheStatistics } from './cache-core.js';
 import { CacheFlushes } from './cache-flushes.js';
+import type { CacheLog } from './cache-log.js';
+import { CacheLogFlush } from './cache-log-flush.js';
 import type { CacheOp } from './cache-op.js';
 import { CacheReadAhead } from './cache-read-ahead.js';
 import { CacheReads } from './cache-reads.js';
@@ -30,6 +34,7 @@ export interface CacheSettings {
   readonly writeBackDelayMs: number;
   readonly readAheadBytes: number;
   readonly childrenMax?: number;
+  readonly deviceName?: string;
 }
 
 /** What the driver is made of. */
@@ -39,6 +44,9 @@ export interface CacheDriverParts {
   readonly settings: CacheSettings;
   readonly limits: WriteBackLimits;
   readonly requestsMax: number;
+  /** What keeps what is dirty and was flushed; null for a cache that is gone with the process. */
+  readonly log: CacheLog | null;
+  readonly closesLog: boolean;
   readonly timers: BlockTimers;
 }
 
@@ -54,13 +62,15 @@ export class CacheDriver implements BlockDriver {
   readonly #writes: CacheWrites;
   readonly #through: CacheThrough;
   readonly #flushes: CacheFlushes;
+  readonly #logFlush: CacheLogFlush | null;
+  readonly #devices: readonly BlockDevice[];
   readonly #readAhead: CacheReadAhead;
   readonly #store: CacheStore;
   /** The device below is gone. */
   #lost = false;
 
   constructor(parts: CacheDriverParts) {
-    const { child, store, settings } = parts;
+    const { child, log, store, settings } = parts;
     const { limits, capabilities } = child.device;
     this.#parts = parts;
     this.#store = store;
@@ -70,6 +80,8 @@ export class CacheDriver implements BlockDriver {
     this.#through = new CacheThrough(this.#core, this.#writeBack);
     this.#writes = new CacheWrites(this.#core, this.#writeBack, this.#through);
     this.#flushes = new CacheFlushes(this.#core, this.#writeBack);
+    this.#logFlush = log === null ? null : new CacheLogFlush(this.#core, log, this.#writeBack);
+    this.#devices = log === null ? [child.device] : [child.device, log.device];
     this.#readAhead = new CacheReadAhead(this.#core, settings.readAheadBytes);
     this.limits = {
       blockSizeBytes: limits.blockSizeBytes,
@@ -81,10 +93,11 @@ export class CacheDriver implements BlockDriver {
     };
     this.capabilities = {
       readOnly: capabilities.readOnly,
-      progress: child.progress,
-      fua: child.fua,
-      zeroes: capabilities.zeroes,
-      discard: capabilities.discard,
+      progress: this.#devices.some((each) => each.capabilities.progress === 'event-loop') ? 'event-loop' : 'any',
+      // What is in the log must not come back over what has gone past it.
+      fua: log === null ? child.fua : 'emulate',
+      zeroes: log === null ? capabilities.zeroes : 'emulate',
+      discard: log === null && capabilities.discard,
       extents: capabilities.extents,
       volatileCache: settings.mode === 'write-back' || capabilities.volatileCache,
       rotational: capabilities.rotational,
@@ -105,7 +118,7 @@ export class CacheDriver implements BlockDriver {
     const { operation } = io;
     if (operation === BLOCK_READ) this.#read(io);
     else if (operation === BLOCK_WRITE && io.flags === 0 && this.#writeBack.takesWrites) this.#writes.start(io);
-    else if (operation === BLOCK_FLUSH) this.#flushes.start(io);
+    else if (operation === BLOCK_FLUSH) this.#flush(io);
     else if (operation === BLOCK_WRITE || goesThrough(io)) this.#through.start(io);
     else biodone(io, ENOTSUP);
   }
@@ -116,7 +129,7 @@ export class CacheDriver implements BlockDriver {
 
   abort(io: BlockIo): AbortVerdict {
     const op = this.#core.of(io);
-    if (op === undefined) return 'in-progress';
+    if (op === undefined) return this.#abortFlush(io);
     beginSubmit();
     try {
       return this.#abort(op);
@@ -128,13 +141,12 @@ export class CacheDriver implements BlockDriver {
   poll(): number {
     // For a thread that does not return to its event loop, where the timer would fire.
     if (this.#writeBack.waiting > 0) this.#writeBack.progress();
-    return this.#core.device.poll();
+    return pollAll(this.#devices);
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    const { device } = this.#core;
     if (this.#writeBack.waiting > 0) this.#writeBack.progress();
-    if (device.inFlight > 0) return device.wait(timeoutMs);
+    if (this.#devices.some(({ inFlight }) => inFlight > 0)) return waitForAny(this.#devices, timeoutMs, this.#parts.timers);
     if (this.#writeBack.waiting === 0) return 0;
     const sleepMs = Math.min(timeoutMs, SLEEP_MS);
     this.#parts.timers.sleep(sleepMs);
@@ -144,11 +156,20 @@ export class CacheDriver implements BlockDriver {
   describe(): Record<string, unknown> {
     const { sizeBytes } = this.#store;
     const device = this.#core.device.describe();
-    return { ...this.#parts.settings, sizeBytes, ...this.statistics, failure: this.#core.failure, device };
+    return {
+      ...this.#parts.settings,
+      sizeBytes,
+      ...this.statistics,
+      failure: this.#core.failure,
+      device,
+      ...this.#describeLog(),
+    };
   }
 
   config(): DeviceSpec {
-    return { driver: 'cache', device: this.#core.device.config(), ...this.#parts.settings };
+    const { log, settings } = this.#parts;
+    const kept = log === null ? {} : { log: log.device.config() };
+    return { driver: 'cache', device: this.#core.device.config(), ...settings, ...kept };
   }
 
   handle(): DeviceHandle {
@@ -172,7 +193,10 @@ export class CacheDriver implements BlockDriver {
 
   async close(): Promise<void> {
     const error = await this.#finish();
-    await this.#parts.child.close();
+    const { child, log, closesLog } = this.#parts;
+    log?.claim?.release();
+    await child.close();
+    if (closesLog) await log?.device.close();
     // Who has taken the device away knows that what was dirty has gone with it.
     if (error === 0 || this.#lost) return;
     const what = `${this.#store.index.unclean * this.#store.lineBytes} bytes that were written are not on the device below`;
@@ -184,7 +208,25 @@ export class CacheDriver implements BlockDriver {
     if (this.capabilities.readOnly || !this.#writeBack.limits.isOn) return 0;
     await this.#writeBack.drain();
     if (this.#store.index.unclean > 0) return this.#core.failure;
+    if (this.#logFlush !== null) return this.#lost ? 0 : this.#logFlush.empty();
     return this.#core.counters.writeBacks > 0 ? this.#writeBack.flushBelow() : 0;
+  }
+
+  #flush(io: BlockIo): void {
+    if (this.#logFlush === null) this.#flushes.start(io);
+    else this.#logFlush.start(io);
+  }
+
+  #abortFlush(io: BlockIo): AbortVerdict {
+    const waiting = this.#logFlush?.leave(io) ?? null;
+    if (waiting === null) return this.#logFlush?.ops.abort(io) ?? 'in-progress';
+    this.#logFlush?.ops.end(waiting, ECANCELED);
+    return 'cancelled';
+  }
+
+  #describeLog(): Record<string, unknown> {
+    const { log } = this.#parts;
+    return log === null ? {} : { loggedBytes: log.map.count * this.#store.lineBytes, log: log.device.describe() };
   }
 
   #read(io: BlockIo): void {
@@ -214,7 +256,7 @@ export class CacheDriver implements BlockDriver {
       io.transferredBytes = io.lengthBytes;
       return 0;
     }
-    if (operation === BLOCK_FLUSH) return this.#flushes.runSync(io);
+    if (operation === BLOCK_FLUSH) return this.#logFlush === null ? this.#flushes.runSync(io) : this.#logFlush.runSync(io);
     if (operation === BLOCK_WRITE && io.flags === 0 && this.#writeBack.takesWrites) {
       counters.writesBack += 1;
       return this.#writes.runSync(io);

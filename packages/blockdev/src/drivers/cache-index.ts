@@ -37,6 +37,8 @@ export class CacheIndex {
   readonly #home: Uint8Array;
   readonly #hits: Uint8Array;
   readonly #writing: Uint8Array;
+  /** Whether what a line holds is in the log. */
+  readonly #logged: Uint8Array;
   /** When a dirty line became so: a count. */
   readonly #dirtiedAt: Float64Array;
   /** The hash table: the first slot of each bucket, and the one behind each slot. */
@@ -61,6 +63,7 @@ export class CacheIndex {
     this.#home = new Uint8Array(slots);
     this.#hits = new Uint8Array(slots);
     this.#writing = new Uint8Array(slots);
+    this.#logged = new Uint8Array(slots);
     this.#dirtiedAt = new Float64Array(slots);
     const buckets = 2 ** Math.ceil(Math.log2(2 * slots));
     this.#buckets = new Int32Array(buckets).fill(NO_SLOT);
@@ -113,6 +116,20 @@ export class CacheIndex {
     return this.#writing[slot] !== 0;
   }
 
+  /** Whether what a line holds is in the log. Whoever changes the line makes that untrue. */
+  isLogged(slot: number): boolean {
+    return this.#logged[slot] !== 0;
+  }
+
+  setLogged(slot: number, logged: boolean): void {
+    this.#logged[slot] = logged ? 1 : 0;
+  }
+
+  /** Whether the device below may not have what a line holds. */
+  isUnclean(slot: number): boolean {
+    return this.#list[slot] === DIRTY || this.#writing[slot] !== 0;
+  }
+
   /** Takes a slot for a line that is not there, and is found only after {@link publish}; {@link NO_SLOT} if all are in use. */
   reserve(): number {
     if (this.#free === 0) return this.#evict();
@@ -137,6 +154,7 @@ export class CacheIndex {
     this.#chain[slot] = this.#buckets[bucket] as number;
     this.#buckets[bucket] = slot;
     this.#hits[slot] = 0;
+    this.#logged[slot] = 0;
     this.#home[slot] = this.#ghosts.has(line) ? MAIN : SMALL;
     this.#push(slot, this.#home[slot] as number);
   }
@@ -152,6 +170,7 @@ export class CacheIndex {
 
   /** The line is other than it is on the device below. */
   setDirty(slot: number): void {
+    this.#logged[slot] = 0;
     if (this.#list[slot] === DIRTY) return;
     if (this.#list[slot] !== NOWHERE) this.#remove(slot);
     if (this.#writing[slot] === 0) this.unclean += 1;
@@ -179,8 +198,14 @@ export class CacheIndex {
     this.#writing[slot] = 0;
     if (this.#list[slot] === DIRTY) return;
     this.unclean -= 1;
-    if (failed) this.setDirty(slot);
-    else this.#push(slot, this.#home[slot] as number);
+    if (failed) {
+      // It holds what it held.
+      const logged = this.#logged[slot] as number;
+      this.setDirty(slot);
+      this.#logged[slot] = logged;
+    } else {
+      this.#push(slot, this.#home[slot] as number);
+    }
   }
 
   /** A count that is higher than those of all lines that are dirty now. */

@@ -68,12 +68,26 @@ export class CacheWriteBack {
 
   /** Whether one more line may become dirty. */
   get hasRoom(): boolean {
-    return this.#core.store.index.unclean < this.limits.dirtyMax;
+    return this.#core.store.index.unclean + this.#core.reserved < this.limits.dirtyMax;
   }
 
   /** Whether anything is on its way to the device below. */
   get isActive(): boolean {
     return this.#active.length > 0;
+  }
+
+  /** The slots of all lines that the device below may not have. */
+  uncleanSlots(): number[] {
+    const { index } = this.#core.store;
+    const slots: number[] = [];
+    for (const { line, count } of this.#active) {
+      for (let each = line; each < line + count; each++) {
+        const slot = index.find(each);
+        if (!index.isDirty(slot)) slots.push(slot);
+      }
+    }
+    for (let slot = index.oldestDirty; slot !== NO_SLOT; slot = index.nextDirty(slot)) slots.push(slot);
+    return slots;
   }
 
   /** How many wait. */

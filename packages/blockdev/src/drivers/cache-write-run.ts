@@ -74,7 +74,10 @@ export class CacheWriteRun {
     const { error, transferredBytes, lengthBytes } = this.io;
     const failure = error !== 0 ? error : transferredBytes < lengthBytes ? EIO : 0;
     for (let line = this.line; line < this.line + this.count; line++) {
-      store.index.endWriting(store.index.find(line), failure !== 0);
+      const slot = store.index.find(line);
+      // Nothing but the device below has it now, where it is not stable yet.
+      if (!store.index.isLogged(slot)) this.#core.unstableBelow = true;
+      store.index.endWriting(slot, failure !== 0);
     }
     counters.writeBacks += 1;
     if (failure === 0) counters.writtenBackBytes += lengthBytes;

@@ -120,9 +120,16 @@ export class CacheWrites implements CacheWork {
     return position;
   }
 
+  /** Gives a slot back that could not be filled. */
+  #giveBack(op: CacheOp): void {
+    this.#core.reserved -= 1;
+    this.#core.store.index.giveBack(op.slot);
+  }
+
   /** Copies a part of a line over what has just been read into a slot, and makes it known. */
   #merge(op: CacheOp): void {
     const { store } = this.#core;
+    this.#core.reserved -= 1;
     const io = op.parent as BlockIo;
     store.partOf(io, op.line);
     store.copyIn(op.slot, part.within, io.buffer as IoBuffer, io.bufferOffset + part.position, part.lengthBytes);
@@ -159,7 +166,9 @@ export class CacheWrites implements CacheWork {
     op.line = store.lineAt(parent.offset + op.position);
     if (!this.#writeBack.hasRoom || store.index.find(op.line) !== NO_SLOT) return false;
     op.slot = store.index.reserve();
-    return op.slot !== NO_SLOT;
+    if (op.slot === NO_SLOT) return false;
+    this.#core.reserved += 1;
+    return true;
   }
 
   #aim(op: CacheOp): void {
@@ -176,7 +185,7 @@ export class CacheWrites implements CacheWork {
   #absorb(op: CacheOp): boolean {
     const error = errorOf(op);
     if (error !== 0 || op.aborted) {
-      this.#core.store.index.giveBack(op.slot);
+      this.#giveBack(op);
       this.#core.end(op, error || ECANCELED, op.position);
       return false;
     }
@@ -188,7 +197,7 @@ export class CacheWrites implements CacheWork {
     this.#aim(op);
     this.#core.device.strategySync(op.io);
     const error = errorOf(op);
-    if (error !== 0) this.#core.store.index.giveBack(op.slot);
+    if (error !== 0) this.#giveBack(op);
     else this.#merge(op);
     return error;
   }

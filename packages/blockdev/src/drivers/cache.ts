@@ -1,10 +1,13 @@
 import { threadTimers } from '../batch-clock.js';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
-import { checkInteger, outOfRange } from '../errors.js';
-import { floorTo } from '../stack-children.js';
+import type { BlockClaim } from '../claims.js';
+import { checkInteger, invalidValue, outOfRange } from '../errors.js';
+import { checkDevices, claimToWrite, floorTo } from '../stack-children.js';
 import type { CacheStatistics } from './cache-core.js';
 import { CacheDriver, type CacheSettings } from './cache-driver.js';
+import { CacheLog } from './cache-log.js';
+import { LOG_PAGE_BYTES } from './cache-log-map.js';
 import { CacheStore } from './cache-store.js';
 import { ChildDevice, ChildIo, sizeOfDevice } from './child-device.js';
 
@@ -26,7 +29,17 @@ export interface CacheOptions extends BlockDeviceOptions {
   writeBackDelayMs?: number;
   /** How far is read ahead for who reads sequentially; 0 for not at all. @default 131072, or a quarter of cacheBytes */
   readAheadBytes?: number;
-  /** Whether closing the cache closes the device below. @default true */
+  /**
+   * A device, faster than the one below, that keeps what is dirty and was flushed, as a separate intent log: a flush is done when it is there, and it is
+   * written back from memory later. After a crash it is found there again. It needs twice `dirtyMaxBytes`, and a little for its map. For
+   * `'write-back'` alone.
+   */
+  log?: BlockDevice;
+  /** Makes a new log on that device, instead of opening the one that is there. @default false */
+  create?: boolean;
+  /** What the log calls the device below, so that it is not opened with another one. @default what its `config()` says */
+  deviceName?: string;
+  /** Whether closing the cache closes the device below, and the log. @default true */
   closeChildren?: boolean;
   /** How many requests are under way at a time; the others wait in line. @default 1024 */
   childrenMax?: number;
@@ -58,18 +71,20 @@ export class CacheDevice extends BlockDevice {
  *
  * The device below is claimed: writes past the cache would not be seen. The cache keeps its size, and is removed if the device below becomes too small.
  *
- * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_VALUE; SystemError EINVAL for a device that grows, EBUSY if somebody has claimed it
+ * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_VALUE; SystemError EINVAL for a device that grows, and a log
+ * that is none, another device's or too small; EEXIST for a log where `create` is true, EBUSY if somebody has claimed one of the devices, EIO for
+ * a damaged log
  *
  * @example
  * ```js
  * import { openCache, openMem } from '@biodone/blockdev';
  *
- * const device = openCache(openMem(2 ** 20), { mode: 'write-back', cacheBytes: 2 ** 18 });
+ * const device = await openCache(openMem(2 ** 20), { mode: 'write-back', cacheBytes: 2 ** 18 });
  * console.log(device.cacheStatistics().dirtyBytes); // 0
  * await device.close();
  * ```
  */
-export function openCache(device: BlockDevice, options: CacheOptions = {}): CacheDevice {
+export async function openCache(device: BlockDevice, options: CacheOptions = {}): Promise<CacheDevice> {
   checkDevice('device', device, 'openCache');
   checkOptions('openCache', options, CACHE_OPTIONS);
   const settings = checkSettings(device, options);
@@ -78,7 +93,10 @@ export function openCache(device: BlockDevice, options: CacheOptions = {}): Cach
   const { mode, cacheBytes, lineBytes, dirtyMaxBytes, writeBackDelayMs } = settings;
   const { readOnly } = device.capabilities;
   const sizeBytes = floorTo(sizeOfDevice(device, 'openCache'), device.limits.blockSizeBytes);
+  const { log: logDevice } = options;
+  if (logDevice !== undefined) checkLog(device, logDevice, settings);
   const child = new ChildDevice<ChildIo>(device, () => new ChildIo(), { readOnly, closes: closeChildren });
+  let logClaim: BlockClaim | null = null;
   try {
     const store = new CacheStore(cacheBytes / lineBytes, lineBytes, sizeBytes);
     const dirtyMax = dirtyMaxBytes / lineBytes;
@@ -88,9 +106,17 @@ export function openCache(device: BlockDevice, options: CacheOptions = {}): Cach
       background: Math.floor(dirtyMax / 2),
       delayMs: writeBackDelayMs,
     };
-    return new CacheDevice(new CacheDriver({ child, store, settings, limits, requestsMax: childrenMax, timers }), options);
+    let log: CacheLog | null = null;
+    if (logDevice !== undefined) {
+      logClaim = claimToWrite(logDevice, 1);
+      const { create = false, deviceName = JSON.stringify(device.config()) } = options;
+      log = await CacheLog.open(logDevice, logClaim, store, { create, deviceName, dirtyMax });
+    }
+    const parts = { child, store, settings, limits, requestsMax: childrenMax, log, closesLog: closeChildren, timers };
+    return new CacheDevice(new CacheDriver(parts), options);
   } catch (error) {
     child.release();
+    logClaim?.release();
     throw error;
   }
 }
@@ -103,11 +129,27 @@ const CACHE_OPTIONS: OptionKinds = {
   dirtyMaxBytes: 'number',
   writeBackDelayMs: 'number',
   readAheadBytes: 'number',
+  log: 'object',
+  create: 'boolean',
+  deviceName: 'string',
 };
 
 const LINE_MIN_BYTES = 512;
 const LINE_MAX_BYTES = 131_072;
 const READ_AHEAD_MAX_BYTES = 2 ** 26;
+
+function checkLog(device: BlockDevice, log: BlockDevice, { lineBytes, mode }: CacheSettings): void {
+  checkDevice('options.log', log, 'openCache');
+  checkDevices([device, log], 2, 'cache');
+  if (mode !== 'write-back') throw invalidValue('options.log', 'left out where nothing waits to be written back', log);
+  const { blockSizeBytes } = log.limits;
+  if (lineBytes % blockSizeBytes === 0 && LOG_PAGE_BYTES % blockSizeBytes === 0) return;
+  throw outOfRange(
+    'lineBytes',
+    `a multiple of the log's block, ${blockSizeBytes} bytes, which divides ${LOG_PAGE_BYTES}`,
+    lineBytes,
+  );
+}
 
 function checkSettings(device: BlockDevice, options: CacheOptions): CacheSettings {
   const { blockSizeBytes, transferUnitBytes } = device.limits;
@@ -122,9 +164,9 @@ function checkSettings(device: BlockDevice, options: CacheOptions): CacheSetting
   const half = Math.max(lineBytes, floorTo(cacheBytes / 2, lineBytes));
   const dirtyMaxBytes = checkLines('dirtyMaxBytes', options.dirtyMaxBytes ?? half, lineBytes, cacheBytes);
   checkInteger('writeBackDelayMs', writeBackDelayMs, 1, 2 ** 30);
-  const { readAheadBytes = Math.min(131_072, floorTo(cacheBytes / 4, lineBytes)), childrenMax } = options;
+  const { readAheadBytes = Math.min(131_072, floorTo(cacheBytes / 4, lineBytes)), childrenMax, deviceName } = options;
   checkInteger('readAheadBytes', readAheadBytes, 0, Math.min(READ_AHEAD_MAX_BYTES, cacheBytes));
-  const asked = childrenMax === undefined ? {} : { childrenMax };
+  const asked = { ...(childrenMax === undefined ? {} : { childrenMax }), ...(deviceName === undefined ? {} : { deviceName }) };
   return { mode, cacheBytes, lineBytes, dirtyMaxBytes, writeBackDelayMs, readAheadBytes, ...asked };
 }
 

@@ -91,6 +91,12 @@ export const stackedDrivers: readonly StackedDriver[] = [
     keepsSize: true,
   },
   {
+    name: 'cache, with a log',
+    open: (child, options) => openCache(child(), { ...WRITE_BACK, log: child(), create: true, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
+  {
     name: 'cow, in memory',
     open: (child, options) => openCow(child(), { blockBytes: 4096, ...options }),
     keepsSize: true,

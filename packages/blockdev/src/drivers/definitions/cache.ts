@@ -6,6 +6,9 @@ export const cacheDefinition: DriverDefinition = defineDriver({
   summary: 'a cache in memory over a slower device',
   options: {
     device: { type: 'device', summary: 'what is slower', required: true, position: 0 },
+    log: { type: 'device', summary: 'what keeps what was flushed and waits to be written back', position: 1 },
+    create: { type: 'boolean', summary: 'makes a new log', default: false },
+    deviceName: { type: 'string', summary: 'what the log calls the device' },
     mode: { type: 'choice', summary: 'when a write is done', choices: ['write-back', 'write-through'], default: 'write-back' },
     cacheBytes: { type: 'size', summary: 'how much it holds', minimum: 512 },
     lineBytes: { type: 'size', summary: 'what is kept at a time', minimum: 512, maximum: 131_072 },
