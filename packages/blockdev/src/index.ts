@@ -58,7 +58,7 @@ export {
 } from './driver-definition.js';
 export { registerDriver, registeredDrivers } from './driver-registry.js';
 export { CacheDevice, type CacheOptions, openCache } from './drivers/cache.js';
-export type { CacheStatistics } from './drivers/cache-core.js';
+export type { CacheCounters, CacheStatistics } from './drivers/cache-core.js';
 export { openConcat } from './drivers/concat.js';
 export { CowDevice, type CowOptions, openCow } from './drivers/cow.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';

@@ -8,8 +8,17 @@ import { NO_SLOT } from './cache-index.js';
 import { CacheOp, type CacheWork } from './cache-op.js';
 import type { CacheStore } from './cache-store.js';
 
-/** What a cache has done since its opening. */
-export interface CacheStatistics {
+/** What a cache has done since its opening, and what it holds. */
+export interface CacheStatistics extends Readonly<CacheCounters> {
+  /** Lines that had to go for others. */
+  readonly evictions: number;
+  /** What the device below does not have yet, and all that the cache holds, in whole lines. */
+  readonly dirtyBytes: number;
+  readonly usedBytes: number;
+}
+
+/** What a cache counts. */
+export interface CacheCounters {
   /** Reads that were answered from the cache, and those that were not, at least in part. */
   readHits: number;
   readMisses: number;
@@ -34,7 +43,7 @@ export class CacheCore {
   readonly ranges: RangeQueue = new RangeQueue();
   /** Those of them that work on their range below, where nothing may be written back meanwhile. */
   readonly through: CacheOp[] = [];
-  readonly counters: CacheStatistics = {
+  readonly counters: CacheCounters = {
     readHits: 0,
     readMisses: 0,
     writesBack: 0,

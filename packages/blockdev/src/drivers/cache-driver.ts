@@ -104,7 +104,7 @@ export class CacheDriver implements BlockDriver {
     };
   }
 
-  get statistics(): CacheStatistics & { evictions: number; dirtyBytes: number; usedBytes: number } {
+  get statistics(): CacheStatistics {
     const { index, lineBytes } = this.#store;
     return {
       ...this.#core.counters,

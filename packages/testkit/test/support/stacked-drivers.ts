@@ -39,9 +39,11 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
   return (await openMirror([child(), child()], { create: true, halvesAreEqual: true, ...options })).device;
 }
 
-/** The overlay is what is tested; the base is large enough, and nobody writes to it. */
+/** The overlay is what is tested; nobody writes to the base, which is as large as the overlay lets it be. */
 function openKeptCow(child: Child, options: Options): Promise<BlockDevice> {
-  return openCow(openMem(983_040), { overlay: child(), create: true, blockBytes: 4096, ...options });
+  const overlay = child();
+  const blocks = Math.floor((overlay.limits.sizeBytes ?? 0) / 4096) - 16;
+  return openCow(openMem(blocks * 4096), { overlay, create: true, blockBytes: 4096, ...options });
 }
 
 async function openWithSnapshots(child: Child, options: Options): Promise<BlockDevice> {
