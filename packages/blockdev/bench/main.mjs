@@ -5,7 +5,8 @@
 // All paths are run once, then all again, and so on (A B A B, and every other time from the last to the first): what disturbs the machine for a while
 // disturbs all of them. Each path warms up before it counts. Each figure is the median of the repeats; the table shows the lowest and the
 // highest too. Both sides of a ratio do the same work, in the same repeat, with the same clock: those in memory look at the
-// processor's time once in 4096 operations (tally.mjs), those on files at performance.now() once a read (../../uring/bench/recorder.mjs). Files
+// processor's time once in 4096 operations (tally.mjs), those that write to a throttled device and to a cache over it at performance.now() once a
+// write (cached-writes.mjs), those on files at performance.now() once a read (../../uring/bench/recorder.mjs). Files
 // are read from the page cache.
 import {
   currentLoad,
@@ -18,6 +19,7 @@ import {
   tell,
   writeFigures,
 } from '../../../scripts/bench-table.mjs';
+import { cachedWrites, slowWrites } from './cached-writes.mjs';
 import { bareCopies, memDevice, nullDevice } from './in-memory.mjs';
 import { file, mirror, reasonAgainst, stripe2, TestFiles, uringAlone } from './on-files.mjs';
 
@@ -31,6 +33,8 @@ const PATHS = [
   { id: 'null', run: nullDevice },
   { id: 'mem', run: memDevice },
   { id: 'memcpy', run: bareCopies },
+  { id: 'slow_writes', run: slowWrites },
+  { id: 'cached_writes', run: cachedWrites },
   { id: 'uring', run: uringAlone, onFiles: true },
   { id: 'file', run: file, onFiles: true },
   { id: 'stripe2', run: stripe2, onFiles: true, opener: 'openStripe' },
@@ -41,6 +45,7 @@ const PATHS = [
 const FIGURES = [
   { id: 'null_ops_per_s', ours: 'null' },
   { id: 'mem_over_memcpy_time', ours: 'memcpy', over: 'mem' },
+  { id: 'cache_write_over_device', ours: 'cached_writes', over: 'slow_writes' },
   { id: 'file_over_uring', ours: 'file', over: 'uring' },
   { id: 'stripe2_over_file', ours: 'stripe2', over: 'file' },
   { id: 'mirror_over_file', ours: 'mirror', over: 'file' },
