@@ -318,10 +318,13 @@ describe('a cache with a log', () => {
     const found = openMem(SIZE_BYTES);
     runSync(found, writeRequest(0, copy.buffer?.bytes.subarray(0, SIZE_BYTES) ?? new Uint8Array()));
     const untouched = openMem(SIZE_BYTES);
-    const again = await openCache(untouched, { ...options, log: found });
+    const time = new VirtualTime();
+    const again = await openCache(untouched, { ...options, log: found, timers: time });
     expect([await byteAt(again, LINE), await byteAt(again, 2 * LINE), await byteAt(again, 5 * LINE)]).toEqual([1, 2, 5]);
-    await again.close();
+    expect(await byteAt(untouched, LINE)).toBe(0);
+    time.advance(NEVER_MS);
     expect([await byteAt(untouched, LINE), await byteAt(untouched, 2 * LINE)]).toEqual([1, 2]);
+    await again.close();
     await device.close();
     expect(await byteAt(below, 2 * LINE)).toBe(99);
     // It is empty then.

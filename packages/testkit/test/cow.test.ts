@@ -89,6 +89,7 @@ describe.each(overlays)('an overlay %s', (_name, options) => {
     const device = await openCow(openFile(path, { readOnly: true }), {
       ...options(),
       ...(options().overlay ? { overlay: openMem(2 ** 21) } : {}),
+      closeChildren: true,
     });
     await write(device, 0, 5);
     await expect(device.commit()).rejects.toMatchObject({ code: 'EROFS' });
@@ -104,6 +105,18 @@ describe.each(overlays)('an overlay %s', (_name, options) => {
     expect(runSync(base, writeRequest(0, new Uint8Array(BLOCK))).error).not.toBe(0);
     await device.close();
     expect(runSync(base, writeRequest(0, new Uint8Array(BLOCK))).error).toBe(0);
+  });
+
+  it('is not copied into a base that others count on, and goes on', async () => {
+    const base = numbered();
+    const [device, other] = [await openCow(base, options()), await openCow(base, small)];
+    await write(device, 0, 50);
+    await expect(device.commit()).rejects.toMatchObject({ code: 'EBUSY' });
+    expect([bytesOf(device)[0], bytesOf(other)[0]]).toEqual([50, 1]);
+    await other.close();
+    await device.commit();
+    expect(bytesOf(base)[0]).toBe(50);
+    await device.close();
   });
 
   it('copies the rest of a block, or nothing if that cannot be read', async () => {
@@ -141,7 +154,7 @@ describe('an overlay that is kept', () => {
     await write(device, 40 * BLOCK, 77);
     await device.close();
     expect(statSync(path).blocks * 512).toBeLessThan(10 * BLOCK);
-    const again = await openCow(base, kept(openFile(path, { growable: true }), { closeChildren: true }));
+    const again = await openCow(numbered(), kept(openFile(path, { growable: true }), { closeChildren: true }));
     expect([again.changedBytes, bytesOf(again)[40 * BLOCK], bytesOf(again)[0]]).toEqual([BLOCK, 77, 1]);
     await again.close();
   });

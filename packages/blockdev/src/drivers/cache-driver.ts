@@ -102,6 +102,8 @@ export class CacheDriver implements BlockDriver {
       volatileCache: settings.mode === 'write-back' || capabilities.volatileCache,
       rotational: capabilities.rotational,
     };
+    // What the log had.
+    if (store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   get statistics(): CacheStatistics {

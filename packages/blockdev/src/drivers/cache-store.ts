@@ -1,4 +1,4 @@
-import { IoBuffer } from '@biodone/uring';
+import { ENOMEM, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockIo } from '../block-io.js';
 import { CacheIndex, NO_SLOT } from './cache-index.js';
 
@@ -12,11 +12,12 @@ export class CacheStore {
   /** Exact, as a line is a power of two long, and takes a third of the time of a division. */
   readonly #linesPerByte: number;
 
+  /** @throws SystemError ENOMEM if the system does not let the process have so much */
   constructor(slots: number, lineBytes: number, sizeBytes: number) {
     this.index = new CacheIndex(slots);
     this.lineBytes = lineBytes;
     this.sizeBytes = sizeBytes;
-    this.memory = IoBuffer.allocate(slots * lineBytes);
+    this.memory = allocate(slots * lineBytes);
     this.#linesPerByte = 1 / lineBytes;
   }
 
@@ -92,3 +93,12 @@ export class CacheStore {
 
 /** The answer of {@link CacheStore.partOf}. One object for all: read it before the next call. */
 export const part: { within: number; position: number; lengthBytes: number } = { within: 0, position: 0, lengthBytes: 0 };
+
+function allocate(lengthBytes: number): IoBuffer {
+  try {
+    return IoBuffer.allocate(lengthBytes);
+  } catch (cause) {
+    const advice = `the system refuses to reserve ${lengthBytes} bytes at once: make cacheBytes smaller`;
+    throw new SystemError(ENOMEM, 'openCache', undefined, advice, cause);
+  }
+}

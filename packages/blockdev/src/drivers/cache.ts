@@ -73,7 +73,7 @@ export class CacheDevice extends BlockDevice {
  *
  * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_VALUE; SystemError EINVAL for a device that grows, and a log
  * that is none, another device's or too small; EEXIST for a log where `create` is true, EBUSY if somebody has claimed one of the devices, EIO for
- * a damaged log
+ * a damaged log, ENOMEM if there is not so much memory
  *
  * @example
  * ```js
@@ -134,6 +134,8 @@ const CACHE_OPTIONS: OptionKinds = {
   deviceName: 'string',
 };
 
+/** What one array of bytes can hold. */
+const CACHE_MAX_BYTES = 2 ** 32 - 2 ** 20;
 const LINE_MIN_BYTES = 512;
 const LINE_MAX_BYTES = 131_072;
 const READ_AHEAD_MAX_BYTES = 2 ** 26;
@@ -142,6 +144,8 @@ function checkLog(device: BlockDevice, log: BlockDevice, { lineBytes, mode }: Ca
   checkDevice('options.log', log, 'openCache');
   checkDevices([device, log], 2, 'cache');
   if (mode !== 'write-back') throw invalidValue('options.log', 'left out where nothing waits to be written back', log);
+  if (device.capabilities.readOnly)
+    throw invalidValue('options.log', 'left out for a device that is open for reading alone', log);
   const { blockSizeBytes } = log.limits;
   if (lineBytes % blockSizeBytes === 0 && LOG_PAGE_BYTES % blockSizeBytes === 0) return;
   throw outOfRange(
@@ -160,7 +164,7 @@ function checkSettings(device: BlockDevice, options: CacheOptions): CacheSetting
     const range = `a power of two from ${LINE_MIN_BYTES} to ${LINE_MAX_BYTES}, and a multiple of the device's unit, ${unit} bytes`;
     throw outOfRange('lineBytes', range, lineBytes);
   }
-  const cacheBytes = checkLines('cacheBytes', options.cacheBytes ?? 64 * 2 ** 20, lineBytes, 2 ** 32);
+  const cacheBytes = checkLines('cacheBytes', options.cacheBytes ?? 64 * 2 ** 20, lineBytes, CACHE_MAX_BYTES);
   const half = Math.max(lineBytes, floorTo(cacheBytes / 2, lineBytes));
   const dirtyMaxBytes = checkLines('dirtyMaxBytes', options.dirtyMaxBytes ?? half, lineBytes, cacheBytes);
   checkInteger('writeBackDelayMs', writeBackDelayMs, 1, 2 ** 30);

@@ -20,7 +20,7 @@ export interface KeptOverlay {
 export async function commitOverlay(parts: CowParts, kept: KeptOverlay | null): Promise<void> {
   const { base, claims, map } = parts;
   if (base.capabilities.readOnly) throw new SystemError(EROFS, 'commit', undefined, 'the base is open for reading alone');
-  claims.base = exchange(base, claims.base, 'read-many-write-one');
+  claimForWriting(parts);
   try {
     if (kept !== null) await relabel(kept, { ...kept.label, committing: true });
     const memory = IoBuffer.allocate(parts.blockBytes);
@@ -28,7 +28,7 @@ export async function commitOverlay(parts: CowParts, kept: KeptOverlay | null): 
     await run(base, claims.base, BLOCK_FLUSH, 0, 0, null);
     await clear(parts, kept);
   } finally {
-    claims.base = exchange(base, claims.base, 'read-many-write-none');
+    if (claims.base !== null) claims.base = exchange(base, claims.base, 'read-many-write-none');
   }
 }
 
@@ -64,13 +64,19 @@ function run(
   return runIo(device, Object.assign(new BlockIo(), { operation, offset, lengthBytes, buffer, claim }), 'commit');
 }
 
+/** @throws SystemError EBUSY if somebody else counts on the base as it is, and then the right to it is what it was */
+function claimForWriting({ base, claims }: CowParts): void {
+  if (claims.base === null) return;
+  try {
+    claims.base = exchange(base, claims.base, 'read-many-write-one');
+  } catch (error) {
+    claims.base = base.claim('read-many-write-none');
+    throw error;
+  }
+}
+
 /** Another right to the base. Nobody can come in between: both are done in one go. */
-function exchange(
-  base: BlockDevice,
-  claim: BlockClaim | null,
-  kind: 'read-many-write-one' | 'read-many-write-none',
-): BlockClaim | null {
-  if (claim === null) return null;
+function exchange(base: BlockDevice, claim: BlockClaim, kind: 'read-many-write-one' | 'read-many-write-none'): BlockClaim {
   claim.release();
   return base.claim(kind);
 }
