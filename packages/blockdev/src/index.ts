@@ -60,7 +60,10 @@ export {
   type OptionValues,
 } from './driver-definition.js';
 export { isKnownEverywhere, registerDriver, registeredDrivers } from './driver-registry.js';
+export { CacheDevice, type CacheOptions, openCache } from './drivers/cache.js';
+export type { CacheCounters, CacheStatistics } from './drivers/cache-core.js';
 export { openConcat } from './drivers/concat.js';
+export { CowDevice, type CowOptions, openCow } from './drivers/cow.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';
 export type { CryptSecret } from './drivers/crypt-secret.js';
@@ -73,6 +76,13 @@ export { type HalfStatus, MirrorDevice, mirrorOf } from './drivers/mirror-device
 export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';
+export {
+  openSnapshots,
+  SnapshotDevice,
+  type SnapshotOptions,
+  SnapshotsDevice,
+  type SnapshotsOptions,
+} from './drivers/snapshots.js';
 export { openStripe, type StripeOptions } from './drivers/stripe.js';
 export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
 export type { ThrottleLimits } from './drivers/throttle-limits.js';

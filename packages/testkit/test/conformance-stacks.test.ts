@@ -29,7 +29,7 @@ class Stack {
   }
 
   get target(): ConformanceTarget {
-    const { keepsSize = false, name, secret } = this.#filter;
+    const { forgets = false, keepsSize = false, name, secret } = this.#filter;
     const { remove, resize, persists = false } = this.#leaf;
     return {
       name: `${name} over ${this.#leaf.name}`,
@@ -37,7 +37,7 @@ class Stack {
       open: (options) => this.open(options),
       ...(remove === undefined ? {} : { remove: () => this.#each(remove) }),
       ...(resize === undefined || keepsSize ? {} : { resize: (_, sizeBytes) => this.resize(sizeBytes) }),
-      ...(persists && secret !== undefined ? { reopen: (config) => openDevice({ ...config, ...secret }) } : {}),
+      ...(persists && !forgets && secret !== undefined ? { reopen: (config) => openDevice({ ...config, ...secret }) } : {}),
     };
   }
 

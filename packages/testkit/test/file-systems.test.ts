@@ -1,8 +1,11 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import {
   type BlockDevice,
+  type CacheOptions,
   type DeviceSpec,
+  openCache,
   openConcat,
+  openCow,
   openCrypt,
   openDevice,
   openFile,
@@ -107,6 +110,13 @@ async function fill(device: BlockDevice, random: SeededRandom, middle: (share: n
 
 const half = IMAGE_BYTES / 2;
 
+/** Much smaller than the image, so that most of it goes through. */
+async function openCacheOverMirror(options: CacheOptions): Promise<BlockDevice> {
+  const halves = [openFile(fileOf(IMAGE_BYTES + UNIT)), openFile(fileOf(IMAGE_BYTES + UNIT))];
+  const { device } = await openMirror(halves, { create: true, halvesAreEqual: true });
+  return openCache(device, { cacheBytes: 2 ** 20, dirtyMaxBytes: 2 ** 18, ...options });
+}
+
 /** Stacks that are as large as the image, or a little larger. */
 const stacks: readonly [name: string, open: () => BlockDevice | Promise<BlockDevice>, secret?: Record<string, string>][] = [
   ['a file', () => openFile(fileOf(IMAGE_BYTES))],
@@ -115,6 +125,16 @@ const stacks: readonly [name: string, open: () => BlockDevice | Promise<BlockDev
     'crypt over concat',
     () => openCrypt(openConcat([openFile(fileOf(half - UNIT)), openFile(fileOf(half + UNIT))]), { key, headerless: true }),
     secret,
+  ],
+  ['a cache over a mirror of two files', () => openCacheOverMirror({})],
+  ['a cache with a log over a mirror of two files', () => openCacheOverMirror({ log: openFile(fileOf(2 ** 20)), create: true })],
+  [
+    'an overlay over a file that is empty',
+    () =>
+      openCow(openFile(fileOf(IMAGE_BYTES), { readOnly: true }), {
+        overlay: openFile(newFile(), { growable: true }),
+        create: true,
+      }),
   ],
   ['a slice', () => openSlice(openFile(fileOf(2 * IMAGE_BYTES)), { offsetBytes: 12_288, lengthBytes: IMAGE_BYTES })],
 ];

@@ -2,10 +2,13 @@ import {
   BLOCK_WRITE_ZEROES,
   type BlockDevice,
   type BlockIo,
+  openCache,
+  openCow,
   openCrypt,
   openFile,
   openMem,
   openMirror,
+  openSnapshots,
   openStripe,
 } from '@biodone/blockdev';
 import { compareRequest, flushRequest, readRequest, request, run, runSync, writeRequest } from '@biodone/testkit';
@@ -86,12 +89,23 @@ const steps = fc.commands(
 const key = Uint8Array.from({ length: 64 }, (_, index) => index);
 const two = (): BlockDevice[] => [openMem(SIZE_BYTES), openMem(SIZE_BYTES)];
 
+const TINY = { cacheBytes: 4096, dirtyMaxBytes: 1024, lineBytes: 512 } as const;
+
 describe.each<[string, () => BlockDevice | Promise<BlockDevice>]>([
   ['mem', () => openMem(SIZE_BYTES)],
   ['file', () => openFile(newFile())],
   // Small enough that most requests lie on several of them.
   ['stripe over mem', () => openStripe(two(), { stripeBytes: 1000 })],
   ['mirror over mem', async () => (await openMirror(two(), { create: true, halvesAreEqual: true })).device],
+  // So small that nearly everything has to make room for something.
+  ['cache over mem, write-back', () => openCache(openMem(SIZE_BYTES), TINY)],
+  [
+    'cache over mem, write-through',
+    () => openCache(openMem(SIZE_BYTES), { mode: 'write-through', cacheBytes: 4096, lineBytes: 512 }),
+  ],
+  ['cache with a log over mem', () => openCache(openMem(SIZE_BYTES), { ...TINY, log: openMem(SIZE_BYTES), create: true })],
+  ['cow over mem', () => openCow(openMem(SIZE_BYTES), { blockBytes: 512 })],
+  ['snapshots over mem, with one', snapshotted],
   // It reads as noise where nobody has written.
   ['crypt over mem', async () => zeroed(await openCrypt(openMem(SIZE_BYTES), { key, headerless: true, blockSizeBytes: 1 }))],
 ])('any sequence of requests to %s', (_name, open) => {
@@ -107,6 +121,12 @@ describe.each<[string, () => BlockDevice | Promise<BlockDevice>]>([
     await fc.assert(property, { seed, numRuns: 60 });
   }, 60_000);
 });
+
+async function snapshotted(): Promise<BlockDevice> {
+  const device = openSnapshots(openMem(SIZE_BYTES), { blockBytes: 512 });
+  await device.snapshot();
+  return device;
+}
 
 async function zeroed(device: BlockDevice): Promise<BlockDevice> {
   expect((await run(device, writeRequest(0, new Uint8Array(SPAN)))).error).toBe(0);

@@ -1,11 +1,22 @@
-// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|file|stripe|mirror [PATH]
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|cache|cache-writes|cow|file|stripe|mirror [PATH]
 // One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
 // collection left; and `collections`, how many there were while the former was measured.
 
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BlockIo, openFile, openMem, openMirror, openNull, openStripe, openThrottle } from '@biodone/blockdev';
+import {
+  BLOCK_WRITE,
+  BlockIo,
+  openCache,
+  openCow,
+  openFile,
+  openMem,
+  openMirror,
+  openNull,
+  openStripe,
+  openThrottle,
+} from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);
@@ -17,6 +28,10 @@ const OPEN = {
   mem: () => openMem(2 ** 24),
   // Limits that are looked at, and that nothing here reaches.
   throttle: () => openThrottle(openNull(), { iops: 1e12, bytesPerSecond: 1e15 }),
+  // All that is read is in it after the first round.
+  cache: () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25 }),
+  'cache-writes': () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25, dirtyMaxBytes: 2 ** 25, writeBackDelayMs: 2 ** 30 }),
+  cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
   file,
   stripe: () => openStripe([file(), file()]),
   mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
@@ -48,6 +63,7 @@ const requests = Array.from({ length: DEPTH }, () => {
   io.buffer = IoBuffer.allocate(LENGTH_BYTES);
   io.lengthBytes = LENGTH_BYTES;
   io.iodone = iodone;
+  if (kind === 'cache-writes') io.operation = BLOCK_WRITE;
   return io;
 });
 

@@ -41,6 +41,8 @@ export interface Filter {
   readonly caches?: boolean;
   /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
   readonly keepsSize?: boolean;
+  /** Whether what is written is gone when it is closed. @default false */
+  readonly forgets?: boolean;
   /** What `openDevice` needs besides what `config()` says; undefined for a filter that it does not know. */
   readonly secret?: Readonly<Record<string, string>>;
 }

@@ -1,10 +1,14 @@
 import {
   type BlockDevice,
   type BlockDeviceOptions,
+  openCache,
   openConcat,
+  openCow,
   openCrypt,
+  openMem,
   openMirror,
   openSlice,
+  openSnapshots,
   openStripe,
   openThrottle,
   type StackOptions,
@@ -18,6 +22,10 @@ interface StackedDriver {
   open(child: Child, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
   /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
   readonly keepsSize?: boolean;
+  /** Whether it keeps the data where a crash below does not reach. @default false */
+  readonly caches?: boolean;
+  /** Whether what is written is gone when it is closed. @default false */
+  readonly forgets?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
   readonly secret?: Readonly<Record<string, string>>;
 }
@@ -31,6 +39,20 @@ async function openMirrorDevice(child: Child, options: Options): Promise<BlockDe
   return (await openMirror([child(), child()], { create: true, halvesAreEqual: true, ...options })).device;
 }
 
+/** The overlay is what is tested; nobody writes to the base, which is as large as the overlay lets it be. */
+function openKeptCow(child: Child, options: Options): Promise<BlockDevice> {
+  const overlay = child();
+  const blocks = Math.floor((overlay.limits.sizeBytes ?? 0) / 4096) - 16;
+  return openCow(openMem(blocks * 4096), { overlay, create: true, blockBytes: 4096, ...options });
+}
+
+async function openWithSnapshots(child: Child, options: Options): Promise<BlockDevice> {
+  const device = openSnapshots(child(), { blockBytes: 4096, ...options });
+  await device.snapshot();
+  await device.snapshot({ maxBytes: 40_960 });
+  return device;
+}
+
 /** As little of everything as each of the drivers can do with. */
 export const SQUEEZED: StackOptions = { piecesMax: 1, childrenMax: 1 };
 
@@ -39,6 +61,10 @@ function withoutChildrenMax(options: StackOptions = {}): BlockDeviceOptions {
   const { childrenMax: _, ...others } = options;
   return others;
 }
+
+/** Less than a test's data, so that lines are displaced. */
+const WRITE_BACK = { mode: 'write-back', cacheBytes: 262_144 } as const;
+const WRITE_THROUGH = { mode: 'write-through', cacheBytes: 65_536 } as const;
 
 /** The drivers of blockdev that work on other devices. */
 export const stackedDrivers: readonly StackedDriver[] = [
@@ -55,5 +81,31 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
     secret: { key: Buffer.from(key).toString('hex') },
   },
+  {
+    name: 'cache, write-back',
+    open: (child, options) => openCache(child(), { ...WRITE_BACK, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
+  {
+    name: 'cache, write-through',
+    open: (child, options) => openCache(child(), { ...WRITE_THROUGH, ...options }),
+    keepsSize: true,
+  },
+  {
+    name: 'cache, with a log',
+    open: (child, options) => openCache(child(), { ...WRITE_BACK, log: child(), create: true, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
+  {
+    name: 'cow, in memory',
+    open: (child, options) => openCow(child(), { blockBytes: 4096, ...options }),
+    keepsSize: true,
+    caches: true,
+    forgets: true,
+  },
+  { name: 'cow, over mem', open: openKeptCow, keepsSize: true },
+  { name: 'snapshots, with two of them', open: openWithSnapshots, keepsSize: true },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];

@@ -1,0 +1,102 @@
+import { EIO, IoBuffer } from '@biodone/uring';
+import { BLOCK_WRITE, BlockIo, IO_DONE } from '../block-io.js';
+import type { CacheCore } from './cache-core.js';
+import { NO_SLOT } from './cache-index.js';
+
+/**
+ * Neighbouring dirty lines on their way to the device below, as one write. It takes a copy of them: who writes to a line meanwhile need not wait,
+ * and what the device below sees does not change under its hands, which a mirror or a checksum there could not bear.
+ */
+export class CacheWriteRun {
+  readonly io: BlockIo = new BlockIo();
+  line = 0;
+  count = 0;
+  /** When the first of its lines became dirty. */
+  dirtiedAt = 0;
+  readonly #core: CacheCore;
+  readonly #linesMax: number;
+  readonly #done: (run: CacheWriteRun) => void;
+  #staging: IoBuffer | null = null;
+
+  constructor(core: CacheCore, linesMax: number, done: (run: CacheWriteRun) => void) {
+    this.#core = core;
+    this.#linesMax = linesMax;
+    this.#done = done;
+    this.io.claim = core.claim;
+    this.io.private = this;
+  }
+
+  /** Takes a dirty line and its dirty neighbours. */
+  load(slot: number): void {
+    const { store } = this.#core;
+    const { index } = store;
+    const wanted = index.lineOf(slot);
+    let first = wanted;
+    while (wanted - first + 1 < this.#linesMax && this.#isFree(first - 1)) first -= 1;
+    this.line = first;
+    this.count = 0;
+    this.dirtiedAt = Number.POSITIVE_INFINITY;
+    this.#staging ??= IoBuffer.allocate(this.#linesMax * store.lineBytes);
+    let lengthBytes = 0;
+    for (let line = first; this.count < this.#linesMax && this.#isFree(line); line++) {
+      const each = index.find(line);
+      store.copyOut(each, 0, this.#staging, lengthBytes, store.lengthOf(line));
+      this.dirtiedAt = Math.min(this.dirtiedAt, index.dirtiedAt(each));
+      index.beginWriting(each);
+      lengthBytes += store.lengthOf(line);
+      this.count += 1;
+    }
+    const { io } = this;
+    io.operation = BLOCK_WRITE;
+    io.offset = first * store.lineBytes;
+    io.lengthBytes = lengthBytes;
+    io.buffer = this.#staging;
+  }
+
+  /** Writes them. Returns whether that is done already. */
+  start(): boolean {
+    const { io } = this;
+    io.iodone = null;
+    this.#core.device.strategy(io);
+    if (io.state === IO_DONE) return true;
+    io.iodone = runDone;
+    return false;
+  }
+
+  /** Writes them in the calling thread. */
+  startSync(): void {
+    this.#core.device.strategySync(this.io);
+  }
+
+  /** Marks the lines as what they are now, and returns the errno. */
+  settle(): number {
+    const { store, counters } = this.#core;
+    const { error, transferredBytes, lengthBytes } = this.io;
+    const failure = error !== 0 ? error : transferredBytes < lengthBytes ? EIO : 0;
+    for (let line = this.line; line < this.line + this.count; line++) {
+      const slot = store.index.find(line);
+      // Nothing but the device below has it now, where it is not stable yet.
+      if (!store.index.isLogged(slot)) this.#core.unstableBelow = true;
+      store.index.endWriting(slot, failure !== 0);
+    }
+    counters.writeBacks += 1;
+    if (failure === 0) counters.writtenBackBytes += lengthBytes;
+    return failure;
+  }
+
+  /** For the iodone alone. */
+  finish(): void {
+    this.#done(this);
+  }
+
+  #isFree(line: number): boolean {
+    const { index } = this.#core.store;
+    const slot = line < 0 ? NO_SLOT : index.find(line);
+    return slot !== NO_SLOT && index.isDirty(slot) && !index.isWriting(slot) && !this.#core.isThrough(line);
+  }
+}
+
+function runDone(io: BlockIo): void {
+  const run = io.private as CacheWriteRun;
+  run.finish();
+}
