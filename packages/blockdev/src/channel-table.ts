@@ -67,6 +67,12 @@ export class ChannelTable {
     return this.#some(() => true);
   }
 
+  /** Whether the thread that has a row is no more. Nobody's row is gone too. */
+  isGone(row: number): boolean {
+    const owner = Atomics.load(this.#owners, row);
+    return owner === NOBODY || !isAlive(owner);
+  }
+
   #some(isSo: (row: number, owner: bigint) => boolean): boolean {
     for (let row = 0; row < CHANNELS_MAX; row++) {
       const owner = Atomics.load(this.#owners, row);

@@ -5,6 +5,7 @@ import { fileDefinition } from './definitions/file.js';
 import { memDefinition } from './definitions/mem.js';
 import { mirrorDefinition } from './definitions/mirror.js';
 import { nullDefinition } from './definitions/null.js';
+import { raidDefinition } from './definitions/raid.js';
 import { sliceDefinition } from './definitions/slice.js';
 import { stripeDefinition } from './definitions/stripe.js';
 import { throttleDefinition } from './definitions/throttle.js';
@@ -17,6 +18,7 @@ export const builtInDrivers: readonly DriverDefinition[] = [
   memDefinition,
   mirrorDefinition,
   nullDefinition,
+  raidDefinition,
   sliceDefinition,
   stripeDefinition,
   throttleDefinition,

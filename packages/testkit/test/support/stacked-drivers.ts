@@ -4,9 +4,11 @@ import {
   openConcat,
   openCrypt,
   openMirror,
+  openRaid,
   openSlice,
   openStripe,
   openThrottle,
+  type RaidLevel,
   type StackOptions,
 } from '@biodone/blockdev';
 
@@ -18,6 +20,8 @@ interface StackedDriver {
   open(child: Child, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
   /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
   readonly keepsSize?: boolean;
+  /** Whether it makes up for a device below that fails. @default false */
+  readonly redundant?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
   readonly secret?: Readonly<Record<string, string>>;
 }
@@ -29,6 +33,14 @@ const plenty = { iops: 1e9, bytesPerSecond: 1e12 };
 
 async function openMirrorDevice(child: Child, options: Options): Promise<BlockDevice> {
   return (await openMirror([child(), child()], { create: true, halvesAreEqual: true, ...options })).device;
+}
+
+/** A raid of new devices, which are all zeros. */
+function openNewRaid(level: RaidLevel, count: number): StackedDriver['open'] {
+  return (child, options) => {
+    const devices = Array.from({ length: count }, child);
+    return openRaid(devices, { create: true, assumeClean: true, level, stripeBytes: 8192, regionBytes: 65_536, ...options });
+  };
 }
 
 /** As little of everything as each of the drivers can do with. */
@@ -49,7 +61,10 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }),
     keepsSize: true,
   },
-  { name: 'mirror', open: openMirrorDevice, keepsSize: true },
+  { name: 'mirror', open: openMirrorDevice, keepsSize: true, redundant: true },
+  { name: 'raid 0', open: openNewRaid(0, 2), keepsSize: true },
+  { name: 'raid 1', open: openNewRaid(1, 2), keepsSize: true, redundant: true },
+  { name: 'raid 5', open: openNewRaid(5, 3), keepsSize: true, redundant: true },
   {
     name: 'crypt',
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
