@@ -119,14 +119,21 @@ function judge(
       `${first.name} and ${second?.name} are both component ${role}, as a copy of a disk is: leave one of them out`,
     );
   }
-  const failed = (reason: string): AssembledComponent => ({ slot: null, state: COMPONENT_FAILED, rebuiltRows: 0, reason });
-  if (listed.state === COMPONENT_FAILED) return failed(first === undefined ? 'missing' : 'it had failed');
+  // What has missed something is not used, but can be rebuilt.
+  const slot = first?.slot ?? null;
+  const failed = (reason: string): AssembledComponent => ({
+    slot,
+    state: COMPONENT_FAILED,
+    rebuiltRows: 0,
+    reason: slot === null ? 'missing' : reason,
+  });
+  if (listed.state === COMPONENT_FAILED) return failed('it had failed');
   const generation = first?.label?.generation ?? -1;
   // What is older by one was there when the newest labels were being written.
   if (first !== undefined && generation >= newest.generation - 1) {
     return { slot: first.slot, state: listed.state, rebuiltRows: listed.rebuiltRows, reason: null };
   }
-  if (listed.state === COMPONENT_REBUILDING || degraded || force) return failed(first === undefined ? 'missing' : 'stale');
+  if (listed.state === COMPONENT_REBUILDING || degraded || force) return failed('stale');
   if (first === undefined) {
     throw wrong(
       ENODEV,
@@ -149,7 +156,7 @@ function useStale(
 ): boolean {
   let isForced = false;
   const stale = found
-    .filter(({ label }) => label !== null && label.role !== ROLE_SPARE && components[label.role]?.slot === null)
+    .filter(({ slot, label }) => label !== null && label.role !== ROLE_SPARE && isFailed(components[label.role], slot))
     .sort((one, other) => (other.label?.generation ?? 0) - (one.label?.generation ?? 0));
   for (const { slot, label } of stale) {
     if (countGood(components) >= newest.components.length - redundancy) break;
@@ -157,6 +164,10 @@ function useStale(
     isForced = true;
   }
   return isForced;
+}
+
+function isFailed(component: AssembledComponent | undefined, slot: number): boolean {
+  return component?.slot === slot && component.state === COMPONENT_FAILED;
 }
 
 function countGood(components: readonly AssembledComponent[]): number {

@@ -39,24 +39,27 @@ export class ParityMemory {
    */
   combine(target: number, first: number, distance: number, count: number, lengthBytes: number): void {
     const kernel = this.#kernel;
-    let index = 0;
-    let held = -1;
+    // Two of those that are still to be taken, -1 for none: each pass over the memory takes as many parts as can be.
+    let one = -1;
+    let other = -1;
     let isEmpty = true;
-    for (; index < count; index++) {
+    for (let index = 0; index < count; index++) {
       const part = first + index * distance;
       if (part === target) continue;
-      if (held < 0) {
-        held = part;
-        continue;
+      if (one < 0) one = part;
+      else if (isEmpty && other < 0) other = part;
+      else if (isEmpty) {
+        kernel.combine3(target, one, other, part, lengthBytes);
+        isEmpty = false;
+        one = -1;
+      } else {
+        kernel.combine3(target, target, one, part, lengthBytes);
+        one = -1;
       }
-      if (isEmpty) kernel.combine2(target, held, part, lengthBytes);
-      else kernel.combine3(target, target, held, part, lengthBytes);
-      isEmpty = false;
-      held = -1;
     }
-    if (held < 0) return;
-    if (isEmpty) IoBuffer.copy(this.buffer, target, this.buffer, held, lengthBytes);
-    else kernel.combine2(target, target, held, lengthBytes);
+    if (isEmpty && other >= 0) kernel.combine2(target, one, other, lengthBytes);
+    else if (isEmpty && one >= 0) IoBuffer.copy(this.buffer, target, this.buffer, one, lengthBytes);
+    else if (one >= 0) kernel.combine2(target, target, one, lengthBytes);
   }
 
   /** Whether a part is nothing but zeros. */

@@ -23,7 +23,7 @@ abstract class ParityWalk extends RaidWalk {
   protected abstract wanted(stripe: RaidStripe): number;
   protected abstract isRight(stripe: RaidStripe): boolean;
 
-  protected work(stripe: RaidStripe): void {
+  protected work(): void {
     this.region = this.set.regionOf(this.row);
     // It writes, so the bit of its region is to be set: a crash may leave half of a parity.
     if (this.set.state.enterRegion(this.region)) this.marked(0);

@@ -79,7 +79,6 @@ export class RaidStripe implements TailQueueEntry {
   #from = 0;
   #to = 0;
   #end = 0;
-  #storing = 0;
   #begin = 0;
   #flags = 0;
 
@@ -146,7 +145,6 @@ export class RaidStripe implements TailQueueEntry {
    */
   store(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
     this.#phase = STORING;
-    this.#storing = columns;
     this.#begin = begin;
     this.#end = end;
     this.#from = from;
