@@ -55,7 +55,7 @@ export function assembleRaid(found: readonly FoundDevice[], options: AssemblyOpt
     null,
   );
   if (newest === null) throw wrong(EINVAL, NO_LABELS);
-  for (const device of found) checkBelongs(device, newest);
+  for (const device of found) checkBelongs(device, newest, options);
   const components = newest.components.map((listed, role) => judge(listed, role, found, newest, options));
   const taken = new Set(components.map(({ slot }) => slot));
   const spares = found.filter(
@@ -67,7 +67,7 @@ export function assembleRaid(found: readonly FoundDevice[], options: AssemblyOpt
   const isChanged =
     isForced ||
     components.some(({ state }, role) => state !== newest.components[role]?.state) ||
-    found.some(({ label }) => label !== null && label.role !== ROLE_SPARE && label.generation !== newest.generation);
+    components.some(({ slot, state }) => state !== COMPONENT_FAILED && found[slot ?? 0]?.label?.generation !== newest.generation);
   return { label: newest, components, spares: spares.map(({ slot }) => slot), isChanged, isForced };
 }
 
@@ -87,7 +87,7 @@ const NO_LABELS =
   'none of the devices has the label of a component at its end. One that has grown keeps its label where the end was: give it its old size ' +
   'back, or open the part up to there with openSlice. create: true makes a new array, and what was on the devices is lost';
 
-function checkBelongs({ label, name, isSpare }: FoundDevice, { uuid }: RaidLabel): void {
+function checkBelongs({ label, name, isSpare }: FoundDevice, { uuid }: RaidLabel, { degraded, force }: AssemblyOptions): void {
   if (label !== null && label.uuid !== uuid) {
     throw wrong(
       EINVAL,

@@ -1,16 +1,18 @@
-// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|file|stripe|mirror [PATH]
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs KIND [PATH], of the kinds below.
 // One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
 // collection left; and `collections`, how many there were while the former was measured.
 
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BlockIo, openFile, openMem, openMirror, openNull, openStripe, openThrottle } from '@biodone/blockdev';
+import { BLOCK_WRITE, BlockIo, openFile, openMem, openMirror, openNull, openRaid, openStripe, openThrottle } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);
 const DEPTH = 32;
-const LENGTH_BYTES = 4096;
+// A whole row of the raid below is two stripes.
+const STRIPE_BYTES = 4096;
+const LENGTH_BYTES = kind === 'raid-row' ? 2 * STRIPE_BYTES : 4096;
 const file = () => openFile(path, { readOnly: true, engine: 'uring' });
 const OPEN = {
   null: () => openNull(),
@@ -19,9 +21,20 @@ const OPEN = {
   throttle: () => openThrottle(openNull(), { iops: 1e12, bytesPerSecond: 1e15 }),
   file,
   stripe: () => openStripe([file(), file()]),
+  // Reads, and writes of less than a row and of a whole one.
+  'raid-read': openMemRaid,
+  'raid-write': openMemRaid,
+  'raid-row': openMemRaid,
   mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
 };
+
+function openMemRaid() {
+  const disks = Array.from({ length: 3 }, () => openMem(2 ** 20));
+  return openRaid(disks, { create: true, assumeClean: true, stripeBytes: STRIPE_BYTES, regionBytes: 2 ** 20 });
+}
+
 const device = await OPEN[kind]();
+const isWrite = kind === 'raid-write' || kind === 'raid-row';
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);
@@ -48,6 +61,7 @@ const requests = Array.from({ length: DEPTH }, () => {
   io.buffer = IoBuffer.allocate(LENGTH_BYTES);
   io.lengthBytes = LENGTH_BYTES;
   io.iodone = iodone;
+  if (isWrite) io.operation = BLOCK_WRITE;
   return io;
 });
 
