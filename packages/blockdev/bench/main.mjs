@@ -1,4 +1,5 @@
-// Measures the block layer and its drivers, each beside what it stands on: operations of 4 KiB with callbacks, 32 at a time.
+// Measures the block layer and its drivers, each beside what it stands on: operations of 4 KiB with callbacks, 32 at a time;
+// and a raid of four memory disks, by whole rows of level 5 (192 KiB, 4 at a time: raid.mjs).
 //
 //   npm run bench -w @biodone/blockdev [-- --json FILE] [-- --repeats N] [-- --slice MS]
 //
@@ -20,6 +21,7 @@ import {
 } from '../../../scripts/bench-table.mjs';
 import { bareCopies, memDevice, nullDevice } from './in-memory.mjs';
 import { file, mirror, reasonAgainst, stripe2, TestFiles, uringAlone } from './on-files.mjs';
+import { copiesOfRows, parityOfRows, raid0Reads, raid0Writes, raid5Reads, raid5Writes } from './raid.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
@@ -35,6 +37,12 @@ const PATHS = [
   { id: 'file', run: file, onFiles: true },
   { id: 'stripe2', run: stripe2, onFiles: true, opener: 'openStripe' },
   { id: 'mirror', run: mirror, onFiles: true, opener: 'openMirror' },
+  { id: 'raid0_seq_write', run: raid0Writes },
+  { id: 'raid5_seq_write', run: raid5Writes },
+  { id: 'raid0_rand_read', run: raid0Reads },
+  { id: 'raid5_rand_read', run: raid5Reads },
+  { id: 'row_memcpy', run: copiesOfRows },
+  { id: 'row_parity', run: parityOfRows },
 ];
 
 /** `over` is a ratio of operations a second; of times it is the other way round. */
@@ -44,6 +52,9 @@ const FIGURES = [
   { id: 'file_over_uring', ours: 'file', over: 'uring' },
   { id: 'stripe2_over_file', ours: 'stripe2', over: 'file' },
   { id: 'mirror_over_file', ours: 'mirror', over: 'file' },
+  { id: 'raid5_seq_write_over_raid0', ours: 'raid5_seq_write', over: 'raid0_seq_write' },
+  { id: 'raid5_rand_read_over_raid0', ours: 'raid5_rand_read', over: 'raid0_rand_read' },
+  { id: 'parity_over_memcpy', ours: 'row_parity', over: 'row_memcpy' },
 ];
 
 const options = readOptions({ slice: { value: 'MS', default: 700 } });
@@ -72,7 +83,7 @@ async function main({ json, repeats, slice }) {
   const environment = environmentOf(loadBefore, repeats);
   const figures = FIGURES.map(({ id, ours, over }) => ({ id, values: valuesOf(samples, ours, over) }));
   printTable([
-    ['operations of 4 KiB a second', 'median', 'lowest', 'highest'],
+    ['operations a second, of 4 KiB or a row', 'median', 'lowest', 'highest'],
     ...[...samples].map(([id, all]) => [id, ...spread(all)]),
   ]);
   console.log();

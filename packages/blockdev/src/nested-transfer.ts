@@ -14,7 +14,7 @@ const CHILDREN_AT_ONCE = 8;
 const ANSWERS_MAX = 1024;
 
 /** The devices of a {@link NestedTransfer}. */
-export interface TransferChildren {
+interface TransferChildren {
   readonly count: number;
   device(index: number): BlockDevice;
   claim(index: number): BlockClaim | null;

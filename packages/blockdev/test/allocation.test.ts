@@ -29,7 +29,8 @@ const kinds = [
   'raid-read',
   'raid-write',
   'raid-row',
-  ...(engines.includes('uring') ? ['file', 'stripe', 'mirror'] : [])];
+  ...(engines.includes('uring') ? ['file', 'stripe', 'mirror'] : []),
+];
 
 it.each(kinds)(
   'millions of operations with callbacks on the %s device allocate next to nothing, collected or not',

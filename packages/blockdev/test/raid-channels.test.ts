@@ -1,11 +1,11 @@
-import { Worker } from 'node:worker_threads';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { attachDevice, type BlockDevice, openMem, openRaid, type RaidDevice, type RaidLevel, raidOf } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { answerOf } from './support/answer.js';
 import { programPath } from './support/child.js';
-import { read, runSync, makeIo, write } from './support/requests.js';
+import { makeIo, read, runSync, write } from './support/requests.js';
 
 const BLOCK_BYTES = 512;
 const STRIPE_BYTES = 2048;
@@ -23,7 +23,9 @@ async function openOne(level: RaidLevel, count: number, spares = 0): Promise<Blo
 const raid = (device: BlockDevice): RaidDevice => raidOf(device) as RaidDevice;
 
 function startWorker(device: BlockDevice, work: object): Worker {
-  return new Worker(programPath('raid-worker.mjs'), { workerData: { handle: device.handle(), blockBytes: BLOCK_BYTES, ...work } });
+  return new Worker(programPath('raid-worker.mjs'), {
+    workerData: { handle: device.handle(), blockBytes: BLOCK_BYTES, ...work },
+  });
 }
 
 async function blocksOf(device: BlockDevice): Promise<number[]> {
@@ -48,7 +50,9 @@ describe.each(levels)('channels of a raid of level %i', (level, count) => {
     await device.close();
   });
 
-  it('go on without a component that another thread takes out, and with the spare in its place', { timeout: 60_000 }, async () => {
+  it('go on without a component that another thread takes out, and with the spare in its place', {
+    timeout: 60_000,
+  }, async () => {
     const device = await openOne(level, count, 1);
     const workers = [0, 1].map((first) => startWorker(device, { first, step: 2, rounds: 40 }));
     const ended = Promise.all(workers.map(lastAnswer));
@@ -65,7 +69,9 @@ describe.each(levels)('channels of a raid of level %i', (level, count) => {
     await device.close();
   });
 
-  it('that a thread leaves in the middle of a write hold nobody up, and the parity is made right', { timeout: 60_000 }, async () => {
+  it('that a thread leaves in the middle of a write hold nobody up, and the parity is made right', {
+    timeout: 60_000,
+  }, async () => {
     const device = await openOne(level, count);
     const worker = startWorker(device, { first: 0, step: 1, rounds: 1, endless: true });
     expect(await answerOf(worker)).toBe('started');
@@ -90,7 +96,9 @@ describe.each(levels)('channels of a raid of level %i', (level, count) => {
     const buffer = IoBuffer.allocate(4096);
     expect((await read(channel, buffer, 0)).error).toBe(0);
     expect(new Set(buffer.bytes)).toEqual(new Set([2]));
-    expect(runSync(channel, makeIo({ operation: 1, offset: 512, buffer: IoBuffer.allocate(512), lengthBytes: 512 })).error).toBe(0);
+    expect(runSync(channel, makeIo({ operation: 1, offset: 512, buffer: IoBuffer.allocate(512), lengthBytes: 512 })).error).toBe(
+      0,
+    );
     await expect(raid(device).replace(0, openMem(2 ** 18))).rejects.toMatchObject({ code: 'EBUSY' });
     await channel.close();
     await device.close();

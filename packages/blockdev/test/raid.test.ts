@@ -24,7 +24,10 @@ const ROWS = 8;
 const SIZE = ROWS * STRIPE + 8192;
 const code = (name: string): unknown => expect.objectContaining({ code: name });
 const saying = (name: string, ...words: RegExp[]): unknown =>
-  expect.objectContaining({ code: name, message: expect.stringMatching(new RegExp(words.map(({ source }) => source).join('.*'), 's')) });
+  expect.objectContaining({
+    code: name,
+    message: expect.stringMatching(new RegExp(words.map(({ source }) => source).join('.*'), 's')),
+  });
 
 /** Components in memory. */
 function disks(count: number): FaultDevice[] {
@@ -59,7 +62,10 @@ async function contents(device: BlockDevice): Promise<Buffer> {
   return Buffer.from(buffer.bytes);
 }
 
-async function filled(faulty: readonly FaultDevice[], options: RaidOptions = {}): Promise<{ device: BlockDevice; bytes: Buffer }> {
+async function filled(
+  faulty: readonly FaultDevice[],
+  options: RaidOptions = {},
+): Promise<{ device: BlockDevice; bytes: Buffer }> {
   const device = await create(faulty, options);
   const bytes = pattern(device.limits.sizeBytes as number);
   expect((await write(device, bytes, 0)).error).toBe(0);
@@ -74,7 +80,11 @@ describe('opening', () => {
     await device.close();
     const [a, b, c, d] = again(faulty) as [FaultDevice, FaultDevice, FaultDevice, FaultDevice];
     const opened = await openRaid(devicesOf([d, b, a, c]));
-    expect(raid(opened).components().map(({ device: each }) => each)).toEqual(devicesOf([a, b, c, d]));
+    expect(
+      raid(opened)
+        .components()
+        .map(({ device: each }) => each),
+    ).toEqual(devicesOf([a, b, c, d]));
     expect(raid(opened).state).toBe('optimal');
     expect((await contents(opened)).equals(bytes)).toBe(true);
     await opened.close();
@@ -111,7 +121,9 @@ describe('opening', () => {
     const faulty = disks(3);
     await (await create(faulty)).close();
     await expect(openRaid(devicesOf(again(faulty)), { level: 1 })).rejects.toEqual(saying('EINVAL', /level 5, not 1/));
-    await expect(openRaid(devicesOf(again(faulty)), { stripeBytes: 8192 })).rejects.toEqual(saying('EINVAL', /4096 bytes, not 8192/));
+    await expect(openRaid(devicesOf(again(faulty)), { stripeBytes: 8192 })).rejects.toEqual(
+      saying('EINVAL', /4096 bytes, not 8192/),
+    );
   });
 
   it('refuses devices of another array, or of none, by their names', async () => {
@@ -158,7 +170,9 @@ describe('opening', () => {
     const [a, b] = again(faulty) as [FaultDevice, FaultDevice];
     const devices = devicesOf([a, b, old]);
     const opening = { closeChildren: false };
-    await expect(openRaid(devices, opening)).rejects.toEqual(saying('ENODEV', /device 2/, /component 2, is stale/, /degraded: true/, /rebuild/));
+    await expect(openRaid(devices, opening)).rejects.toEqual(
+      saying('ENODEV', /device 2/, /component 2, is stale/, /degraded: true/, /rebuild/),
+    );
     const device = await openRaid(devices, { ...opening, degraded: true });
     expect(raid(device).components()[2]).toMatchObject({ state: 'failed', reason: 'stale' });
     expect((await contents(device)).equals(bytes)).toBe(true);
@@ -205,7 +219,9 @@ describe('opening', () => {
     expect(raidOf(device)).toBeNull();
     await device.close();
     const [a, b] = again(faulty) as [FaultDevice, FaultDevice];
-    await expect(openRaid(devicesOf([b, null]), { degraded: true, closeChildren: false })).rejects.toEqual(saying('ENODEV', /of 2 components/));
+    await expect(openRaid(devicesOf([b, null]), { degraded: true, closeChildren: false })).rejects.toEqual(
+      saying('ENODEV', /of 2 components/),
+    );
     const opened = await openRaid(devicesOf([b, a]));
     expect((await contents(opened)).equals(bytes)).toBe(true);
     expect(opened.config()).toMatchObject({ driver: 'raid', level: 0 });
@@ -240,7 +256,8 @@ describe('writing', () => {
     const faulty = disks(4);
     const { device } = await filled(faulty);
     const parts = Array.from({ length: 12 }, (_, index) => index * 1024);
-    const work = (): Promise<unknown> => Promise.all([...parts].reverse().map((offset) => write(device, pattern(1024, offset), offset)));
+    const work = (): Promise<unknown> =>
+      Promise.all([...parts].reverse().map((offset) => write(device, pattern(1024, offset), offset)));
     expect(await cost(faulty, work)).toEqual({ reads: 0, writes: 4 });
     raid(device).fail(1);
     const found = await contents(device);
@@ -308,7 +325,11 @@ describe('a component that fails', () => {
     }
     expect(told).toContain('rebuilding 50 %');
     expect(raid(device).spares()).toEqual([]);
-    expect(raid(device).components().map(({ device: each }) => each)).toEqual(devicesOf([faulty[3], faulty[1], faulty[4]] as FaultDevice[]));
+    expect(
+      raid(device)
+        .components()
+        .map(({ device: each }) => each),
+    ).toEqual(devicesOf([faulty[3], faulty[1], faulty[4]] as FaultDevice[]));
     expect((await contents(device)).equals(bytes)).toBe(true);
     await device.close();
     const opened = await openRaid(devicesOf(again([faulty[1], faulty[3], faulty[4]] as FaultDevice[])));

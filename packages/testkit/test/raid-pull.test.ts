@@ -1,6 +1,15 @@
-import { type BlockDevice, openRaid, type RaidLevel } from '@biodone/blockdev';
-import { type FaultDevice, flushRequest, openFault, openManual, readRequest, run, SeededRandom, writeRequest } from '@biodone/testkit';
 import { constants } from 'node:os';
+import { type BlockDevice, openRaid, type RaidLevel } from '@biodone/blockdev';
+import {
+  type FaultDevice,
+  flushRequest,
+  openFault,
+  openManual,
+  readRequest,
+  run,
+  SeededRandom,
+  writeRequest,
+} from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
 import { raid } from './support/raid-media.js';
 
@@ -96,7 +105,9 @@ class Work {
     } else if (this.#random.chance(0.3)) {
       const io = readRequest(begin, end - begin);
       expect((await run(this.#device, io)).error, 'a read').toBe(0);
-      expect(Buffer.compare(io.buffer?.bytes.subarray(0, end - begin) ?? Buffer.alloc(0), this.content.subarray(begin, end))).toBe(0);
+      expect(
+        Buffer.compare(io.buffer?.bytes.subarray(0, end - begin) ?? Buffer.alloc(0), this.content.subarray(begin, end)),
+      ).toBe(0);
     } else {
       this.#tag = (this.#tag % 255) + 1;
       this.content.fill(this.#tag, begin, end);

@@ -20,7 +20,7 @@ export interface AssemblyOptions {
 }
 
 /** A component of what was put together. */
-export interface AssembledComponent {
+interface AssembledComponent {
   readonly slot: number | null;
   readonly state: number;
   readonly rebuiltRows: number;
@@ -94,10 +94,10 @@ function checkBelongs({ label, name, isSpare }: FoundDevice, { uuid }: RaidLabel
       `${name} belongs to another array, ${label.uuid}, and not to ${uuid}: leave it out ("missing"), or overwrite its last 8192 bytes and give it as a spare`,
     );
   }
-  if (label === null && !isSpare) {
+  if (label === null && !isSpare && !degraded && !force) {
     throw wrong(
       EINVAL,
-      `${name} has no label, so it is no component of ${uuid}: give it as a spare, to which a missing one is rebuilt`,
+      `${name} has no label that can be read, so it is no component of ${uuid}: give it as a spare, to which a missing one is rebuilt, or say degraded: true to go on without it`,
     );
   }
 }

@@ -17,7 +17,7 @@ export const COMPONENT_REBUILDING = 2;
 export const ROLE_SPARE = 0xffff_ffff;
 
 /** A component as the label of any of them has it. */
-export interface LabelledComponent {
+interface LabelledComponent {
   /** COMPONENT_GOOD and its like. */
   readonly state: number;
   /** Of one that is being rebuilt: how many rows it has, stable. */

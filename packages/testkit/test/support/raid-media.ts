@@ -1,5 +1,23 @@
-import { BLOCK_FLUSH, BLOCK_WRITE, type BlockDevice, openMem, openRaid, type RaidDevice, type RaidLevel, raidOf } from '@biodone/blockdev';
-import { type CrashDevice, type FaultDevice, openCrash, openFault, readRequest, runSync, type SeededRandom, writeRequest } from '@biodone/testkit';
+import {
+  BLOCK_FLUSH,
+  BLOCK_WRITE,
+  type BlockDevice,
+  openMem,
+  openRaid,
+  type RaidDevice,
+  type RaidLevel,
+  raidOf,
+} from '@biodone/blockdev';
+import {
+  type CrashDevice,
+  type FaultDevice,
+  openCrash,
+  openFault,
+  readRequest,
+  runSync,
+  type SeededRandom,
+  writeRequest,
+} from '@biodone/testkit';
 import { EIO } from '@biodone/uring';
 
 export const BLOCK = 512;
