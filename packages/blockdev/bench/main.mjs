@@ -1,15 +1,19 @@
-// Measures the block layer and its drivers, each beside what it stands on: operations of 4 KiB with callbacks, 32 at a time.
+// Measures the block layer and its drivers, each beside what it stands on: operations of 4 KiB with callbacks, 32 at a time;
+// and a raid of four memory disks, by whole rows of level 5 (192 KiB, 4 at a time: raid.mjs).
 //
 //   npm run bench -w @biodone/blockdev [-- --json FILE] [-- --repeats N] [-- --slice MS]
 //
-// How paths take turns: scripts/bench-paths.mjs. Each warms up before it counts. Both sides of a ratio do the same work, in the same repeat, with the same clock: those in memory look at the
-// processor's time once in 4096 operations (tally.mjs), those on files at performance.now() once a read (../../uring/bench/recorder.mjs). Files
-// are read from the page cache.
+// How paths take turns: scripts/bench-paths.mjs. Each warms up before it counts. Both sides of a ratio do the same work, in the same repeat, with the
+// same clock: those in memory look at the processor's time once in 4096 operations (tally.mjs), those that write to a throttled device and to a cache
+// over it at performance.now() once a write (cached-writes.mjs), those on files once a read (../../uring/bench/recorder.mjs). Files are read from the
+// page cache.
 import { benchPaths, over, rate } from '../../../scripts/bench-paths.mjs';
 import { readOptions } from '../../../scripts/bench-table.mjs';
 import { reasonAgainstRings } from '../../uring/bench/reasons.mjs';
-import { bareCopies, memDevice, nullDevice } from './in-memory.mjs';
+import { cachedWrites, slowWrites } from './cached-writes.mjs';
+import { bareCopies, checksumDevice, memDevice, nullDevice } from './in-memory.mjs';
 import { file, mirror, stripe2, TestFiles, uringAlone } from './on-files.mjs';
+import { copiesOfRows, parityOfRows, raid0Reads, raid0Writes, raid5Reads, raid5Writes } from './raid.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
@@ -20,19 +24,33 @@ const WARM_UP_SHARE = 0.4;
 const PATHS = [
   { id: 'null', run: nullDevice },
   { id: 'mem', run: memDevice },
+  { id: 'checksum', run: checksumDevice },
   { id: 'memcpy', run: bareCopies },
+  { id: 'slow_writes', run: slowWrites },
+  { id: 'cached_writes', run: cachedWrites },
   { id: 'uring', run: uringAlone, onFiles: true, needs: reasonAgainstRings },
   { id: 'file', run: file, onFiles: true, needs: reasonAgainstRings },
   { id: 'stripe2', run: stripe2, onFiles: true, needs: reasonAgainstRings },
   { id: 'mirror', run: mirror, onFiles: true, needs: reasonAgainstRings },
+  { id: 'raid0_seq_write', run: raid0Writes },
+  { id: 'raid5_seq_write', run: raid5Writes },
+  { id: 'raid0_rand_read', run: raid0Reads },
+  { id: 'raid5_rand_read', run: raid5Reads },
+  { id: 'row_memcpy', run: copiesOfRows },
+  { id: 'row_parity', run: parityOfRows },
 ];
 
 const FIGURES = [
   { id: 'null_ops_per_s', ...rate('null') },
   { id: 'mem_over_memcpy_time', ...over('memcpy', 'mem') },
+  { id: 'checksum_read_over_plain', ...over('checksum', 'mem') },
+  { id: 'cache_write_over_device', ...over('cached_writes', 'slow_writes') },
   { id: 'file_over_uring', ...over('file', 'uring') },
   { id: 'stripe2_over_file', ...over('stripe2', 'file') },
   { id: 'mirror_over_file', ...over('mirror', 'file') },
+  { id: 'raid5_seq_write_over_raid0', ...over('raid5_seq_write', 'raid0_seq_write') },
+  { id: 'raid5_rand_read_over_raid0', ...over('raid5_rand_read', 'raid0_rand_read') },
+  { id: 'parity_over_memcpy', ...over('row_parity', 'row_memcpy') },
 ];
 
 const options = readOptions({ slice: { value: 'MS', default: 700 } });
@@ -47,7 +65,7 @@ async function main(options) {
       options,
       paths: PATHS,
       figures: FIGURES,
-      heading: ['operations of 4 KiB a second'],
+      heading: ['operations a second, of 4 KiB or a row'],
       loadOf: ({ onFiles }, seed) => {
         if (onFiles) files.readThrough();
         return { ...load, warmUpMs: slice * WARM_UP_SHARE, seed };

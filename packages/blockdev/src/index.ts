@@ -4,7 +4,7 @@
  * - {@link BlockIo} is the request. {@link BlockDevice} is the device: the generic layer over a driver. It checks, splits and aligns requests,
  *   does what the driver cannot, and counts. {@link biowait} and `BlockDevice.poll` are for threads that do not return to their event loop.
  * - {@link openFile}, {@link openMem} and {@link openNull} open devices at the bottom of a stack; {@link openSlice}, {@link openConcat},
- *   {@link openStripe}, {@link openMirror}, {@link openCrypt} and {@link openThrottle} put devices on others, which they claim and, unless told
+ *   {@link openStripe}, {@link openMirror}, {@link openRaid}, {@link openCrypt} and {@link openThrottle} put devices on others, which they claim and, unless told
  *   otherwise, close with themselves.
  * - {@link openDevice} opens any stack by its name, a text or JSON; {@link registerDriver} gives a driver of others a name.
  * - {@link attachDevice} makes another thread's channel of an open device, from its `handle()`.
@@ -75,6 +75,12 @@ export type { HalfState } from './drivers/mirror-assembly.js';
 export { type HalfStatus, MirrorDevice, mirrorOf } from './drivers/mirror-device.js';
 export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
+export { openRaid, type RaidOptions } from './drivers/raid.js';
+export { type RaidComponentStatus, RaidDevice, raidOf } from './drivers/raid-device.js';
+export type { RaidLevel } from './drivers/raid-geometry.js';
+export { ParityMemory } from './drivers/raid-parity.js';
+export type { RaidScrubResult } from './drivers/raid-scrub.js';
+export type { RaidWalkOptions } from './drivers/raid-walk.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';
 export {
   openSnapshots,

@@ -3,9 +3,9 @@ import { ECANCELED } from '@biodone/uring';
 import { beginSubmit, endSubmit } from './biodone.js';
 import type { BlockDevice } from './block-device.js';
 import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from './block-io.js';
+import type { BlockClaim } from './claims.js';
 import { ExtentList } from './extent-list.js';
 import { aim, type Layout, type NestedIo, type NestedPool, startChild } from './nested-io.js';
-import type { StackChildren } from './stack-children.js';
 
 /** How many child requests of one request are under way at a time. */
 const CHILDREN_AT_ONCE = 8;
@@ -13,9 +13,16 @@ const CHILDREN_AT_ONCE = 8;
 /** How many devices' answers one BLOCK_EXTENTS is put together from at most: who asks goes on where the answer ends. */
 const ANSWERS_MAX = 1024;
 
+/** The devices of a {@link NestedTransfer}. */
+interface TransferChildren {
+  readonly count: number;
+  device(index: number): BlockDevice;
+  claim(index: number): BlockClaim | null;
+}
+
 /** What a {@link NestedTransfer} needs of the device that it works for. */
 export interface TransferParts {
-  readonly children: StackChildren;
+  readonly children: TransferChildren;
   readonly layout: Layout;
   readonly pool: NestedPool;
   /** The request is done; `error` and `transferredBytes` are for it. */

@@ -14,7 +14,17 @@ writeFileSync(path, Buffer.alloc(2 ** 20));
 const youngGeneration = ['--max-semi-space-size=128', '--min-semi-space-size=128', '--no-memory-reducer', '--expose-gc'];
 
 /** Bytes an operation: a reading of the clock, made once a batch by each device of a stack, comes to one, and an object has 16. */
-const mostBytes: Readonly<Record<string, number>> = { throttle: 4, cache: 4, 'cache-writes': 4, cow: 4, stripe: 4, mirror: 4 };
+const mostBytes: Readonly<Record<string, number>> = {
+  throttle: 4,
+  cache: 4,
+  'cache-writes': 4,
+  cow: 4,
+  stripe: 4,
+  mirror: 4,
+  'raid-read': 4,
+  'raid-write': 8,
+  'raid-row': 8,
+};
 const kinds = [
   'null',
   'mem',
@@ -22,6 +32,9 @@ const kinds = [
   'cache',
   'cache-writes',
   'cow',
+  'raid-read',
+  'raid-write',
+  'raid-row',
   ...(engines.includes('uring') ? ['file', 'stripe', 'mirror'] : []),
 ];
 

@@ -34,6 +34,9 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     file_over_uring: onFiles,
     stripe2_over_file: 'openStripe' in blockdev ? onFiles : null,
     mirror_over_file: 'openMirror' in blockdev ? onFiles : null,
+    raid5_seq_write_over_raid0: expect.any(Number),
+    raid5_rand_read_over_raid0: expect.any(Number),
+    parity_over_memcpy: expect.any(Number),
   });
   for (const value of Object.values(figures)) if (value !== null) expect(value).toBeGreaterThan(0);
   expect(environment).toMatchObject({ repeats: 2, node: process.version });

@@ -7,6 +7,7 @@ import { fileDefinition } from './definitions/file.js';
 import { memDefinition } from './definitions/mem.js';
 import { mirrorDefinition } from './definitions/mirror.js';
 import { nullDefinition } from './definitions/null.js';
+import { raidDefinition } from './definitions/raid.js';
 import { sliceDefinition } from './definitions/slice.js';
 import { snapshotsDefinition } from './definitions/snapshots.js';
 import { stripeDefinition } from './definitions/stripe.js';
@@ -22,6 +23,7 @@ export const builtInDrivers: readonly DriverDefinition[] = [
   memDefinition,
   mirrorDefinition,
   nullDefinition,
+  raidDefinition,
   sliceDefinition,
   snapshotsDefinition,
   stripeDefinition,

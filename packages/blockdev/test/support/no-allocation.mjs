@@ -1,4 +1,4 @@
-// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|cache|cache-writes|cow|file|stripe|mirror [PATH]
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs KIND [PATH], of the kinds below.
 // One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
 // collection left; and `collections`, how many there were while the former was measured.
 
@@ -14,6 +14,7 @@ import {
   openMem,
   openMirror,
   openNull,
+  openRaid,
   openStripe,
   openThrottle,
 } from '@biodone/blockdev';
@@ -21,7 +22,9 @@ import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);
 const DEPTH = 32;
-const LENGTH_BYTES = 4096;
+// A whole row of the raid below is two stripes.
+const STRIPE_BYTES = 4096;
+const LENGTH_BYTES = kind === 'raid-row' ? 2 * STRIPE_BYTES : 4096;
 const file = () => openFile(path, { readOnly: true, engine: 'uring' });
 const OPEN = {
   null: () => openNull(),
@@ -34,9 +37,20 @@ const OPEN = {
   cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
   file,
   stripe: () => openStripe([file(), file()]),
+  // Reads, and writes of less than a row and of a whole one.
+  'raid-read': openMemRaid,
+  'raid-write': openMemRaid,
+  'raid-row': openMemRaid,
   mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
 };
+
+function openMemRaid() {
+  const disks = Array.from({ length: 3 }, () => openMem(2 ** 20));
+  return openRaid(disks, { create: true, assumeClean: true, stripeBytes: STRIPE_BYTES, regionBytes: 2 ** 20 });
+}
+
 const device = await OPEN[kind]();
+const isWrite = ['raid-write', 'raid-row', 'cache-writes'].includes(kind);
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);
@@ -63,7 +77,7 @@ const requests = Array.from({ length: DEPTH }, () => {
   io.buffer = IoBuffer.allocate(LENGTH_BYTES);
   io.lengthBytes = LENGTH_BYTES;
   io.iodone = iodone;
-  if (kind === 'cache-writes') io.operation = BLOCK_WRITE;
+  if (isWrite) io.operation = BLOCK_WRITE;
   return io;
 });
 

@@ -133,7 +133,7 @@ export const filters: readonly Filter[] = [
     open: (child, options) => openCrash(child(), { fua: 'emulate', ...options }),
     caches: true,
   },
-  ...stackedDrivers.map((filter) => ({ secret: {}, ...filter, redundant: filter.name === 'mirror' })),
+  ...stackedDrivers.map((filter) => ({ secret: {}, ...filter })),
 ];
 
 /** A manual device that completes by itself in a later turn of the event loop, the newest first: nothing may rely on the order. */

@@ -7,10 +7,12 @@ import {
   openCrypt,
   openMem,
   openMirror,
+  openRaid,
   openSlice,
   openSnapshots,
   openStripe,
   openThrottle,
+  type RaidLevel,
   type StackOptions,
 } from '@biodone/blockdev';
 
@@ -26,6 +28,8 @@ interface StackedDriver {
   readonly caches?: boolean;
   /** Whether what is written is gone when it is closed. @default false */
   readonly forgets?: boolean;
+  /** Whether it makes up for a device below that fails. @default false */
+  readonly redundant?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
   readonly secret?: Readonly<Record<string, string>>;
 }
@@ -53,6 +57,14 @@ async function openWithSnapshots(child: Child, options: Options): Promise<BlockD
   return device;
 }
 
+/** A raid of new devices, which are all zeros. */
+function openNewRaid(level: RaidLevel, count: number): StackedDriver['open'] {
+  return (child, options) => {
+    const devices = Array.from({ length: count }, child);
+    return openRaid(devices, { create: true, assumeClean: true, level, stripeBytes: 8192, regionBytes: 65_536, ...options });
+  };
+}
+
 /** As little of everything as each of the drivers can do with. */
 export const SQUEEZED: StackOptions = { piecesMax: 1, childrenMax: 1 };
 
@@ -75,7 +87,10 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openStripe([child(), child()], { stripeBytes: 8192, ...options }),
     keepsSize: true,
   },
-  { name: 'mirror', open: openMirrorDevice, keepsSize: true },
+  { name: 'mirror', open: openMirrorDevice, keepsSize: true, redundant: true },
+  { name: 'raid 0', open: openNewRaid(0, 2), keepsSize: true },
+  { name: 'raid 1', open: openNewRaid(1, 2), keepsSize: true, redundant: true },
+  { name: 'raid 5', open: openNewRaid(5, 3), keepsSize: true, redundant: true },
   {
     name: 'crypt',
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),

@@ -1,0 +1,595 @@
+import { EventEmitter } from 'node:events';
+import { EALREADY, EBADF, EBUSY, EINVAL, IoBuffer, SystemError } from '@biodone/uring';
+import { type BlockTimers, threadTimers } from '../batch-clock.js';
+import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import { checkDevice } from '../check-options.js';
+import type { DeviceHandle, DriverEvents } from '../driver.js';
+import { ENODEV } from '../errno.js';
+import { checkInteger } from '../errors.js';
+import type { DeviceSpec } from '../spec.js';
+import { sizeOfChild } from '../stack-children.js';
+import { clearQuiet, RaidCleaner } from './raid-cleaner.js';
+import { RaidDriver } from './raid-driver.js';
+import type { RaidLevel } from './raid-geometry.js';
+import {
+  bitmapOffset,
+  COMPONENT_FAILED,
+  COMPONENT_GOOD,
+  COMPONENT_REBUILDING,
+  encodeLabel,
+  LABEL_BYTES,
+  ROLE_SPARE,
+} from './raid-label.js';
+import { raidCapabilities, raidLimits } from './raid-limits.js';
+import { type RaidMember, RaidSlot } from './raid-member.js';
+import { flushSlot, labelOf, writeStable } from './raid-metadata.js';
+import { RaidRebuild } from './raid-rebuild.js';
+import { RaidResync, RaidScrub, type RaidScrubResult } from './raid-scrub.js';
+import type { RaidSet } from './raid-set.js';
+import { REGION_MARKED } from './raid-state.js';
+import type { RaidWalk, RaidWalkOptions } from './raid-walk.js';
+
+/** What is known of a component. */
+export interface RaidComponentStatus {
+  /** `'good'`: it has all of the data. `'rebuilding'`: it is being given it. `'failed'`: it is not used. */
+  readonly state: 'good' | 'rebuilding' | 'failed';
+  /** Why it has failed: `'stale'`, `'missing'`, or what has gone wrong. */
+  readonly reason: string | null;
+  /** The share of the data that it has, of one that is being rebuilt. */
+  readonly rebuilt: number | null;
+  readonly device: BlockDevice | null;
+}
+
+/** What a raid is made with; see `RaidOptions`. */
+interface RaidSettings extends BlockDeviceOptions {
+  autoRebuild?: boolean;
+  rebuildBytesPerSecond?: number;
+  bitmapDelayMs?: number;
+  closeChildren?: boolean;
+  childrenMax?: number;
+}
+
+/** The raids of their block devices. */
+const raids = new WeakMap<BlockDevice, RaidDevice>();
+
+/**
+ * The raid whose block device this is, as `openDevice('raid(...)')` returns it; null for any other device, for one that lies on a raid, for a
+ * channel in another thread, and for level 0, where nothing can be done.
+ */
+export function raidOf(device: BlockDevice): RaidDevice | null {
+  return raids.get(device) ?? null;
+}
+
+const STATE_NAMES = { [COMPONENT_FAILED]: 'failed', [COMPONENT_GOOD]: 'good', [COMPONENT_REBUILDING]: 'rebuilding' } as const;
+
+/** A raid of level 1 or 5: its block device, and what its owner does with the components. Made by `openRaid`. */
+export class RaidDevice {
+  /** What reads and writes go to. */
+  readonly device: BlockDevice;
+  readonly #set: RaidSet;
+  readonly #driver: RaidDriver;
+  readonly #cleaner: RaidCleaner;
+  readonly #timers: BlockTimers;
+  readonly #options: RaidSettings;
+  readonly #events = new EventEmitter();
+  readonly #spares: RaidSlot[];
+  /** How many regions were accepted although their parity cannot be trusted. */
+  readonly #doubtful: number;
+  #deviceEvents: DriverEvents | null = null;
+  #walk: RaidWalk | null = null;
+  #scrub: RaidScrub | null = null;
+  #lastScrub: RaidScrubResult | null = null;
+  /** What has failed, and is not begun again by itself. */
+  #given: string | null = null;
+  #told = '';
+  #servicing = false;
+  #closing = false;
+  #epochTimer: (() => void) | null = null;
+
+  /** @internal */
+  constructor(set: RaidSet, spares: readonly RaidSlot[], doubtful: number, options: RaidSettings) {
+    this.#set = set;
+    this.#options = options;
+    this.#doubtful = doubtful;
+    this.#spares = [...spares];
+    this.#timers = options.timers ?? threadTimers;
+    const { devices } = set;
+    const childrenMax = options.childrenMax ?? 1024;
+    this.#driver = new RaidDriver({
+      set,
+      limits: raidLimits(set.geometry, devices, childrenMax),
+      capabilities: raidCapabilities(devices, set.identity.readOnly),
+      timers: this.#timers,
+      childrenMax,
+      describe: () => this.#describe(),
+      config: () => this.#config(),
+      handle: () => this.#handle(),
+      attached: (events) => {
+        this.#deviceEvents = events;
+      },
+      close: () => this.#close(),
+    });
+    this.#cleaner = new RaidCleaner(set, this.#driver.metadata, this.#timers, options.bitmapDelayMs ?? 5000);
+    this.device = new BlockDevice(this.#driver, options);
+    raids.set(this.device, this);
+    set.changed = () => this.#changed();
+    for (const slot of set.slots) if (slot !== null) this.#watch(slot);
+  }
+
+  /** Writes the labels of the opening, if they have changed, and begins what is to be done. @internal */
+  async begin(isChanged: boolean): Promise<void> {
+    const { state, identity } = this.#set;
+    this.#told = this.state;
+    if (identity.readOnly) return;
+    const isDegraded = this.#set.members.some(({ index }) => state.stateOf(index) === COMPONENT_FAILED);
+    if (isChanged) state.touch();
+    this.#set.untouched = isChanged && isDegraded && (this.#spares.length === 0 || this.#options.autoRebuild === false);
+    const error = await new Promise<number>((resolve) => this.#driver.metadata.whenSaved(resolve));
+    if (error !== 0) throw new SystemError(error, 'raid', undefined, 'the labels could not be written');
+    this.#cleaner.start();
+    this.#service();
+  }
+
+  get level(): RaidLevel {
+    return this.#set.geometry.level;
+  }
+
+  /**
+   * `'optimal'`, `'degraded'` without one component, `'rebuilding 43 %'`, `'failed'` when more has failed than can be done without; or
+   * `'resyncing 12 %'`, while parity is made anew that is not known to be right.
+   */
+  get state(): string {
+    const { state, members } = this.#set;
+    if (state.isBroken) return 'failed';
+    const rebuilding = members.find(({ index }) => state.stateOf(index) === COMPONENT_REBUILDING);
+    if (rebuilding !== undefined) return `rebuilding ${percent(state.rowsOf(rebuilding.index), this.#set.geometry.rows)} %`;
+    if (members.some(({ index }) => state.stateOf(index) === COMPONENT_FAILED)) return 'degraded';
+    if (this.#walk instanceof RaidResync) return `resyncing ${percent(this.#walk.doneRows, this.#walk.totalRows)} %`;
+    return 'optimal';
+  }
+
+  /** The state of each component. */
+  components(): RaidComponentStatus[] {
+    const { state, members, geometry } = this.#set;
+    return members.map(({ index, slot, reason }) => {
+      const now = state.stateOf(index);
+      return {
+        state: STATE_NAMES[now as keyof typeof STATE_NAMES],
+        reason,
+        rebuilt: now === COMPONENT_REBUILDING ? state.rowsOf(index) / geometry.rows : null,
+        device: slot?.device ?? null,
+      };
+    });
+  }
+
+  /** Devices that take the place of the next component that fails. */
+  spares(): BlockDevice[] {
+    return this.#spares.map(({ device }) => device);
+  }
+
+  /** How many places have been written back that a component could not read. */
+  get repaired(): number {
+    return this.#set.state.repaired;
+  }
+
+  /**
+   * Takes a component out, as if it had failed. Requests to it that are under way are waited for.
+   *
+   * @throws SystemError EBUSY if the others cannot do without it
+   */
+  fail(index: number): void {
+    const member = this.#member(index);
+    const { state } = this.#set;
+    const isGood = state.stateOf(index) === COMPONENT_GOOD;
+    if (isGood && this.#set.members.some((other) => other !== member && state.stateOf(other.index) !== COMPONENT_GOOD)) {
+      throw new SystemError(EBUSY, 'fail', undefined, 'the others cannot do without it: rebuild what has failed first');
+    }
+    this.#set.takeOut(member, member.slot, 'taken out');
+  }
+
+  /**
+   * Puts a device in the place of a component that has failed, or fails with this, and rebuilds it there while the raid is in use. What was on the device
+   * is lost. The old device is closed (`closeChildren`).
+   *
+   * @returns a promise for the end, as {@link rebuild}'s
+   * @throws SystemError (as a rejection) EINVAL for a device that is too small, EBUSY for one that is claimed, if the others cannot do without the
+   * component, or while other threads have channels, which do not know the device: give it as a spare at the opening
+   */
+  async replace(index: number, device: BlockDevice, options: RaidWalkOptions = {}): Promise<void> {
+    const member = this.#member(index);
+    checkDevice('device', device, 'replace');
+    this.#checkWritable('replace');
+    if (this.device.state.channels.isUsed()) {
+      throw new SystemError(
+        EBUSY,
+        'replace',
+        undefined,
+        'other threads have channels: give the device as a spare when the raid is opened',
+      );
+    }
+    const size = this.#checkNew(device);
+    const claim = device.claim('read-many-write-one');
+    const slot = new RaidSlot(this.#set.slots.length, device, claim, size);
+    try {
+      if (this.#set.state.stateOf(index) !== COMPONENT_FAILED) this.fail(index);
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+    const old = member.slot;
+    await this.#endWalk();
+    this.#set.slots.push(slot);
+    this.#watch(slot);
+    this.#set.beginRebuild(member, slot, 0);
+    if (old !== null) await this.#dropSlot(old);
+    await this.rebuild(index, options);
+  }
+
+  /** Adds a spare. It is written a label, and what was on it is lost. @throws as {@link replace} */
+  async addSpare(device: BlockDevice): Promise<void> {
+    checkDevice('device', device, 'addSpare');
+    this.#checkWritable('addSpare');
+    if (this.device.state.channels.isUsed()) {
+      throw new SystemError(EBUSY, 'addSpare', undefined, 'other threads have channels: give the device when the raid is opened');
+    }
+    const size = this.#checkNew(device);
+    const slot = new RaidSlot(this.#set.slots.length, device, device.claim('read-many-write-one'), size);
+    await writeSpareLabel(this.#set, slot);
+    this.#set.slots.push(slot);
+    this.#watch(slot);
+    this.#spares.push(slot);
+    this.#changed();
+  }
+
+  /**
+   * Rebuilds a component that has failed, on its own device, while the raid is in use. If that is under way already, this is a promise for its
+   * end.
+   *
+   * @returns a promise for the end: rejected with SystemError ECANCELED if it was cancelled, or with the error that ended it
+   * @throws SystemError (as a rejection) EALREADY if the component is good, ENODEV if it is missing, EBUSY while another walk is under way
+   */
+  async rebuild(index: number, options: RaidWalkOptions = {}): Promise<void> {
+    const member = this.#member(index);
+    const { state } = this.#set;
+    this.#checkWritable('rebuild');
+    if (this.#walk instanceof RaidRebuild && this.#walk.member === member && !this.#walk.cancelled) return this.#walk.promise;
+    await this.#endWalk();
+    if (state.stateOf(index) === COMPONENT_GOOD) throw new SystemError(EALREADY, 'rebuild', undefined, 'the component is good');
+    if (state.isBroken) throw new SystemError(EBUSY, 'rebuild', undefined, 'more has failed than can be done without');
+    const slot = member.slot ?? this.#takeSpare();
+    if (slot === null) throw new SystemError(ENODEV, 'rebuild', undefined, 'the component is missing: replace it');
+    if (state.stateOf(index) === COMPONENT_FAILED) this.#set.beginRebuild(member, slot, 0);
+    return this.#startWalk(new RaidRebuild(this.#driver, this.#set, member, this.#timers, this.#paced(options))).promise;
+  }
+
+  /**
+   * Reads all of the raid, parity too, and repairs what is wrong, while it is in use: what a component cannot read is made of the others and written
+   * back, and parity that does not go with the data is made anew (of two copies, the first is taken for right).
+   *
+   * @throws SystemError (as a rejection) EBUSY unless the raid is optimal, ECANCELED, and what a component fails with
+   */
+  async scrub(options: RaidWalkOptions = {}): Promise<RaidScrubResult> {
+    this.#checkWritable('scrub');
+    if (this.#scrub !== null) {
+      await this.#scrub.promise;
+      return this.#lastScrub as RaidScrubResult;
+    }
+    if (this.state !== 'optimal') {
+      throw new SystemError(EBUSY, 'scrub', undefined, `the raid is ${this.state}: what is missing cannot be compared`);
+    }
+    const scrub = new RaidScrub(this.#driver, this.#set, this.#timers, options);
+    this.#scrub = scrub;
+    scrub.start();
+    try {
+      await scrub.promise;
+    } finally {
+      this.#lastScrub = scrub.result;
+      this.#scrub = null;
+    }
+    return scrub.result;
+  }
+
+  /** Calls back whenever {@link state} has changed, in a microtask. */
+  on(name: 'state', listener: (state: string) => void): this {
+    this.#events.on(name, listener);
+    return this;
+  }
+
+  /** Ends one {@link on}. */
+  off(name: 'state', listener: (state: string) => void): this {
+    this.#events.off(name, listener);
+    return this;
+  }
+
+  /**
+   * Promises when nothing is being rebuilt or made anew, well or not ({@link state} tells), and the labels say how things are (or cannot be written).
+   */
+  async settled(): Promise<void> {
+    await null;
+    while (this.#walk !== null) {
+      await this.#walk.promise.catch(() => {});
+      await null;
+    }
+    await new Promise((resolve) => this.#driver.metadata.whenSaved(resolve));
+  }
+
+  /** Closes the device. What is being rebuilt goes on after the next opening where it was. */
+  close(): Promise<void> {
+    return this.device.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #member(index: number): RaidMember {
+    return this.#set.members[checkInteger('index', index, 0, this.#set.members.length - 1)] as RaidMember;
+  }
+
+  #checkWritable(call: string): void {
+    if (this.device.closed) throw new SystemError(EBADF, call, undefined, 'the raid is closed');
+    if (this.#set.identity.readOnly) throw new SystemError(EINVAL, call, undefined, 'the raid cannot be written');
+  }
+
+  #checkNew(device: BlockDevice): number {
+    const { geometry } = this.#set;
+    const size = sizeOfChild(device, 'replace');
+    const room = bitmapOffset(size);
+    const needed = geometry.rows * geometry.stripeBytes;
+    if (room < needed) throw invalid(`the device has room for ${Math.max(0, room)} bytes, a component has ${needed}`);
+    if (device.capabilities.readOnly) throw invalid('the device cannot be written');
+    if (geometry.blockSizeBytes % device.limits.blockSizeBytes !== 0) {
+      throw invalid(
+        `its blocks of ${device.limits.blockSizeBytes} bytes do not go into the raid's of ${geometry.blockSizeBytes}`,
+      );
+    }
+    if (device.capabilities.progress === 'event-loop' && this.#driver.capabilities.progress !== 'event-loop') {
+      throw invalid('it completes requests in the event loop alone, and the raid has promised that threads can wait for its own');
+    }
+    return size;
+  }
+
+  #takeSpare(): RaidSlot | null {
+    const slot = this.#spares.shift();
+    return slot ?? null;
+  }
+
+  #paced(options: RaidWalkOptions): RaidWalkOptions {
+    return { bytesPerSecond: this.#options.rebuildBytesPerSecond ?? Number.POSITIVE_INFINITY, ...options };
+  }
+
+  #startWalk(walk: RaidWalk): RaidWalk {
+    this.#walk = walk;
+    this.#given = null;
+    const ended = (failure: string | null): void => {
+      if (this.#walk === walk) this.#walk = null;
+      // What has failed for another reason than its component would fail again, and take the next spare with it.
+      const isOwnFault = walk instanceof RaidRebuild && this.#set.state.stateOf(walk.member.index) === COMPONENT_FAILED;
+      if (failure !== null && !isOwnFault) this.#given = walk.name;
+      if (failure !== null && walk instanceof RaidRebuild && !walk.cancelled) {
+        this.#set.takeOut(walk.member, walk.member.slot, failure);
+      }
+      this.#changed();
+    };
+    walk.promise.then(
+      () => ended(null),
+      (error: Error) => ended(error.message),
+    );
+    walk.start();
+    return walk;
+  }
+
+  async #endWalk(): Promise<void> {
+    const walk = this.#walk;
+    walk?.cancel();
+    await walk?.promise.catch(() => {});
+    if (this.#walk === walk) this.#walk = null;
+  }
+
+  #changed(): void {
+    if (this.#servicing) return;
+    this.#servicing = true;
+    queueMicrotask(() => {
+      this.#servicing = false;
+      this.#service();
+    });
+  }
+
+  /** Does what is to be done by itself: labels, spares, rebuilds, parity that is not known. */
+  #service(): void {
+    const { state, members, identity } = this.#set;
+    if (this.#closing || identity.readOnly) return;
+    if (state.changesNow !== this.#set.seen) this.#set.refresh();
+    if (!this.#set.isSaved) this.#driver.metadata.save();
+    if (!state.isBroken && this.#options.autoRebuild !== false && !this.#set.untouched) this.#begin(members);
+    const now = this.state;
+    if (now === this.#told) return;
+    this.#told = now;
+    this.#events.emit('state', now);
+  }
+
+  #begin(members: readonly RaidMember[]): void {
+    const { state } = this.#set;
+    if (this.#walk !== null || this.#given === 'rebuild') return;
+    const failed = members.find(({ index }) => state.stateOf(index) === COMPONENT_FAILED);
+    const rebuilding = members.find(({ index }) => state.stateOf(index) === COMPONENT_REBUILDING);
+    const spare = failed === undefined ? null : this.#takeSpare();
+    const member = rebuilding ?? (spare === null ? undefined : failed);
+    if (member !== undefined) {
+      if (spare !== null) this.#set.beginRebuild(member, spare, 0);
+      this.#startWalk(new RaidRebuild(this.#driver, this.#set, member, this.#timers, this.#paced({})));
+    } else if (failed === undefined && this.#given !== 'resync' && state.countUnknown() > 0) {
+      this.#startWalk(new RaidResync(this.#driver, this.#set, this.#timers, this.#paced({})));
+    }
+  }
+
+  /** Takes a component out whose device goes, or becomes smaller than it has to be. */
+  #watch(slot: RaidSlot): void {
+    const { geometry } = this.#set;
+    const lost = (): void => {
+      slot.unwatch();
+      const spare = this.#spares.indexOf(slot);
+      if (spare >= 0) this.#spares.splice(spare, 1);
+      this.#gone.add(slot);
+      const member = this.#set.members.find((each) => each.slot === slot);
+      if (member !== undefined) this.#set.takeOut(member, slot, 'its device is gone');
+      // As long as one is there, what it has can be read.
+      if (this.#set.members.every((each) => each.slot === null || this.#gone.has(each.slot))) this.#deviceEvents?.removed();
+    };
+    const resized = (sizeBytes: number): void => {
+      if (sizeBytes < geometry.rows * geometry.stripeBytes) lost();
+    };
+    slot.owner = this.#driver;
+    slot.device.on('remove', lost).on('resize', resized);
+    slot.unwatch = () => void slot.device.off('remove', lost).off('resize', resized);
+  }
+
+  readonly #gone = new Set<RaidSlot>();
+
+  #describe(): Record<string, unknown> {
+    const { geometry, identity, state } = this.#set;
+    return {
+      level: geometry.level,
+      state: this.state,
+      sizeBytes: geometry.sizeBytes,
+      stripeBytes: geometry.stripeBytes,
+      uuid: identity.uuid,
+      generation: state.generation,
+      repaired: this.repaired,
+      dirtyRegions: state.countMarked(),
+      unknownRegions: state.countUnknown(),
+      doubtfulRegions: this.#doubtful,
+      components: this.components().map(({ device, ...status }) => ({ ...status, device: device?.describe() ?? null })),
+      spares: this.spares().map((device) => device.describe()),
+    };
+  }
+
+  #config(): DeviceSpec {
+    const { geometry, members } = this.#set;
+    const { childrenMax, rebuildBytesPerSecond, bitmapDelayMs, autoRebuild } = this.#options;
+    const given = Object.entries({
+      childrenMax,
+      rebuildBytesPerSecond,
+      bitmapDelayMs,
+      autoRebuild: autoRebuild === false ? false : undefined,
+    });
+    return {
+      driver: 'raid',
+      level: geometry.level,
+      stripeBytes: geometry.stripeBytes,
+      ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
+      devices: members.map(({ slot }) => slot?.device.config() ?? null),
+      ...(this.#spares.length === 0 ? {} : { spare: this.#spares.map(({ device }) => device.config()) }),
+    } as DeviceSpec;
+  }
+
+  #handle(): DeviceHandle {
+    const { geometry, identity, state, slots } = this.#set;
+    // A change that another thread makes is told to nobody: this one looks.
+    this.#epochTimer ??= this.#lookLater();
+    return {
+      driver: 'raid',
+      level: geometry.level,
+      count: geometry.count,
+      stripeBytes: geometry.stripeBytes,
+      rows: geometry.rows,
+      blockSizeBytes: geometry.blockSizeBytes,
+      regionRows: identity.regionRows,
+      uuid: identity.uuid,
+      readOnly: identity.readOnly,
+      childrenMax: this.#options.childrenMax ?? 1024,
+      state: state.memory,
+      slots: slots.map((slot) =>
+        slot === null ? null : { device: slot.device.handle(slot.claim), sizeBytes: slot.labelOffset + LABEL_BYTES },
+      ),
+    };
+  }
+
+  #lookLater(): () => void {
+    return this.#timers.after(
+      100,
+      () => {
+        this.#epochTimer = this.#lookLater();
+        this.#service();
+      },
+      false,
+    );
+  }
+
+  async #dropSlot(slot: RaidSlot): Promise<void> {
+    slot.unwatch();
+    slot.claim?.release();
+    this.#set.slots[slot.index] = null;
+    if (this.#options.closeChildren !== false) await slot.device.close().catch(() => {});
+  }
+
+  async #close(): Promise<void> {
+    this.#closing = true;
+    this.#cleaner.stop();
+    this.#epochTimer?.();
+    const { state, identity, slots } = this.#set;
+    for (const walk of [this.#walk, this.#scrub]) {
+      walk?.cancel();
+      await walk?.promise.catch(() => {});
+      if (walk instanceof RaidRebuild && state.stateOf(walk.member.index) === COMPONENT_REBUILDING) {
+        await new Promise<void>((resolve) => walk.checkpoint(resolve));
+      }
+    }
+    await new Promise<void>((resolve) => this.#driver.stripes.whenIdle(resolve));
+    const error = identity.readOnly ? 0 : await this.#writeLast();
+    for (const slot of slots) {
+      slot?.unwatch();
+      slot?.claim?.release();
+    }
+    state.leave();
+    if (this.#options.closeChildren !== false) await closeSlots(slots);
+    if (error === 0 || this.#gone.size > 0) return;
+    throw new SystemError(error, 'close', undefined, 'what has been written could not be made stable on enough components');
+  }
+
+  /** Clears the bits: all is stable, and all components go together. Returns the errno with which that failed, or 0. */
+  async #writeLast(): Promise<number> {
+    const set = this.#set;
+    const { state } = set;
+    let failure = 0;
+    if (set.untouched) return 0;
+    await Promise.all(
+      set.inUse().map(async (member) => {
+        const slot = member.slot as RaidSlot;
+        const error = await new Promise<number>((resolve) => flushSlot(set, slot, resolve));
+        if (error !== 0 && !set.takeOut(member, slot, `the last flush failed: errno ${error}`)) failure = error;
+      }),
+    );
+    if (failure === 0 && !state.isBroken) {
+      const marked = Array.from({ length: state.regions }, (_, region) => region).filter(
+        (region) => state.markOf(region) === REGION_MARKED,
+      );
+      for (const region of marked) state.forgetWrites(region);
+      clearQuiet(set, this.#driver.metadata, marked);
+      if (marked.length > 0) state.touch();
+    }
+    const unsaved = await new Promise<number>((resolve) => this.#driver.metadata.whenSaved(resolve));
+    return failure || unsaved;
+  }
+}
+
+/** Gives a device the label of a spare. @throws SystemError what that ends with */
+export async function writeSpareLabel(set: RaidSet, slot: RaidSlot): Promise<void> {
+  const block = IoBuffer.allocate(LABEL_BYTES);
+  encodeLabel(labelOf(set, ROLE_SPARE, set.state.generation), block.bytes);
+  const error = await new Promise<number>((resolve) => writeStable(set, slot, slot.labelOffset, block, resolve));
+  if (error !== 0) throw new SystemError(error, 'raid', undefined, 'the label of a spare could not be written');
+}
+
+async function closeSlots(slots: readonly (RaidSlot | null)[]): Promise<void> {
+  const results = await Promise.allSettled(slots.map((slot) => slot?.device.close()));
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
+
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 100 : Math.floor((part / whole) * 100);
+}
+
+function invalid(message: string): SystemError {
+  return new SystemError(EINVAL, 'raid', undefined, message);
+}

@@ -1,0 +1,30 @@
+import type { BlockDevice } from '../block-device.js';
+import type { BlockCapabilities, BlockLimits } from '../limits.js';
+import { commonCapabilities, commonLimits } from '../stack-children.js';
+import type { RaidGeometry } from './raid-geometry.js';
+
+/** What a raid with parity can do. */
+export function raidCapabilities(devices: readonly BlockDevice[], readOnly: boolean): BlockCapabilities {
+  const common = commonCapabilities(devices);
+  return {
+    ...common,
+    readOnly: common.readOnly || readOnly,
+    // A request may wait for its row, for other components, or for labels.
+    progress: common.progress === 'none' ? 'any' : common.progress,
+    // What is read after a discard is any one's guess, and would not go with the parity. Zeros are written, so that it does.
+    discard: false,
+    zeroes: 'emulate',
+    extents: devices.every(({ capabilities }) => capabilities.extents),
+  };
+}
+
+export function raidLimits(geometry: RaidGeometry, devices: readonly BlockDevice[], childrenMax: number): BlockLimits {
+  return {
+    ...commonLimits(devices),
+    blockSizeBytes: geometry.blockSizeBytes,
+    sizeBytes: geometry.sizeBytes,
+    // What is written without reading anything.
+    physicalBlockSizeBytes: geometry.level === 5 ? geometry.rowBytes : geometry.stripeBytes,
+    maxInFlight: childrenMax,
+  };
+}
