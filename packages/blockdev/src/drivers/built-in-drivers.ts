@@ -1,4 +1,5 @@
 import type { DriverDefinition } from '../driver-definition.js';
+import { checksumDefinition } from './definitions/checksum.js';
 import { concatDefinition } from './definitions/concat.js';
 import { cryptDefinition } from './definitions/crypt.js';
 import { fileDefinition } from './definitions/file.js';
@@ -11,6 +12,7 @@ import { throttleDefinition } from './definitions/throttle.js';
 
 /** The drivers that are there without being registered. */
 export const builtInDrivers: readonly DriverDefinition[] = [
+  checksumDefinition,
   concatDefinition,
   cryptDefinition,
   fileDefinition,

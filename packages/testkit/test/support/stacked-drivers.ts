@@ -1,6 +1,7 @@
 import {
   type BlockDevice,
   type BlockDeviceOptions,
+  openChecksum,
   openConcat,
   openCrypt,
   openMirror,
@@ -55,5 +56,6 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
     secret: { key: Buffer.from(key).toString('hex') },
   },
+  { name: 'checksum', open: (child, options) => openChecksum(child(), { create: true, ...options }), keepsSize: true },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];
