@@ -71,6 +71,14 @@ export type { HalfState } from './drivers/mirror-assembly.js';
 export { type HalfStatus, MirrorDevice, mirrorOf } from './drivers/mirror-device.js';
 export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
+export type { Partition, PartitionTable } from './drivers/partition-table.js';
+export {
+  type OpenPartitionOptions,
+  openPartition,
+  type PartitionOptions,
+  readPartitions,
+  repairPartitions,
+} from './drivers/partitions.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';
 export { openStripe, type StripeOptions } from './drivers/stripe.js';
 export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';

@@ -6,6 +6,7 @@ import { fileDefinition } from './definitions/file.js';
 import { memDefinition } from './definitions/mem.js';
 import { mirrorDefinition } from './definitions/mirror.js';
 import { nullDefinition } from './definitions/null.js';
+import { partitionDefinition } from './definitions/partition.js';
 import { sliceDefinition } from './definitions/slice.js';
 import { stripeDefinition } from './definitions/stripe.js';
 import { throttleDefinition } from './definitions/throttle.js';
@@ -19,6 +20,7 @@ export const builtInDrivers: readonly DriverDefinition[] = [
   memDefinition,
   mirrorDefinition,
   nullDefinition,
+  partitionDefinition,
   sliceDefinition,
   stripeDefinition,
   throttleDefinition,

@@ -47,6 +47,8 @@ export interface CommitParts {
   readonly digest: BlockDigest;
   readonly uuid: Uint8Array;
   readonly salt: number;
+  /** Whether a flush is done only when the batch is in its place, too. */
+  readonly holdsOn: boolean;
   /** A batch is in its place, or could not be put there: who has waited for that is served. Returns whether somebody waits still. */
   readonly ended: (error: number) => boolean;
 }
@@ -114,7 +116,7 @@ export class ChecksumCommit implements PageWaiter {
   makeStable(io: BlockIo): void {
     if (this.broken !== 0) biodone(io, this.broken);
     else if (!this.active.isEmpty) this.#forActive.insertTail(io);
-    else if (this.#phase === JOURNAL || this.#phase === FLUSH) this.#forMoving.insertTail(io);
+    else if (this.#phase === JOURNAL || this.#phase === FLUSH || (this.#parts.holdsOn && this.isBusy)) this.#forMoving.insertTail(io);
     else biodone(io, 0);
     this.start();
   }
@@ -200,7 +202,6 @@ export class ChecksumCommit implements PageWaiter {
   }
 
   #enter(phase: Phase): void {
-    if (phase === DATA && this.changes % 2 === 0) this.changes += 1;
     this.#phase = phase;
     this.#position = 0;
     this.#error = 0;
@@ -229,7 +230,7 @@ export class ChecksumCommit implements PageWaiter {
         if (this.#position === 0) this.#flush();
         break;
       case DATA:
-        if (this.doubts > 0) return false;
+        if (!this.#beginChanges()) return false;
         while (this.#error === 0 && this.#outstanding < CALLS_AT_ONCE && this.#position < this.moving.count) this.#writeRun();
         break;
       case TABLE:
@@ -239,6 +240,14 @@ export class ChecksumCommit implements PageWaiter {
         while (this.#error === 0 && this.#outstanding < CALLS_AT_ONCE && this.#position < this.moving.count) this.#writePage();
     }
     return this.#outstanding === 0;
+  }
+
+  /** False if somebody reads places again, and must not find them changed. */
+  #beginChanges(): boolean {
+    if (this.changes % 2 === 1) return true;
+    if (this.doubts > 0) return false;
+    this.changes += 1;
+    return true;
   }
 
   /** A phase is over. */
@@ -252,7 +261,7 @@ export class ChecksumCommit implements PageWaiter {
         this.#enter(FLUSH);
         break;
       case FLUSH:
-        this.#tell(this.#forMoving, 0);
+        if (!this.#parts.holdsOn) this.#tell(this.#forMoving, 0);
         this.#enter(DATA);
         break;
       case DATA:
@@ -270,6 +279,7 @@ export class ChecksumCommit implements PageWaiter {
     this.moving.clear();
     this.changes += 1;
     this.#phase = IDLE;
+    this.#tell(this.#forMoving, 0);
     this.#parts.pages.serve();
     const isWanted = this.#parts.ended(0);
     if (isWanted || !this.#forActive.isEmpty) this.#begin();

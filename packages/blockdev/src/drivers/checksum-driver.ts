@@ -53,6 +53,11 @@ export class ChecksumDriver implements BlockDriver {
   readonly #blockBytes: number;
   /** Writes that wait for room. */
   readonly #waiting = new TailQueue<BlockIo>();
+  /**
+   * Whether nobody is told that he is done before all is done that he has started: where the event loop alone gets on with that, a thread that then goes on
+   * by strategySync would find it under way for ever.
+   */
+  readonly #holdsOn: boolean;
   #unwatch: () => void = () => {};
   #idle: ((error: number) => void) | null = null;
 
@@ -70,8 +75,9 @@ export class ChecksumDriver implements BlockDriver {
     this.table = new ChecksumTable(layout, this.digest, this.salt, frames);
     const pages = new ChecksumPages(device, claim, this.table, pageBytes);
     const shared = { device, claim, layout, table: this.table, pages, digest: this.digest, salt: this.salt };
+    this.#holdsOn = device.capabilities.progress === 'event-loop';
     this.commit = new ChecksumCommit(
-      { ...shared, uuid: header.uuid, ended: (error) => this.#batchEnded(error) },
+      { ...shared, holdsOn: this.#holdsOn, uuid: header.uuid, ended: (error) => this.#batchEnded(error) },
       header.appliedSequence,
     );
     this.#reads = new ChecksumReads({ ...shared, commit: this.commit, blocksMax, bad: () => this.#foundBad() });
@@ -223,8 +229,8 @@ export class ChecksumDriver implements BlockDriver {
     if (!this.#waiting.isEmpty || !this.#take(io)) {
       this.#waiting.insertTail(io);
       this.commit.start();
-      // Room may have been made at once; whoever waits otherwise is served by that.
-      if (io.queue === this.#waiting && !this.commit.isBusy) this.#serve();
+      // The other batch may have room now.
+      if (io.queue === this.#waiting && !(this.#holdsOn && this.commit.isBusy)) this.#serve();
       return;
     }
     this.#written(io);
@@ -264,21 +270,12 @@ export class ChecksumDriver implements BlockDriver {
 
   #runCommit(): number {
     const { device } = this.#parts;
-    beginSubmit();
-    try {
-      // What others have begun is to be waited for, where waiting does it.
-      while (
-        this.commit.isBusy &&
-        this.commit.doubts === 0 &&
-        device.capabilities.progress !== 'event-loop' &&
-        device.inFlight > 0
-      ) {
-        device.wait(Number.POSITIVE_INFINITY);
-      }
-      return this.commit.isBusy ? EBUSY : this.commit.runSync();
-    } finally {
-      endSubmit();
+    // What is under way is to be waited for, where waiting does it: it may be nobody's request any more.
+    while (this.commit.isBusy && device.capabilities.progress !== 'event-loop' && device.inFlight > 0) {
+      const ended = device.wait(Number.POSITIVE_INFINITY);
+      if (typeof ended !== 'number' || ended === 0) break;
     }
+    return this.commit.isBusy ? EBUSY : this.commit.runSync();
   }
 
   /** Serves who has waited for a batch to be in its place. Returns whether somebody waits still. */
