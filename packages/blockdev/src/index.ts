@@ -79,10 +79,12 @@ export {
   readPartitions,
   repairPartitions,
 } from './drivers/partitions.js';
+export { openQcow2, type Qcow2Options } from './drivers/qcow2.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';
 export { openStripe, type StripeOptions } from './drivers/stripe.js';
 export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
 export type { ThrottleLimits } from './drivers/throttle-limits.js';
+export { openVhd, type VhdOptions } from './drivers/vhd.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';

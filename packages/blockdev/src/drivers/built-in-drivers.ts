@@ -7,9 +7,11 @@ import { memDefinition } from './definitions/mem.js';
 import { mirrorDefinition } from './definitions/mirror.js';
 import { nullDefinition } from './definitions/null.js';
 import { partitionDefinition } from './definitions/partition.js';
+import { qcow2Definition } from './definitions/qcow2.js';
 import { sliceDefinition } from './definitions/slice.js';
 import { stripeDefinition } from './definitions/stripe.js';
 import { throttleDefinition } from './definitions/throttle.js';
+import { vhdDefinition } from './definitions/vhd.js';
 
 /** The drivers that are there without being registered. */
 export const builtInDrivers: readonly DriverDefinition[] = [
@@ -21,7 +23,9 @@ export const builtInDrivers: readonly DriverDefinition[] = [
   mirrorDefinition,
   nullDefinition,
   partitionDefinition,
+  qcow2Definition,
   sliceDefinition,
   stripeDefinition,
   throttleDefinition,
+  vhdDefinition,
 ];

@@ -58,6 +58,7 @@ export class ChecksumDriver implements BlockDriver {
    * by strategySync would find it under way for ever.
    */
   readonly #holdsOn: boolean;
+  #isGone = false;
   #unwatch: () => void = () => {};
   #idle: ((error: number) => void) | null = null;
 
@@ -166,9 +167,12 @@ export class ChecksumDriver implements BlockDriver {
 
   attached(events: DriverEvents): void {
     const { device } = this.#parts;
-    const removed = (): void => events.removed();
+    const removed = (): void => {
+      this.#isGone = true;
+      events.removed();
+    };
     const resized = (sizeBytes: number): void => {
-      if (sizeBytes < this.layout.usedBytes) events.removed();
+      if (sizeBytes < this.layout.usedBytes) removed();
     };
     device.on('remove', removed).on('resize', resized);
     this.#unwatch = () => device.off('remove', removed).off('resize', resized);
@@ -177,7 +181,8 @@ export class ChecksumDriver implements BlockDriver {
   async close(): Promise<void> {
     let failure: unknown = null;
     try {
-      if (!this.#parts.readOnly) await this.#finish();
+      // Of a disk that was pulled, what was not flushed is lost.
+      if (!this.#parts.readOnly && !this.#isGone) await this.#finish();
     } catch (error) {
       failure = error;
     }

@@ -19,6 +19,8 @@ interface StackedDriver {
   open(child: Child, options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
   /** Whether it is removed when a device below becomes too small, instead of becoming smaller itself. @default false */
   readonly keepsSize?: boolean;
+  /** Whether it keeps a picture of the data where a crash below does not reach. @default false */
+  readonly caches?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
   readonly secret?: Readonly<Record<string, string>>;
 }
@@ -56,6 +58,11 @@ export const stackedDrivers: readonly StackedDriver[] = [
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
     secret: { key: Buffer.from(key).toString('hex') },
   },
-  { name: 'checksum', open: (child, options) => openChecksum(child(), { create: true, ...options }), keepsSize: true },
+  {
+    name: 'checksum',
+    open: (child, options) => openChecksum(child(), { create: true, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];
