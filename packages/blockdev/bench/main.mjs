@@ -18,7 +18,7 @@ import {
   tell,
   writeFigures,
 } from '../../../scripts/bench-table.mjs';
-import { bareCopies, memDevice, nullDevice } from './in-memory.mjs';
+import { bareCopies, checksumDevice, memDevice, nullDevice } from './in-memory.mjs';
 import { file, mirror, reasonAgainst, stripe2, TestFiles, uringAlone } from './on-files.mjs';
 
 const DEPTH = 32;
@@ -30,6 +30,7 @@ const WARM_UP_SHARE = 0.4;
 const PATHS = [
   { id: 'null', run: nullDevice },
   { id: 'mem', run: memDevice },
+  { id: 'checksum', run: checksumDevice },
   { id: 'memcpy', run: bareCopies },
   { id: 'uring', run: uringAlone, onFiles: true },
   { id: 'file', run: file, onFiles: true },
@@ -41,6 +42,7 @@ const PATHS = [
 const FIGURES = [
   { id: 'null_ops_per_s', ours: 'null' },
   { id: 'mem_over_memcpy_time', ours: 'memcpy', over: 'mem' },
+  { id: 'checksum_read_over_plain', ours: 'checksum', over: 'mem' },
   { id: 'file_over_uring', ours: 'file', over: 'uring' },
   { id: 'stripe2_over_file', ours: 'stripe2', over: 'file' },
   { id: 'mirror_over_file', ours: 'mirror', over: 'file' },

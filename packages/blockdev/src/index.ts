@@ -58,7 +58,7 @@ export {
 } from './driver-definition.js';
 export { registerDriver, registeredDrivers } from './driver-registry.js';
 export { type ChecksumOptions, openChecksum } from './drivers/checksum.js';
-export { ChecksumDevice, type ScrubOptions, type ScrubResult } from './drivers/checksum-device.js';
+export { type BadBlock, type BadBlockCause, type ScrubOptions, type ScrubResult, scrub } from './drivers/checksum-scrub.js';
 export { openConcat } from './drivers/concat.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
 export type { ScryptCost } from './drivers/crypt-header.js';

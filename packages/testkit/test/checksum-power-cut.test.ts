@@ -1,4 +1,4 @@
-import { BLOCK_FUA, type BlockDevice, type BlockIo, type ChecksumDevice, openChecksum, openMem } from '@biodone/blockdev';
+import { BLOCK_FUA, type BlockDevice, type BlockIo, openChecksum, openMem, scrub } from '@biodone/blockdev';
 import {
   type CrashDevice,
   flushRequest,
@@ -99,7 +99,7 @@ async function oneRun({ workload, stopAt, survive }: Run, initial: Uint8Array, r
   const latest = new Uint8Array(BLOCKS);
   const disk = diskWith(initial);
   const opening = new Machine(disk, random, Number.POSITIVE_INFINITY);
-  let device: ChecksumDevice | undefined;
+  let device: BlockDevice | undefined;
   await opening.runs(
     openChecksum(disk, { closeChildren: false }).then((opened) => {
       device = opened;
@@ -108,11 +108,11 @@ async function oneRun({ workload, stopAt, survive }: Run, initial: Uint8Array, r
   const machine = new Machine(disk, random, stopAt);
   let ended = true;
   for (const [index, step] of workload.entries()) {
-    ended = await oneStep(device as ChecksumDevice, step, index + 1, machine, expected, latest);
+    ended = await oneStep(device as BlockDevice, step, index + 1, machine, expected, latest);
     if (!ended) break;
   }
   // The end puts everything in its place, too.
-  if (ended) ended = await machine.runs((device as ChecksumDevice).close());
+  if (ended) ended = await machine.runs((device as BlockDevice).close());
   if (ended && latest.some((tag) => tag !== 0)) for (let block = 0; block < BLOCKS; block++) expected.flushed(block, latest[block] as number);
   const found = await afterCut(disk, random, survive, expected);
   // What is there now is there for good.
@@ -152,7 +152,7 @@ async function afterCut(disk: CrashDevice, random: SeededRandom, survive: number
   await readOnly.close();
   const device = await openChecksum(reader, { closeChildren: false });
   expect(look(device, expected)).toEqual(seen);
-  expect((await device.scrub()).bad).toEqual([]);
+  expect((await scrub(device)).bad).toEqual([]);
   await device.close();
   return bytesOf(reader, DISK_BYTES);
 }

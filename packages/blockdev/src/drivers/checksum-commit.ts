@@ -350,6 +350,7 @@ export class ChecksumCommit implements PageWaiter {
     words[word] = this.moving.low(place);
     words[word + ENTRY_HIGH] = this.moving.high(place);
     words[word + ENTRY_GENERATION] = now;
+    table.expect(block);
     this.#position += 1;
   }
 

@@ -13,7 +13,7 @@ import { BlockDigest } from './checksum-digest.js';
 import { type ChecksumHeader, type ChecksumLayout, layoutOf, saltOf } from './checksum-layout.js';
 import { ChecksumPages } from './checksum-pages.js';
 import { ChecksumReads } from './checksum-reads.js';
-import { ChecksumTable } from './checksum-table.js';
+import { ChecksumTable, ENTRY_BEFORE } from './checksum-table.js';
 
 /** The longest transfer: one request. */
 const TRANSFER_MAX_BYTES = 131072;
@@ -46,6 +46,8 @@ export class ChecksumDriver implements BlockDriver {
   readonly table: ChecksumTable;
   readonly commit: ChecksumCommit;
   readonly salt: number;
+  /** The digest of the block that was found bad last. */
+  readonly badDigest = { low: 0, high: 0 };
   /** How many reads have found a block that is not what was written. */
   found = 0;
   readonly #parts: ChecksumParts;
@@ -191,6 +193,14 @@ export class ChecksumDriver implements BlockDriver {
     if (failure !== null) throw failure;
   }
 
+  /** What is wrong with a block that was read last, and was not right: its digest is in {@link digest} still. */
+  causeOf(block: number): 'stale' | 'misdirected' | 'damaged' {
+    const { low, high } = this.badDigest;
+    const word = this.table.entry(block);
+    if (word >= 0 && this.table.words[word + ENTRY_BEFORE] === low && low !== 0) return 'stale';
+    return this.table.hasElsewhere(block, low, high) ? 'misdirected' : 'damaged';
+  }
+
   /** Puts everything in its place, and says so in the header. @throws SystemError what that ended with */
   async settle(): Promise<void> {
     for (let round = 0; round < 3 && !this.commit.isClean; round++) {
@@ -304,5 +314,7 @@ export class ChecksumDriver implements BlockDriver {
 
   #foundBad(): void {
     this.found += 1;
+    this.badDigest.low = this.digest.low;
+    this.badDigest.high = this.digest.high;
   }
 }

@@ -8,10 +8,10 @@ import { EILSEQ } from '../errno.js';
 import { FreeList } from '../free-list.js';
 import type { ChecksumBatch } from './checksum-batch.js';
 import type { ChecksumCommit } from './checksum-commit.js';
-import { type BlockDigest, bindHigh, bindLow } from './checksum-digest.js';
+import type { BlockDigest } from './checksum-digest.js';
 import type { ChecksumLayout } from './checksum-layout.js';
 import { type ChecksumPages, DAMAGED, type PageWaiter, WAITING } from './checksum-pages.js';
-import { type ChecksumTable, ENTRY_GENERATION, ENTRY_HIGH, LOST, NEVER_WRITTEN } from './checksum-table.js';
+import { type ChecksumTable, LOST, NEVER_WRITTEN } from './checksum-table.js';
 
 /** What reads need of their device. */
 export interface ChecksumReadsParts {
@@ -21,7 +21,6 @@ export interface ChecksumReadsParts {
   readonly table: ChecksumTable;
   readonly pages: ChecksumPages;
   readonly digest: BlockDigest;
-  readonly salt: number;
   readonly commit: ChecksumCommit;
   /** The most blocks of a request. */
   readonly blocksMax: number;
@@ -46,9 +45,10 @@ class ReadWork implements PageWaiter {
   position = 0;
   run = 0;
   /** What the blocks that are being read should be. */
+  low = 0;
+  high = 0;
   readonly lows: Int32Array;
   readonly highs: Int32Array;
-  readonly generations: Int32Array;
   /** What the commit's count of changes was when they were looked up. */
   changes = 0;
   /** Whether nothing is written in its place as long as it reads. */
@@ -63,7 +63,6 @@ class ReadWork implements PageWaiter {
     this.reads = reads;
     this.lows = new Int32Array(blocksMax);
     this.highs = new Int32Array(blocksMax);
-    this.generations = new Int32Array(blocksMax);
     this.io.private = this;
     this.io.claim = claim;
     this.io.operation = BLOCK_READ;
@@ -96,7 +95,62 @@ export class ChecksumReads {
     work.parent = parent;
     work.position = 0;
     work.error = 0;
-    this.#advance(work);
+    if (parent.lengthBytes !== this.#blockBytes || !this.#startSingle(work, parent)) this.#advance(work);
+  }
+
+  /** Starts to read one block that is in its place, as most are. False if it is not, or its page is not in memory. */
+  #startSingle(work: ReadWork, parent: BlockIo): boolean {
+    const { commit, table, device, layout } = this.#parts;
+    if (!commit.active.isEmpty || !commit.moving.isEmpty) return false;
+    const at = table.digestAt(parent.offset / this.#blockBytes);
+    if (at < 0) return false;
+    const { expected } = table;
+    work.low = expected[at] as number;
+    work.high = expected[at + 1] as number;
+    // Never written, or lost: otherwise by a chance of 1 in 2^32, and then it goes the long way all the same.
+    if (work.low === work.high) return false;
+    work.changes = commit.changes;
+    const { io } = work;
+    io.buffer = parent.buffer;
+    io.bufferOffset = parent.bufferOffset;
+    io.offset = layout.dataOffset + parent.offset;
+    io.lengthBytes = parent.lengthBytes;
+    io.iodone = null;
+    device.strategy(io);
+    if (io.state === IO_DONE) {
+      this.#singleDone(work, parent);
+    } else {
+      // Whoever wants it to end looks whether something is being read.
+      work.run = 1;
+      io.iodone = singleReadDone;
+    }
+    return true;
+  }
+
+  /** For the iodone of child requests alone. */
+  singleDone(work: ReadWork): void {
+    this.#singleDone(work, work.parent as BlockIo);
+  }
+
+  #singleDone(work: ReadWork, parent: BlockIo): void {
+    const { io } = work;
+    if (io.error === 0 && io.transferredBytes === io.lengthBytes) {
+      const { digest } = this.#parts;
+      digest.of(io.buffer as IoBuffer, io.bufferOffset, io.lengthBytes);
+      if (digest.low === work.low && digest.high === work.high) {
+        parent.transferredBytes = io.lengthBytes;
+        work.parent = null;
+        work.run = 0;
+        io.buffer = null;
+        this.#free.put(work);
+        biodone(parent, 0);
+        return;
+      }
+    }
+    work.run = 1;
+    work.lows[0] = work.low;
+    work.highs[0] = work.high;
+    this.childDone(work);
   }
 
   /** Reads in the calling thread. Returns the errno. */
@@ -163,16 +217,17 @@ export class ChecksumReads {
     const block = parent.offset / this.#blockBytes + position;
     const { commit, table } = this.#parts;
     if (!commit.isClean && this.#copyFromBatch(work, block)) return GOES_ON;
-    const word = table.entry(block);
-    if (word < 0) return this.#loadPage(work, block, isSync);
-    const generation = table.words[word + ENTRY_GENERATION] as number;
-    if (generation === NEVER_WRITTEN) {
+    const at = table.digestAt(block);
+    if (at < 0) return this.#loadPage(work, block, isSync);
+    const low = table.expected[at] as number;
+    const isPlain = low !== table.expected[at + 1];
+    if (low === NEVER_WRITTEN && !isPlain) {
       const begin = parent.bufferOffset + position * this.#blockBytes;
       (parent.buffer as IoBuffer).bytes.fill(0, begin, begin + this.#blockBytes);
       work.position += 1;
       return GOES_ON;
     }
-    if (generation === LOST) {
+    if (low === LOST && !isPlain) {
       this.#parts.bad(block);
       return fail(work, EIO);
     }
@@ -239,14 +294,13 @@ export class ChecksumReads {
   #expect(work: ReadWork, index: number, block: number): boolean {
     const { table, commit } = this.#parts;
     if (index > 0 && !commit.isClean && (commit.active.find(block) >= 0 || commit.moving.find(block) >= 0)) return false;
-    const word = table.entry(block);
-    if (word < 0) return false;
-    const { words } = table;
-    const generation = words[word + ENTRY_GENERATION] as number;
-    if (generation === NEVER_WRITTEN || generation === LOST) return false;
-    work.lows[index] = words[word] as number;
-    work.highs[index] = words[word + ENTRY_HIGH] as number;
-    work.generations[index] = generation;
+    const at = table.digestAt(block);
+    if (at < 0) return false;
+    const low = table.expected[at] as number;
+    const high = table.expected[at + 1] as number;
+    if (low === high && (low === NEVER_WRITTEN || low === LOST)) return false;
+    work.lows[index] = low;
+    work.highs[index] = high;
     return true;
   }
 
@@ -258,7 +312,7 @@ export class ChecksumReads {
     work.run = 0;
     if (io.error !== 0 || io.transferredBytes < io.lengthBytes) return fail(work, io.error || EIO);
     for (let index = 0; index < run; index++) {
-      if (this.#isRight(work, index, first + index)) continue;
+      if (this.#isRight(work, index)) continue;
       work.position += index;
       return this.#doubt(work, first + index, isSync);
     }
@@ -266,16 +320,11 @@ export class ChecksumReads {
     return GOES_ON;
   }
 
-  #isRight(work: ReadWork, index: number, block: number): boolean {
-    const { digest, salt } = this.#parts;
+  #isRight(work: ReadWork, index: number): boolean {
+    const { digest } = this.#parts;
     const { buffer, bufferOffset } = work.parent as BlockIo;
     digest.of(buffer as IoBuffer, bufferOffset + (work.position + index) * this.#blockBytes, this.#blockBytes);
-    const address = block + salt;
-    const generation = work.generations[index] as number;
-    return (
-      bindLow(digest.low, address, generation) === work.lows[index] &&
-      bindHigh(digest.high, address, generation) === work.highs[index]
-    );
+    return digest.low === work.lows[index] && digest.high === work.highs[index];
   }
 
   /** A block is not what it should be: unless it has been written meanwhile, it is bad. */
@@ -338,4 +387,9 @@ function fail(work: ReadWork, error: number): Outcome {
 function readChildDone(io: BlockIo): void {
   const work = io.private as ReadWork;
   work.reads.childDone(work);
+}
+
+function singleReadDone(io: BlockIo): void {
+  const work = io.private as ReadWork;
+  work.reads.singleDone(work);
 }

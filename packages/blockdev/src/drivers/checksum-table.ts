@@ -33,6 +33,11 @@ export const LOST = -1;
 export class ChecksumTable {
   /** The frames, as words. */
   readonly words: Int32Array;
+  /**
+   * The digests alone, not bound, two words a block: what reads look at. It is half as long as the frames, and reads of random blocks find more of it in the
+   * processor's cache. Two zeros are a block that was never written; {@link LOST} in both, one that is lost.
+   */
+  readonly expected: Int32Array;
   readonly memory: IoBuffer;
   readonly #layout: ChecksumLayout;
   readonly #digest: BlockDigest;
@@ -59,6 +64,7 @@ export class ChecksumTable {
     this.#entriesPerPage = layout.entriesPerPage;
     this.memory = IoBuffer.allocate(this.#frameCount * layout.pageBytes);
     this.words = new Int32Array(this.memory.bytes.buffer, this.memory.bytes.byteOffset, this.memory.lengthBytes / 4);
+    this.expected = new Int32Array(2 * this.#frameCount * layout.entriesPerPage);
     this.#frames = new Int32Array(layout.pageCount);
     this.#seen = new Int32Array(layout.pageCount);
     this.#pages = new Int32Array(this.#frameCount).fill(-1);
@@ -77,6 +83,41 @@ export class ChecksumTable {
     if (frame < 0) return -1;
     this.#used[frame] = 1;
     return frame * this.#wordsPerPage + HEADER_WORDS + (block - page * this.#entriesPerPage) * ENTRY_WORDS;
+  }
+
+  /** Where the digest of a block is in {@link expected}; -1 if its page is not in memory. */
+  digestAt(block: number): number {
+    const page = (block / this.#entriesPerPage) | 0;
+    const frame = (this.#frames[page] as number) - 1;
+    if (frame < 0) return -1;
+    if (this.#used[frame] === 0) this.#used[frame] = 1;
+    return 2 * ((frame - page) * this.#entriesPerPage + block);
+  }
+
+  /** An entry has changed. */
+  expect(block: number): void {
+    const { words, expected } = this;
+    const word = this.entry(block);
+    const at = this.digestAt(block);
+    const generation = words[word + ENTRY_GENERATION] as number;
+    const isKnown = generation !== NEVER_WRITTEN && generation !== LOST;
+    // The generations that have a meaning of their own are what stands there for it.
+    expected[at] = isKnown ? bindLow(words[word] as number, block + this.#salt, generation) : generation;
+    expected[at + 1] = isKnown ? bindHigh(words[word + ENTRY_HIGH] as number, block + this.#salt, generation) : generation;
+  }
+
+  /** Whether some other block whose page is in memory should be what has this digest. It looks at all of them: for what is rare. */
+  hasElsewhere(block: number, low: number, high: number): boolean {
+    const own = this.digestAt(block);
+    const { expected } = this;
+    for (let frame = 0; frame < this.#frameCount; frame++) {
+      if ((this.#pages[frame] as number) < 0) continue;
+      const end = 2 * (frame + 1) * this.#entriesPerPage;
+      for (let at = 2 * frame * this.#entriesPerPage; at < end; at += 2) {
+        if (expected[at] === low && expected[at + 1] === high && at !== own) return true;
+      }
+    }
+    return false;
   }
 
   isLoaded(page: number): boolean {
@@ -179,6 +220,8 @@ export class ChecksumTable {
     this.#pages[frame] = page;
     this.#frames[page] = frame + 1;
     this.#used[frame] = 1;
+    const first = page * this.#entriesPerPage;
+    for (let index = 0; index < this.#entriesPerPage; index++) this.expect(first + index);
     this.#seen[page] = (this.words[frame * this.#wordsPerPage + DIGEST_LOW] as number) | 1;
   }
 }

@@ -1,10 +1,9 @@
 import { EEXIST, EINVAL, ENOSYS, IoBuffer, SystemError } from '@biodone/uring';
-import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
+import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BlockIo } from '../block-io.js';
 import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import type { BlockClaim } from '../claims.js';
 import { checkInteger, outOfRange } from '../errors.js';
-import { ChecksumDevice } from './checksum-device.js';
 import { ChecksumDriver } from './checksum-driver.js';
 import { writeEmptyTable } from './checksum-format.js';
 import {
@@ -18,6 +17,7 @@ import {
   secondHeaderOffset,
 } from './checksum-layout.js';
 import { readJournals } from './checksum-recovery.js';
+import { hasChecksums } from './checksum-scrub.js';
 import { runIo, sizeOfDevice } from './child-device.js';
 
 /** Options of {@link openChecksum}. */
@@ -82,7 +82,7 @@ const CHECKSUM_OPTIONS: OptionKinds = {
  *
  * @example
  * ```js
- * import { BLOCK_READ, BlockIo, openChecksum, openMem } from '@biodone/blockdev';
+ * import { BLOCK_READ, BlockIo, openChecksum, openMem, scrub } from '@biodone/blockdev';
  * import { IoBuffer } from '@biodone/uring';
  *
  * const disk = openMem(2 ** 20);
@@ -92,11 +92,11 @@ const CHECKSUM_OPTIONS: OptionKinds = {
  * io.buffer = IoBuffer.allocate(4096);
  * io.lengthBytes = 4096;
  * device.strategySync(io);
- * console.log(io.error, (await device.scrub()).bad); // 0 []
+ * console.log(io.error, (await scrub(device)).bad); // 0 []
  * await device.close();
  * ```
  */
-export async function openChecksum(device: BlockDevice, options: ChecksumOptions = {}): Promise<ChecksumDevice> {
+export async function openChecksum(device: BlockDevice, options: ChecksumOptions = {}): Promise<BlockDevice> {
   checkDevice('device', device, 'openChecksum');
   checkOptions('openChecksum', options, CHECKSUM_OPTIONS);
   const { create = false, closeChildren = true } = options;
@@ -117,7 +117,7 @@ export async function openChecksum(device: BlockDevice, options: ChecksumOptions
     const driver = makeDriver(parts);
     await readJournals(driver, device, claim, header, readOnly);
     if (driver.commit.sequence !== header.appliedSequence && !readOnly) await mark(driver.commit.sequence);
-    return new ChecksumDevice(driver, options);
+    return hasChecksums(new BlockDevice(driver, options), driver);
   } catch (error) {
     claim?.release();
     throw error;
