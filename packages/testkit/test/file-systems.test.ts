@@ -2,6 +2,7 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import {
   type BlockDevice,
   type DeviceSpec,
+  openChecksum,
   openConcat,
   openCrypt,
   openDevice,
@@ -116,6 +117,7 @@ const stacks: readonly [name: string, open: () => BlockDevice | Promise<BlockDev
     () => openCrypt(openConcat([openFile(fileOf(half - UNIT)), openFile(fileOf(half + UNIT))]), { key, headerless: true }),
     secret,
   ],
+  ['checksums over a file', () => openChecksum(openFile(fileOf(IMAGE_BYTES + 2 ** 20)), { create: true })],
   ['a slice', () => openSlice(openFile(fileOf(2 * IMAGE_BYTES)), { offsetBytes: 12_288, lengthBytes: IMAGE_BYTES })],
 ];
 

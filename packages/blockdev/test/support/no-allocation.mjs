@@ -1,11 +1,11 @@
-// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|file|stripe|mirror [PATH]
+// Measures what the callback path allocates: node --expose-gc no-allocation.mjs null|mem|throttle|checksum|checksum-write|file|stripe|mirror [PATH]
 // One line of JSON, in bytes per operation: `allocated`, how much the heap grew without a collection, and `kept`, how much of that a
 // collection left; and `collections`, how many there were while the former was measured.
 
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BlockIo, openFile, openMem, openMirror, openNull, openStripe, openThrottle } from '@biodone/blockdev';
+import { BLOCK_WRITE, BlockIo, openChecksum, openFile, openMem, openMirror, openNull, openStripe, openThrottle } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);
@@ -17,10 +17,24 @@ const OPEN = {
   mem: () => openMem(2 ** 24),
   // Limits that are looked at, and that nothing here reaches.
   throttle: () => openThrottle(openNull(), { iops: 1e12, bytesPerSecond: 1e15 }),
+  checksum: () => checksum(),
+  'checksum-write': () => checksum(),
   file,
   stripe: () => openStripe([file(), file()]),
   mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
 };
+
+/** Written all over: what never was is zeros, and no checksum is looked at. */
+async function checksum() {
+  const device = await openChecksum(openMem(2 ** 24), { create: true });
+  const io = new BlockIo();
+  io.operation = BLOCK_WRITE;
+  io.buffer = IoBuffer.allocate(LENGTH_BYTES);
+  io.lengthBytes = LENGTH_BYTES;
+  for (; io.offset < device.limits.sizeBytes; io.offset += LENGTH_BYTES) device.strategySync(io);
+  return device;
+}
+
 const device = await OPEN[kind]();
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
@@ -45,6 +59,7 @@ function start(io) {
 
 const requests = Array.from({ length: DEPTH }, () => {
   const io = new BlockIo();
+  if (kind.endsWith('-write')) io.operation = BLOCK_WRITE;
   io.buffer = IoBuffer.allocate(LENGTH_BYTES);
   io.lengthBytes = LENGTH_BYTES;
   io.iodone = iodone;
