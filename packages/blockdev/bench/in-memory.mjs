@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { BLOCK_WRITE, BlockIo, openMem, openNull } from '@biodone/blockdev';
+import { BLOCK_FLUSH, BLOCK_WRITE, BlockIo, openChecksum, openMem, openNull } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { makeRequests } from './reads.mjs';
 import { Tally } from './tally.mjs';
@@ -10,22 +10,39 @@ export async function nullDevice(load) {
 }
 
 let memory = null;
+let checksummed = null;
 let source = null;
 
 /** A memory disk that has been written to: a page that never was is another matter for the processor's caches. */
 export async function memDevice(load) {
-  if (memory === null) {
-    memory = openMem(load.sizeBytes);
-    const io = new BlockIo();
-    io.operation = BLOCK_WRITE;
-    io.buffer = randomBuffer(2 ** 20);
-    io.lengthBytes = io.buffer.lengthBytes;
-    for (; io.offset < load.sizeBytes; io.offset += io.lengthBytes) {
-      memory.strategySync(io);
-      if (io.error !== 0) throw new Error(`a write failed with errno ${io.error}`);
-    }
-  }
+  memory ??= await filled(openMem(load.sizeBytes), load);
   return operations(memory, load, false);
+}
+
+/** Such a memory disk, with a checksum of every block, which is held against what is read. */
+export async function checksumDevice(load) {
+  // Beside the blocks there is room for their checksums and the journals.
+  checksummed ??= await filled(await openChecksum(openMem(load.sizeBytes + 2 ** 25), { create: true }), load);
+  return operations(checksummed, load, false);
+}
+
+async function filled(device, load) {
+  const io = new BlockIo();
+  io.operation = BLOCK_WRITE;
+  io.buffer = randomBuffer(2 ** 20);
+  io.lengthBytes = io.buffer.lengthBytes;
+  for (; io.offset < load.sizeBytes; io.offset += io.lengthBytes) await run(device, io);
+  io.operation = BLOCK_FLUSH;
+  await run(device, io);
+  return device;
+}
+
+async function run(device, io) {
+  await new Promise((resolve) => {
+    io.iodone = resolve;
+    device.strategy(io);
+  });
+  if (io.error !== 0) throw new Error(`a request failed with errno ${io.error}`);
 }
 
 /** What a memory disk does at least: the same copies, from as much memory to as many places. */

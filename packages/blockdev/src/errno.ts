@@ -4,6 +4,8 @@ import { constants } from 'node:os';
 export const EBADMSG: number = constants.errno.EBADMSG;
 /** What is compared is not the same. */
 export const EILSEQ: number = constants.errno.EILSEQ;
+/** Something leads back to itself. */
+export const ELOOP: number = constants.errno.ELOOP;
 /** There is no data: a medium's error, as Linux gives it. */
 export const ENODATA: number = constants.errno.ENODATA;
 /** The device is gone. */

@@ -62,6 +62,8 @@ export {
 export { isKnownEverywhere, registerDriver, registeredDrivers } from './driver-registry.js';
 export { CacheDevice, type CacheOptions, openCache } from './drivers/cache.js';
 export type { CacheCounters, CacheStatistics } from './drivers/cache-core.js';
+export { type ChecksumOptions, openChecksum } from './drivers/checksum.js';
+export { type BadBlock, type BadBlockCause, type ScrubOptions, type ScrubResult, scrub } from './drivers/checksum-scrub.js';
 export { openConcat } from './drivers/concat.js';
 export { CowDevice, type CowOptions, openCow } from './drivers/cow.js';
 export { type CryptOptions, openCrypt } from './drivers/crypt.js';
@@ -75,6 +77,15 @@ export type { HalfState } from './drivers/mirror-assembly.js';
 export { type HalfStatus, MirrorDevice, mirrorOf } from './drivers/mirror-device.js';
 export type { RebuildOptions } from './drivers/mirror-rebuild.js';
 export { openNull } from './drivers/null.js';
+export type { Partition, PartitionTable } from './drivers/partition-table.js';
+export {
+  type OpenPartitionOptions,
+  openPartition,
+  type PartitionOptions,
+  readPartitions,
+  repairPartitions,
+} from './drivers/partitions.js';
+export { openQcow2, type Qcow2Options } from './drivers/qcow2.js';
 export { openRaid, type RaidOptions } from './drivers/raid.js';
 export { type RaidComponentStatus, RaidDevice, raidOf } from './drivers/raid-device.js';
 export type { RaidLevel } from './drivers/raid-geometry.js';
@@ -92,6 +103,7 @@ export {
 export { openStripe, type StripeOptions } from './drivers/stripe.js';
 export { openThrottle, ThrottleDevice, type ThrottleOptions } from './drivers/throttle.js';
 export type { ThrottleLimits } from './drivers/throttle-limits.js';
+export { openVhd, type VhdOptions } from './drivers/vhd.js';
 export { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO, ExtentList } from './extent-list.js';
 export { LatencyHistogram } from './latency-histogram.js';
 export type { BlockCapabilities, BlockLimits } from './limits.js';

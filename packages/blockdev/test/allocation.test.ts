@@ -32,6 +32,8 @@ const kinds = [
   'cache',
   'cache-writes',
   'cow',
+  'checksum',
+  'checksum-write',
   'raid-read',
   'raid-write',
   'raid-row',

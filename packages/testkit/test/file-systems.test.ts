@@ -4,6 +4,7 @@ import {
   type CacheOptions,
   type DeviceSpec,
   openCache,
+  openChecksum,
   openConcat,
   openCow,
   openCrypt,
@@ -136,6 +137,7 @@ const stacks: readonly [name: string, open: () => BlockDevice | Promise<BlockDev
         create: true,
       }),
   ],
+  ['checksums over a file', () => openChecksum(openFile(fileOf(IMAGE_BYTES + 2 ** 20)), { create: true })],
   ['a slice', () => openSlice(openFile(fileOf(2 * IMAGE_BYTES)), { offsetBytes: 12_288, lengthBytes: IMAGE_BYTES })],
 ];
 

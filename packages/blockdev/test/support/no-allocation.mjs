@@ -9,6 +9,7 @@ import {
   BLOCK_WRITE,
   BlockIo,
   openCache,
+  openChecksum,
   openCow,
   openFile,
   openMem,
@@ -35,6 +36,8 @@ const OPEN = {
   cache: () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25 }),
   'cache-writes': () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25, dirtyMaxBytes: 2 ** 25, writeBackDelayMs: 2 ** 30 }),
   cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
+  checksum: () => checksum(),
+  'checksum-write': () => checksum(),
   file,
   stripe: () => openStripe([file(), file()]),
   // Reads, and writes of less than a row and of a whole one.
@@ -49,8 +52,19 @@ function openMemRaid() {
   return openRaid(disks, { create: true, assumeClean: true, stripeBytes: STRIPE_BYTES, regionBytes: 2 ** 20 });
 }
 
+/** Written all over: what never was is zeros, and no checksum is looked at. */
+async function checksum() {
+  const device = await openChecksum(openMem(2 ** 24), { create: true });
+  const io = new BlockIo();
+  io.operation = BLOCK_WRITE;
+  io.buffer = IoBuffer.allocate(LENGTH_BYTES);
+  io.lengthBytes = LENGTH_BYTES;
+  for (; io.offset < device.limits.sizeBytes; io.offset += LENGTH_BYTES) device.strategySync(io);
+  return device;
+}
+
 const device = await OPEN[kind]();
-const isWrite = ['raid-write', 'raid-row', 'cache-writes'].includes(kind);
+const isWrite = ['raid-write', 'raid-row', 'cache-writes', 'checksum-write'].includes(kind);
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);
@@ -74,6 +88,7 @@ function start(io) {
 
 const requests = Array.from({ length: DEPTH }, () => {
   const io = new BlockIo();
+  if (kind.endsWith('-write')) io.operation = BLOCK_WRITE;
   io.buffer = IoBuffer.allocate(LENGTH_BYTES);
   io.lengthBytes = LENGTH_BYTES;
   io.iodone = iodone;

@@ -2,6 +2,7 @@ import {
   type BlockDevice,
   type BlockDeviceOptions,
   openCache,
+  openChecksum,
   openConcat,
   openCow,
   openCrypt,
@@ -122,5 +123,11 @@ export const stackedDrivers: readonly StackedDriver[] = [
   },
   { name: 'cow, over mem', open: openKeptCow, keepsSize: true },
   { name: 'snapshots, with two of them', open: openWithSnapshots, keepsSize: true },
+  {
+    name: 'checksum',
+    open: (child, options) => openChecksum(child(), { create: true, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
   { name: 'throttle', open: (child, options) => openThrottle(child(), plenty, withoutChildrenMax(options)) },
 ];

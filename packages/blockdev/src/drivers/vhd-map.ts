@@ -1,0 +1,77 @@
+import { BELOW, CORRUPT, type FirstEntry, type ImageMap, IN_IMAGE, NEEDS_SLICE, type Place, ZEROS } from './image-driver.js';
+import type { ImageSlices } from './image-slices.js';
+import { VHD_SECTOR_BYTES, type VhdImage } from './vhd-format.js';
+
+/** An entry of a block that is not there. */
+const NOT_THERE = 0xffffffff;
+
+/** Where the blocks of an image are: a table says where each begins, with a bit for each of its sectors, and then those. */
+export class VhdMap implements ImageMap {
+  place: Place = CORRUPT;
+  offset = 0;
+  lengthBytes = 0;
+  readonly compressedBytes = 0;
+  readonly wholeBytes = 0;
+  readonly skipBytes = 0;
+  readonly #image: VhdImage;
+  readonly #slices: ImageSlices;
+  /** What a sector is that the image does not have. */
+  readonly #absent: Place;
+  readonly #bitmapBytes: number;
+
+  constructor(image: VhdImage, slices: ImageSlices) {
+    this.#image = image;
+    this.#slices = slices;
+    this.#absent = image.kind === 'differencing' ? BELOW : ZEROS;
+    const bits = Math.ceil(image.blockBytes / VHD_SECTOR_BYTES / 8);
+    this.#bitmapBytes = Math.ceil(bits / VHD_SECTOR_BYTES) * VHD_SECTOR_BYTES;
+  }
+
+  locate(offset: number, lengthBytes: number, first: FirstEntry): void {
+    const { kind, sizeBytes, blockBytes, tableOffset } = this.#image;
+    if (kind === 'fixed') {
+      this.#answer(IN_IMAGE, offset, sizeBytes - offset);
+      return;
+    }
+    const block = Math.floor(offset / blockBytes);
+    const within = offset - block * blockBytes;
+    if (first.index !== block) {
+      const at = this.#slices.find(tableOffset + 4 * block);
+      if (at < 0) {
+        this.#answer(NEEDS_SLICE, tableOffset + 4 * block, 0);
+        return;
+      }
+      first.index = block;
+      first.value = this.#slices.uint32(at);
+    }
+    const sector = first.value;
+    if (sector === NOT_THERE) this.#answer(this.#absent, 0, blockBytes - within);
+    else this.#locateSectors(sector * VHD_SECTOR_BYTES, within, Math.min(lengthBytes, blockBytes - within));
+  }
+
+  #locateSectors(blockOffset: number, within: number, lengthBytes: number): void {
+    const first = Math.floor(within / VHD_SECTOR_BYTES);
+    const isThere = this.#isThere(blockOffset, first);
+    if (isThere < 0) {
+      this.#answer(NEEDS_SLICE, blockOffset + (first >>> 3), 0);
+      return;
+    }
+    let end = (first + 1) * VHD_SECTOR_BYTES;
+    // As far as they are alike, and that is known.
+    while (end - within < lengthBytes && this.#isThere(blockOffset, end / VHD_SECTOR_BYTES) === isThere) end += VHD_SECTOR_BYTES;
+    const place = isThere === 1 ? IN_IMAGE : this.#absent;
+    this.#answer(place, place === IN_IMAGE ? blockOffset + this.#bitmapBytes + within : 0, end - within);
+  }
+
+  /** The bit of a sector; -1 if it is not known. */
+  #isThere(blockOffset: number, sector: number): number {
+    const at = this.#slices.find(blockOffset + (sector >>> 3));
+    return at < 0 ? -1 : (this.#slices.uint8(at) >>> (7 - (sector & 7))) & 1;
+  }
+
+  #answer(place: Place, offset: number, lengthBytes: number): void {
+    this.place = place;
+    this.offset = offset;
+    this.lengthBytes = lengthBytes;
+  }
+}
