@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bench, PROGRAM } from './support/bench.js';
@@ -109,6 +109,38 @@ describe('the JSON of a real run', { timeout: 60_000 }, () => {
       [...text.matchAll(/^ {4}(\w+) +(p[^\n]*)$/gm)].map(([, kind, list]) => [kind, list?.match(/p[\d.]+/g)]),
     );
     expect(printed).toEqual([[['slat', ['p50', 'p99']]], [['lat', ['p90']]], [['lat', ['p50', 'p99']]]]);
+  });
+
+  it('has logs over time as fio writes them, which overwrite nothing', async () => {
+    const cwd = join(folder, 'logs');
+    mkdirSync(cwd);
+    const job = '--name=job --ioengine=null --rw=randrw --size=4m --rate_iops=1000 --runtime=450ms --time_based';
+    const logs = '--write_bw_log=x --write_iops_log --write_lat_log=x --log_avg_msec=100';
+    const args = ['run', ...`${job} ${logs}`.split(' ')];
+    expect(await bench(args, { cwd })).toMatchObject({ status: 0, stderr: '' });
+    const files = ['job_iops.1.log', 'x_bw.1.log', 'x_clat.1.log', 'x_lat.1.log', 'x_slat.1.log'];
+    expect(readdirSync(cwd).sort()).toEqual(files);
+    for (const name of files) {
+      const lines = readFileSync(join(cwd, name), 'utf8').trim().split('\n');
+      for (const line of lines) expect(line).toMatch(/^\d+, \d+, [01], 0, 0$/);
+      const times = lines.map((line) => Number(line.split(',')[0]));
+      expect(times).toEqual([...times].sort((a, b) => a - b));
+      expect(times[0]).toBeGreaterThanOrEqual(100);
+      expect(new Set(lines.map((line) => line.split(', ')[2]))).toEqual(new Set(['0', '1']));
+    }
+    const kibs = (readFileSync(join(cwd, 'x_bw.1.log'), 'utf8').match(/, \d+, 0/g) ?? []).map((text) =>
+      Number(text.split(', ')[1]),
+    );
+    const iops = (readFileSync(join(cwd, 'job_iops.1.log'), 'utf8').match(/, \d+, 0/g) ?? []).map((text) =>
+      Number(text.split(', ')[1]),
+    );
+    // Blocks of 4 KiB; both are rounded.
+    for (const [index, kib] of kibs.entries()) expect(Math.abs(kib - 4 * (iops[index] ?? Number.NaN))).toBeLessThanOrEqual(4);
+    const again = await bench(args, { cwd });
+    expect(again).toMatchObject({ status: 2, stdout: '' });
+    expect(again.stderr).toContain('x_bw.1.log');
+    const without = await bench(['run', ...job.split(' '), '--write_bw_log=y'], { cwd });
+    expect([without.status, without.stderr]).toEqual([2, expect.stringContaining('needs log_avg_msec=')]);
   });
 
   it('says exactly how many I/Os there were, in all formats at once', async () => {

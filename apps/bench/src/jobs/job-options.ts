@@ -130,6 +130,12 @@ export interface JobOptions {
   readonly new_group: boolean;
   readonly exitall: boolean;
   readonly percentile_list: readonly number[];
+  /** How the files begin; the job's name where that is empty, null for no log. */
+  readonly write_bw_log: string | null;
+  readonly write_iops_log: string | null;
+  readonly write_lat_log: string | null;
+  /** Milliseconds. */
+  readonly log_avg_msec: number;
   readonly slat_percentiles: boolean;
   readonly clat_percentiles: boolean;
   readonly lat_percentiles: boolean;

@@ -85,6 +85,10 @@ function checkTogether({ options }: Job, placeOf: (name: string) => string, isGi
     if (options.rate[direction] > 0 && options.rate_iops[direction] > 0)
       refuse('rate', 'rate= and rate_iops= both say how fast: leave one of them out');
   }
+  for (const name of ['write_bw_log', 'write_iops_log', 'write_lat_log'] as const) {
+    if (options[name] !== null && options.log_avg_msec === 0)
+      refuse(name, `${name}= needs log_avg_msec=, over how long a value is averaged: a line for each I/O would be measured too`);
+  }
   if (options.latency_target > 0 && options.latency_window === 0)
     refuse('latency_target', 'latency_target= needs latency_window=, how long each depth is tried');
   if (options.latency_target === 0 && (options.latency_window > 0 || options.latency_run))

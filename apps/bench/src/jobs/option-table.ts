@@ -171,6 +171,10 @@ export const OPTION_TABLE: OptionTable = {
   new_group: flag(false),
   exitall: flag(false),
   percentile_list: option(percentilesOf, DEFAULT_PERCENTILES),
+  write_bw_log: logName(),
+  write_iops_log: logName(),
+  write_lat_log: logName(),
+  log_avg_msec: whole(0, 10),
   slat_percentiles: flag(false),
   clat_percentiles: flag(true),
   lat_percentiles: flag(true),
@@ -209,6 +213,11 @@ function word(fallback: string): OptionDefinition<string> {
     if (text === '') throw new ValueError('is empty: give it a value, or leave it out');
     return text;
   }, fallback);
+}
+
+/** It may stand alone: then it is the job's name. */
+function logName(): OptionDefinition<string | null> {
+  return option((text) => text, null, true);
 }
 
 function whole(fallback: number, min: number, max?: number): OptionDefinition<number> {

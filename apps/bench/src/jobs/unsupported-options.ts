@@ -22,6 +22,9 @@ const REASONS: Readonly<Record<string, string>> = {
   sync_file_range: 'it makes nothing stable: say fdatasync=',
   verify_async: 'each job verifies on its own thread: numjobs= makes more of them',
   trigger_timeout: EXECUTES,
+  write_hist_log: 'json+ has the bins of the whole run',
+  log_hist_msec: 'json+ has the bins of the whole run',
+  log_hist_coarseness: 'json+ has the bins of the whole run',
   zonemode: 'zoned devices are not supported',
   nrfiles: 'a job has one file',
   opendir: 'a job has one file',
@@ -35,7 +38,7 @@ const OTHERS =
   '' +
   'verify_async_cpus verify_offset verify_sort verifysort verify_pattern_interval experimental_verify trim_percentage ' +
   'trim_verify_zero trim_backlog trim_backlog_batch buffer_compress_percentage buffer_compress_chunk dedupe_percentage scramble_buffers ' +
-  'write_bw_log write_lat_log write_iops_log write_hist_log log_avg_msec log_hist_msec log_hist_coarseness log_offset log_unix_epoch ' +
+  'log_offset log_unix_epoch ' +
   'disk_util gtod_cpu unified_rw_reporting idle-prof ' +
   'cpus_allowed_policy cpumask numa_cpu_nodes numa_mem_policy nice prio prioclass cgroup cgroup_weight cgroup_nodelete uid gid iomem mem ' +
   'mem_align hugepage-size lockmem write_iolog read_iolog replay_no_stall replay_redirect replay_scale replay_align replay_time_scale ' +

@@ -5,6 +5,7 @@ import type { EngineOpening } from '../io-engines/io-engine.js';
 import { fillWithPattern } from '../jobs/byte-pattern.js';
 import type { JobRecorder } from '../results/job-recorder.js';
 import type { LoopUse, ResourceUse, SteadyState } from '../results/job-result.js';
+import type { LogEntry } from '../results/log-series.js';
 import type { SampleData } from '../results/sample-series.js';
 import { LoopWatch } from '../trust/loop-watch.js';
 import { watchProcess } from '../trust/process-watch.js';
@@ -29,6 +30,7 @@ export interface ThreadOutcome {
   readonly elapsedMs: number;
   readonly runtimeMs: number;
   readonly samples: SampleData;
+  readonly log: readonly LogEntry[];
   readonly use: ResourceUse;
   readonly loop: LoopUse;
   readonly steadyState: SteadyState | null;
@@ -137,6 +139,7 @@ export class JobRun {
       elapsedMs: performance.now() - startedAt,
       runtimeMs,
       samples: this.#timeline.samples(),
+      log: this.#timeline.log(),
       use,
       loop,
       steadyState: this.#timeline.steadyState(),

@@ -113,6 +113,7 @@ export class JobThread {
       elapsedMs: Date.now() - this.startedAtMs,
       runtimeMs: this.runtimeMs,
       samples: this.#series.toData(),
+      log: [],
       use: this.useSoFar ?? watchProcess()(),
       loop: NO_LOOP,
       steadyState: null,

@@ -9,6 +9,7 @@ import { VERIFY_BLOCK_BYTES_MIN } from '../verify/block-format.js';
 import { isState } from '../verify/verify-state.js';
 import { blockBytes } from './io-chooser.js';
 import type { JobPlan, Target } from './job-plan.js';
+import { checkLogFiles } from './log-files.js';
 import { RandomMap } from './random-map.js';
 import { ShiftRegister } from './shift-register.js';
 import type { FileToMake } from './target-file.js';
@@ -39,7 +40,9 @@ export async function planRun(jobs: readonly Job[], permissions: Permissions): P
     permissions.checkReadOnly(job);
     checkBlocks(job);
     for (let copy = 0; copy < job.options.numjobs; copy++) {
-      plans.push(await planThread(job, { copy, number: plans.length, groupId }, permissions, files));
+      const plan = await planThread(job, { copy, number: plans.length, groupId }, permissions, files);
+      checkLogFiles(plan);
+      plans.push(plan);
     }
   }
   return { plans, files: [...files.values()] };

@@ -10,6 +10,7 @@ import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
 import { depthOf, isQueued } from './job-run.js';
 import { JobThread } from './job-thread-handle.js';
+import { writeLogFiles } from './log-files.js';
 import type { RunPlan } from './plan-run.js';
 import { StallWatch } from './stall-watch.js';
 import { makeTargetFile, type TargetFile, warmCache } from './target-file.js';
@@ -60,6 +61,7 @@ export class Run {
       await this.#calibrate();
       for (const batch of batchesOf(this.#plan.plans)) if (!this.#isInterrupted && !this.#hasStalled) await this.#runBatch(batch);
       this.#isRunning = false;
+      for (const { plan, outcome } of this.#threads) if (outcome !== null) writeLogFiles(plan, outcome.log);
       return this.snapshot();
     } finally {
       this.#isRunning = false;

@@ -1,6 +1,7 @@
 import type { JobOptions } from '../jobs/job-options.js';
 import type { JobRecorder } from '../results/job-recorder.js';
 import type { SteadyState } from '../results/job-result.js';
+import { type LogEntry, LogSeries } from '../results/log-series.js';
 import { type SampleData, SampleSeries } from '../results/sample-series.js';
 import type { JobPlan } from './job-plan.js';
 import { RateWatch } from './rate-watch.js';
@@ -30,6 +31,9 @@ export class Timeline {
   readonly #rampNs: number;
   readonly #rampBytes: number;
   readonly #options: JobOptions;
+  readonly #logNs: number;
+  #log: LogSeries | null = null;
+  #nextLogNs = Number.POSITIVE_INFINITY;
   #rates: RateWatch | null = null;
   readonly #runtimeNs: number;
   readonly #watch: SteadyWatch | null;
@@ -56,6 +60,8 @@ export class Timeline {
     this.#rampNs = options.ramp_time * NS_PER_MICRO;
     this.#rampBytes = options.ramp_size;
     this.#options = options;
+    const isLogged = [options.write_bw_log, options.write_iops_log, options.write_lat_log].some((name) => name !== null);
+    this.#logNs = isLogged ? options.log_avg_msec * 1e6 : Number.POSITIVE_INFINITY;
     this.#runtimeNs = options.runtime > 0 ? options.runtime * NS_PER_MICRO : Number.POSITIVE_INFINITY;
     this.#roundNs = roundMicros * NS_PER_MICRO;
     this.#settleNs = options.ss_ramp * NS_PER_MICRO;
@@ -81,12 +87,13 @@ export class Timeline {
       this.#measure(nowNs);
     }
     if (nowNs >= this.#nextSampleNs) this.#sample(nowNs);
+    if (nowNs >= this.#nextLogNs) this.#takeLog(nowNs);
     if (nowNs >= this.#nextRoundNs) this.#endRound(nowNs);
     const tooSlow = this.#rates?.look(nowNs) ?? null;
     if (tooSlow !== null) this.#events.onTooSlow(tooSlow);
     const endNs = this.#startNs + this.#runtimeNs;
     if (nowNs >= endNs) this.#events.onEnd();
-    return Math.min(this.#nextSampleNs, this.#nextRoundNs, nowNs < endNs ? endNs : Number.POSITIVE_INFINITY);
+    return Math.min(this.#nextLogNs, this.#nextSampleNs, this.#nextRoundNs, nowNs < endNs ? endNs : Number.POSITIVE_INFINITY);
   }
 
   /** Begins to measure anew: what was before does not count. */
@@ -97,8 +104,14 @@ export class Timeline {
   /** The workload is over: takes the last sample, and bothers the phases behind it no more. */
   finish(nowNs: number): void {
     this.#isFinished = true;
+    if (nowNs - (this.#nextLogNs - this.#logNs) > this.#logNs / 2) this.#takeLog(nowNs);
     // A piece that is too short says more about chance than about the job.
     if (nowNs - (this.#nextSampleNs - SAMPLE_NS) > SAMPLE_NS / 2) this.#samples.take((nowNs - this.#startNs) / 1e6);
+  }
+
+  /** The windows of the logs. */
+  log(): LogEntry[] {
+    return this.#log?.toData() ?? [];
   }
 
   samples(): SampleData {
@@ -118,9 +131,16 @@ export class Timeline {
     this.#roundIos = 0;
     this.#roundBytes = 0;
     this.#roundNsSum = 0;
+    this.#log = new LogSeries(this.#recorder);
+    this.#nextLogNs = nowNs + this.#logNs;
     this.#nextSampleNs = nowNs + SAMPLE_NS;
     this.#roundStartNs = nowNs + this.#settleNs;
     this.#nextRoundNs = this.#watch === null ? Number.POSITIVE_INFINITY : this.#roundStartNs + this.#roundNs;
+  }
+
+  #takeLog(nowNs: number): void {
+    this.#log?.take((nowNs - this.#startNs) / 1e6);
+    this.#nextLogNs = nowNs + this.#logNs;
   }
 
   #sample(nowNs: number): void {
