@@ -54,4 +54,4 @@ export type { ServiceThreadStatus, ServiceThreadsStatistics } from './threads/st
 export { SteppedThread, steppedThreads } from './threads/stepped-threads.js';
 export type { ServiceMessage, ServiceThreadData, VectorHandle } from './threads/thread-data.js';
 export type { ThreadStep } from './threads/thread-server.js';
-export type { AioCancelMessage, AioCompleteMessage, AioMessage, AioStartMessage } from './tracing.js';
+export type { AioCancelMessage, AioCompleteMessage, AioMessage, AioStartMessage } from './trace-messages.js';

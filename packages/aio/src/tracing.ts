@@ -2,7 +2,6 @@ import { channel } from 'node:diagnostics_channel';
 import type { AbortVerdict } from '@biodone/blockdev';
 import type { AioOp, AioOpOwner, AioPriority } from './aio-op.js';
 import { nameOf } from './operation-name.js';
-import type { AioServicePool } from './service-pool.js';
 
 const submits = channel('biodone:aio:submit');
 const starts = channel('biodone:aio:start');
@@ -10,9 +9,9 @@ const completes = channel('biodone:aio:complete');
 const cancels = channel('biodone:aio:cancel');
 
 /** What all messages have: which operation of which pool it is about. It is a copy, and may be kept. */
-export class AioMessage {
+export class AioMessage<Pool = AioOpOwner> {
   /** The pool that the operation is with. */
-  readonly pool: AioServicePool;
+  readonly pool: Pool;
   /** Names this use of the operation: the same in all of its messages. */
   readonly id: number;
   /** The operation's name: `'read'`, `'timeout'` or `'link-timeout'`. */
@@ -22,9 +21,8 @@ export class AioMessage {
   readonly priority: AioPriority;
 
   /** @internal */
-  constructor(pool: AioOpOwner, op: AioOp) {
-    // Every pool is one: this is a type alone, since a pool cannot know of its own subclass.
-    this.pool = pool as AioServicePool;
+  constructor(pool: Pool, op: AioOp) {
+    this.pool = pool;
     this.id = op.id;
     this.operation = nameOf(op);
     this.offset = op.offset;
@@ -34,19 +32,19 @@ export class AioMessage {
 }
 
 /** On `biodone:aio:start`: the operation goes to the device, or to service threads. */
-export class AioStartMessage extends AioMessage {
+export class AioStartMessage<Pool = AioOpOwner> extends AioMessage<Pool> {
   /** How long it has waited in its pool, in microseconds. */
   readonly waitedUs: number;
 
   /** @internal */
-  constructor(pool: AioOpOwner, op: AioOp, waitedUs: number) {
+  constructor(pool: Pool, op: AioOp, waitedUs: number) {
     super(pool, op);
     this.waitedUs = waitedUs;
   }
 }
 
 /** On `biodone:aio:complete`: it is done, and its callback is called next. */
-export class AioCompleteMessage extends AioMessage {
+export class AioCompleteMessage<Pool = AioOpOwner> extends AioMessage<Pool> {
   /** 0, or the positive errno. */
   readonly error: number;
   readonly transferredBytes: number;
@@ -54,7 +52,7 @@ export class AioCompleteMessage extends AioMessage {
   readonly tookUs: number;
 
   /** @internal */
-  constructor(pool: AioOpOwner, op: AioOp, tookUs: number) {
+  constructor(pool: Pool, op: AioOp, tookUs: number) {
     super(pool, op);
     this.error = op.error;
     this.transferredBytes = op.transferredBytes;
@@ -63,11 +61,11 @@ export class AioCompleteMessage extends AioMessage {
 }
 
 /** On `biodone:aio:cancel`: somebody has asked for its end, or its deadline or signal has. */
-export class AioCancelMessage extends AioMessage {
+export class AioCancelMessage<Pool = AioOpOwner> extends AioMessage<Pool> {
   readonly verdict: AbortVerdict;
 
   /** @internal */
-  constructor(pool: AioOpOwner, op: AioOp, verdict: AbortVerdict) {
+  constructor(pool: Pool, op: AioOp, verdict: AbortVerdict) {
     super(pool, op);
     this.verdict = verdict;
   }

@@ -309,7 +309,7 @@ describe('pitfall 15: a closed file whose descriptor is somebody else’s', () =
     writeFileSync(foreign, Buffer.alloc(BLOCK_BYTES, 0xee));
     for (let round = 0; round < ROUNDS; round++) {
       const device = openFile(path, { engine, readOnly: true, lock: false });
-      const pool = new AioServicePool(device, { inFlightMax: 24, service: 'inline' });
+      const pool = new AioServicePool(device, { service: 'inline', inFlightMax: 24 });
       for (const buffer of buffers) {
         buffer.bytes[100] = 0;
         const op = fill(pool.allocate(), { lengthBytes: BLOCK_BYTES });

@@ -8,10 +8,11 @@ import {
   AioServicePool,
   type AioStartMessage,
   LINK_HARD,
+  promises,
   queueCompletion,
 } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, openNull } from '@biodone/blockdev';
-import { ECANCELED } from '@biodone/uring';
+import { ECANCELED, IoBuffer } from '@biodone/uring';
 import { afterEach, describe, expect, it } from 'vitest';
 import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
@@ -243,4 +244,14 @@ describe('tracing by diagnostics_channel', () => {
     const { status, stdout, stderr } = await runChild('throwing-listener.mjs');
     expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: 'uncaught: listener\ndone 0 512\n', stderr: '' });
   });
+});
+
+it('a message’s pool is a pool, whose statistics can be asked for', async () => {
+  const pool = new AioServicePool(openNull());
+  const seen: unknown[] = [];
+  const listen = (message: unknown): void => void seen.push((message as AioMessage).pool.stats().submitted);
+  subscribe('biodone:aio:complete', listen);
+  await promises.read(pool, IoBuffer.allocate(16), 0);
+  unsubscribe('biodone:aio:complete', listen);
+  expect(seen).toEqual([1]);
 });

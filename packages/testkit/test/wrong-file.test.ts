@@ -40,7 +40,7 @@ async function round(engine: FileEngineName, counts: Counts): Promise<void> {
   const next = openSync(other, 'r+');
   closeSync(next);
   const device = openFile(mine, { engine });
-  const pool = new AioServicePool(device, { inFlightMax: 1 + random.below(BATCH) });
+  const pool = new AioServicePool(device, { service: 'inline', inFlightMax: 1 + random.below(BATCH) });
   for (let place = 0; place < BATCH; place++) submit(pool, place, counts);
   const early = random.below(3) === 0;
   let closed = false;
