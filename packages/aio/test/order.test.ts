@@ -57,6 +57,23 @@ describe('a flush', () => {
     expect(log).toEqual(['before', 'flush', 'after']);
   });
 
+  it('that waits for room alone goes before what has waited longer in the queue', () => {
+    const { device, started, complete } = openManual();
+    const [pool, other] = [new AioServicePool(device, { inFlightMax: 1 }), new AioServicePool(device)];
+    const log: string[] = [];
+    const covered = start(other, log, 'covered', write);
+    start(pool, log, 'flush', flush);
+    start(pool, log, 'before', write);
+    start(pool, log, 'queued', write);
+    // What it covers is over, and there is no room.
+    complete(covered);
+    complete();
+    expect(started.map(({ operation }) => operation)).toEqual([BLOCK_FLUSH]);
+    complete();
+    complete();
+    expect(log).toEqual(['covered', 'before', 'flush', 'queued']);
+  });
+
   it('that a drain holds fails with what has failed before it', () => {
     const manual = openManual();
     const pool = new AioServicePool(manual.device);
@@ -252,6 +269,18 @@ describe('operations with an ordering key', () => {
     manual.completeAll();
     expect(log).toEqual(['x', 'a', 'b', 'c']);
     expect(orderingKey.pending).toBe(0);
+  });
+
+  it('do not pass by what is in the queue when their turn comes', () => {
+    const { device, complete } = openManual();
+    const pool = new AioServicePool(device, { inFlightMax: 1 });
+    const orderingKey = new OrderingKey();
+    const log: string[] = [];
+    start(pool, log, 'a', { orderingKey });
+    start(pool, log, 'waiting');
+    start(pool, log, 'b', { orderingKey });
+    for (let left = 3; left > 0; left--) complete();
+    expect(log).toEqual(['a', 'waiting', 'b']);
   });
 
   it('are appended: each write goes where the one before it has ended, short or not', () => {

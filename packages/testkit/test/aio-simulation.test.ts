@@ -20,7 +20,7 @@ it(`${SCHEDULES} random schedules of pools: each operation completes once, in or
   expect(operations).toBeGreaterThan(SCHEDULES * 10);
 });
 
-it('the same schedule goes the same way again', async () => {
+it('the same schedule goes the same way again', { timeout: 60_000 }, async () => {
   for (let index = 0; index < 300; index++) {
     const schedule = aioSchedule(seed + index);
     const [once, again] = [await runAioSchedule(schedule), await runAioSchedule(schedule)];

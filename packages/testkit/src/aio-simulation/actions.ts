@@ -47,6 +47,11 @@ export class Actions {
 
   /** The id is of a use that is over: the use that there is now is left alone, which shows when it ends. */
   cancelStale(target: SimulatedPool, random: SeededRandom): void {
+    if (random.below(3) === 0) {
+      const unused = target.allocate();
+      target.staleIds.push(unused.id);
+      target.release(unused);
+    }
     if (target.staleIds.length === 0) return;
     const id = random.pick(target.staleIds);
     const found = target.pool.find(id);
@@ -90,14 +95,15 @@ export class Actions {
     }
   }
 
-  /** Aborts the signal of an operation. */
+  /** Aborts a signal: of one operation, of several, or of some that are over, whose objects others may have by now. */
   abort(random: SeededRandom): void {
-    const signalled = [...this.#ledger.live].filter(({ controller, asked }) => controller !== null && !asked);
-    if (signalled.length === 0) return;
-    const submission = random.pick(signalled);
-    this.#ledger.note('abort', submission.name);
-    submission.asked = true;
-    this.#ledger.silently(() => submission.controller?.abort());
+    const able = this.#ledger.controllers.filter(({ signal }) => !signal.aborted);
+    if (able.length === 0) return;
+    const controller = random.pick(able);
+    const meant = [...this.#ledger.live].filter((submission) => submission.controller === controller);
+    this.#ledger.note('abort', -1, meant.map(({ name }) => name).join());
+    for (const submission of meant) submission.asked = true;
+    this.#ledger.silently(() => controller.abort());
   }
 
   poll(target: SimulatedPool): void {
@@ -150,7 +156,10 @@ export class Actions {
       if (target.waiters.shift() !== waiter) this.#ledger.fault('who waits for room is told out of turn, or twice');
       if (error !== (closed ? EBADF : 0)) this.#ledger.fault(`who waits for room is told ${error}`);
       if (!closed && !target.hasRoom(waiter.bytes, waiter.count)) this.#ledger.fault('there is no room, and somebody is told so');
-      if (submits && error === 0) this.operations.submit(target, random);
+      if (!submits || error !== 0) return;
+      target.inTurn = true;
+      this.operations.submit(target, random);
+      target.inTurn = false;
     };
     this.#ledger.silently(() => target.pool.whenAvailable(told, waiter.bytes, waiter.count));
   }

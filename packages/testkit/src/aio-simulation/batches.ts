@@ -2,7 +2,7 @@ import { type AioLink, LINK_HARD, LINK_NONE, LINK_SOFT } from '@biodone/aio';
 import { EAGAIN, EBADF, EINVAL } from '@biodone/uring';
 import type { SeededRandom } from '../random.js';
 import type { Ledger } from './ledger.js';
-import { drawController, type Operations } from './operations.js';
+import type { Operations } from './operations.js';
 import type { SimulatedPool } from './simulated-pool.js';
 import type { ChainPlace, Submission } from './submission.js';
 
@@ -42,7 +42,7 @@ export class Batches {
 
   #single(target: SimulatedPool, random: SeededRandom): Submission {
     const op = this.#operations.take(target, random);
-    const submission = this.#operations.draw(target, op, random, { controller: drawController(random) });
+    const submission = this.#operations.draw(target, op, random, { controller: this.#operations.drawController(random) });
     this.#ledger.live.add(submission);
     return submission;
   }
@@ -56,7 +56,7 @@ export class Batches {
       const place: ChainPlace = { members, previous: step, link, guard: null };
       const op = this.#operations.take(target, random);
       const submission = this.#operations.draw(target, op, random, {
-        controller: isGuard ? null : drawController(random),
+        controller: isGuard ? null : this.#operations.drawController(random),
         chain: { place, covers: isGuard },
       });
       members.push(submission);
@@ -96,7 +96,7 @@ export class Batches {
     const bytes = group.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     const isLong = group.length > target.depth;
     if (target.pools.length === 1 || group.every(({ key }) => key === null))
-      return isLong && group.length > 1 ? [EINVAL] : target.answersTo(target.hasRoom(bytes, group.length));
+      return isLong && group.length > 1 ? [EINVAL] : target.answersTo(bytes, group.length);
     const homes = new Set(group.flatMap(({ key }) => (key === null ? [] : this.#ledger.homesOf(key, group))));
     if (homes.size > 1 && group.length > 1) return [EINVAL];
     // Where the keys belong while nothing is under way with them nobody can see, and how deep that pool is.

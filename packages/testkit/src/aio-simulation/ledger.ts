@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { type AioOp, AioOpWaiter } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, type BlockIo, IO_DONE } from '@biodone/blockdev';
 import { EALREADY, ECANCELED, EDEADLK, EINVAL, ETIME, ETIMEDOUT } from '@biodone/uring';
@@ -29,6 +30,8 @@ export class Ledger {
   readonly loopOnly: boolean;
   /** Where the next write with a key goes. */
   readonly ends: Map<object, number> = new Map();
+  /** Of all signals that operations have or have had. */
+  readonly controllers: AbortController[] = [];
   /** While this is not 0, no callback may run. */
   silent = 0;
   /** The synchronous operations that this thread is in, the innermost last. */
@@ -63,6 +66,12 @@ export class Ledger {
     } finally {
       this.silent -= 1;
     }
+  }
+
+  /** Holds when all is over: nobody listens to a signal any more. */
+  checkSignals(): void {
+    const left = this.controllers.filter(({ signal }) => getEventListeners(signal, 'abort').length > 0);
+    if (left.length > 0) this.fault(`${left.length} signals still have listeners`);
   }
 
   /** Somebody has asked for the end of an operation, and this is the answer. */
@@ -132,6 +141,7 @@ export class Ledger {
     if (submission.deviceError >= 0) this.fault(`${name} was ended by the device twice`);
     submission.deviceError = error;
     submission.deviceBytes = bytes;
+    submission.deviceEndedAtMs = this.#time.now();
     const end = key === null ? undefined : this.ends.get(key);
     if (key !== null && end !== undefined && operation === BLOCK_WRITE) this.ends.set(key, end + bytes);
     if (operation === BLOCK_FLUSH && error !== 0 && error !== ECANCELED && this.poison === 0) this.poison = error;
@@ -151,6 +161,7 @@ export class Ledger {
     if (this.silent > 0 && !synchronous) this.fault(`${name} was told inside a call that calls nobody`);
     if (op.submitted) this.fault(`${name} was told before it was over`);
     if (op.state !== IO_DONE) this.fault(`${name} was told in state ${op.state}`);
+    if (op.id !== submission.id) this.fault(`${name} had the id ${submission.id}, and has ${op.id}`);
     if (op.private !== submission) this.fault(`${name} is not what it was`);
     if (submission.timer === null) this.#checkOutcome(submission);
     else this.#checkTimer(submission, target.completed - submission.completedBefore);
@@ -232,11 +243,22 @@ export class Ledger {
       this.fault(`timeout ${name} says that it has ended ${covered.name}, which ended with ${covered.error}`);
     if (error === 0 && !((timer?.count ?? 0) > 0 && completions >= (timer?.count ?? 0)))
       this.fault(`timeout ${name} ended with 0 after ${completions} completions`);
+    if (covered !== null && (error === ETIME || error === EALREADY)) this.#checkTurn(submission, covered);
     if (error === EALREADY && (covered === null || !isDue)) this.fault(`timeout ${name} ended with EALREADY`);
     const mayBeCancelled =
       this.#mayBeCancelled(submission) || (covered !== null && (covered.error >= 0 || covered.op.state === IO_DONE));
     if (error === ECANCELED && !mayBeCancelled) this.fault(`timeout ${name} ended with ECANCELED, and nobody has asked for it`);
     if (![0, ETIME, ECANCELED, EALREADY].includes(error)) this.fault(`timeout ${name} ended with ${error}`);
+  }
+
+  /** The time of a link timeout runs from when the turn of the operation that it covers has come. */
+  #checkTurn({ name, timer }: Submission, covered: Submission): void {
+    const previous = covered.chain?.previous ?? null;
+    if (previous === null || timer === null || this.#mayHaveEnded(previous)) return;
+    const { error, op, deviceEndedAtMs } = previous;
+    const isOver = error >= 0 || op.state === IO_DONE;
+    const atMs = timer.absolute === true ? 0 : deviceEndedAtMs + timer.timeoutMs;
+    if (!isOver || (deviceEndedAtMs >= 0 && this.#time.now() < atMs)) this.fault(`timeout ${name} has run before its turn`);
   }
 
   #checkOutcome(submission: Submission): void {

@@ -59,7 +59,7 @@ export class Operations {
       return;
     }
     const op = given ?? this.take(target, random);
-    const submission = this.draw(target, op, random, { controller: drawController(random) });
+    const submission = this.draw(target, op, random, { controller: this.drawController(random) });
     const expected = this.#expected(target, submission, op.submitted ? op : null);
     if (op.submitted) target.unreaped.splice(target.unreaped.indexOf(op), 1);
     this.#ledger.live.add(submission);
@@ -101,6 +101,18 @@ export class Operations {
     else this.#own.push(op);
   }
 
+  /** Of some operations, the signal that ends them: one of their own, which may have been aborted before, or one that others have too. */
+  drawController(random: SeededRandom): AbortController | null {
+    if (random.below(6) > 0) return null;
+    const { controllers } = this.#ledger;
+    const shared = controllers.at(-1);
+    if (shared?.signal.aborted === false && random.below(2) === 0) return shared;
+    const controller = new AbortController();
+    if (random.below(6) === 0) controller.abort();
+    controllers.push(controller);
+    return controller;
+  }
+
   /** An operation to be submitted: the pool's, or one of nobody's. */
   take(target: SimulatedPool, random: SeededRandom): AioOp {
     return random.below(4) === 0 ? (this.#own.pop() ?? new AioOp()) : target.allocate();
@@ -122,11 +134,12 @@ export class Operations {
   /** What a submission of one operation may be answered with. @param leaving what is reaped by it */
   #expected(target: SimulatedPool, { key, memoryBytes }: Submission, leaving: AioOp | null): readonly number[] {
     if (target.pool.closed) return [EBADF];
-    if (key === null || target.pools.length === 1) return target.answersTo(target.hasRoom(memoryBytes, 1, leaving));
+    if (key === null || target.pools.length === 1) return target.answersTo(memoryBytes, 1, leaving);
     const [home] = this.#ledger.homesOf(key);
     // Nothing tells which pool the key belongs to while nothing is under way with it.
     if (home === undefined) return [0, EAGAIN];
-    return target.answersTo(target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving));
+    if (!target.hasRoomIn(home as AioServicePool, memoryBytes, 1, leaving)) return [EAGAIN];
+    return target.waiters.length > 0 ? [0, EAGAIN] : [0];
   }
 
   /** Fills an operation in, and writes down what is to come of it. */
@@ -191,6 +204,7 @@ export class Operations {
       mustNotStart: null,
       deviceError: -1,
       deviceBytes: 0,
+      deviceEndedAtMs: -1,
       error: -1,
       bytes: 0,
     };
@@ -233,7 +247,8 @@ export class Operations {
     }
     if (what < 4) {
       target.unreaped.push(op);
-      return queueCompletion(op);
+      queueCompletion(op);
+      return what < 3 || !this.#reapNow(target, op);
     }
     if (what < 6 && target.made.has(op)) {
       target.kept.push(op);
@@ -241,7 +256,9 @@ export class Operations {
     }
     if (what === 6 && target.made.has(op)) {
       target.release(op);
-      this.#reactTo(target, random);
+      // The object may be somebody else's before this has returned.
+      if (random.below(2) === 0) target.kept.push(target.allocate());
+      else this.#reactTo(target, random);
       return random.below(2) === 0;
     }
     try {
@@ -255,6 +272,15 @@ export class Operations {
     return false;
   }
 
+  /** Reaps a completion where it is kept: from then on it is the reaper's, whatever the callback returns. False if others are before it. */
+  #reapNow(target: SimulatedPool, op: AioOp): boolean {
+    if (target.unreaped.length > 1 || !target.made.has(op)) return false;
+    if (target.pool.reap() !== op) this.#ledger.fault('another completion was reaped than the only one');
+    target.unreaped.length = 0;
+    target.kept.push(op);
+    return true;
+  }
+
   #reactTo(target: SimulatedPool, random: SeededRandom): void {
     if (this.#depth > DEPTH_MAX) return;
     this.#depth += 1;
@@ -264,11 +290,4 @@ export class Operations {
       this.#depth -= 1;
     }
   }
-}
-
-/** Of some operations, the signal that ends them, which may have been aborted before. */
-export function drawController(random: SeededRandom): AbortController | null {
-  const controller = random.below(8) === 0 ? new AbortController() : null;
-  if (random.below(6) === 0) controller?.abort();
-  return controller;
 }

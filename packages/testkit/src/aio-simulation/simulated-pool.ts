@@ -33,6 +33,8 @@ export class SimulatedPool {
   readonly staleIds: number[] = [];
   /** The objects that the pool has made, how many of them are out, and the most there have been. */
   readonly made: Set<AioOp> = new Set();
+  /** Whether one of those who wait is being told. */
+  inTurn = false;
   /** How many calls of close have not been answered. */
   closing = 0;
   out = 0;
@@ -93,10 +95,19 @@ export class SimulatedPool {
     );
   }
 
-  /** What a submission may be answered with. @param fits whether there is room, which may be kept for those who wait */
-  answersTo(fits: boolean): readonly number[] {
-    if (!fits) return [EAGAIN];
-    return this.waiters.length > 0 ? [0, EAGAIN] : [0];
+  /** What a submission may be answered with, which asks for so much room. The room that the first of those who wait is to have is kept for it. */
+  answersTo(bytes: number, count = 1, leaving: AioOp | null = null): readonly number[] {
+    if (!this.hasRoom(bytes, count, leaving)) return [EAGAIN];
+    const [first] = this.waiters;
+    if (first === undefined) return [0];
+    // In a class it may wait for another pool, and who has been told of room may have it.
+    if (this.pools.length > 1 || this.inTurn) return [0, EAGAIN];
+    const [pool] = this.pools as [AioServicePool];
+    const { inFlight, unreapedCount, depth, bytesMax } = pool;
+    const left = leaving === null ? 0 : 1;
+    const isKept =
+      inFlight + unreapedCount - left + count + first.count > depth || this.#bytesOf(pool) + bytes + first.bytes > bytesMax;
+    return [isKept ? EAGAIN : 0];
   }
 
   /** Whether somebody waits for room, and there is some. */

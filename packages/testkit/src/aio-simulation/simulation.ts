@@ -91,6 +91,7 @@ export class Simulation {
     await this.#settle();
     this.#time.looks = 0;
     for (const target of this.#pools) target.checkEnd();
+    this.ledger.checkSignals();
     const { faults } = this.ledger;
     // What hangs is not to be waited for.
     if (faults.length === 0) await this.#device.close();

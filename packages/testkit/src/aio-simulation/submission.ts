@@ -80,6 +80,8 @@ export interface Submission {
   /** What the device has ended it with; -1 as long as it has not. */
   deviceError: number;
   deviceBytes: number;
+  /** When that was; -1 as long as it has not. */
+  deviceEndedAtMs: number;
   /** Its chain has ended before its turn: it must end so too. */
   broken: boolean;
   /** What was told; -1 as long as nothing was. */
