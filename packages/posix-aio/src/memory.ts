@@ -1,15 +1,10 @@
 import { BLOCK_READ } from '@biodone/blockdev';
 import { EFAULT, IoBuffer, libc } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
+import { giveBounce, takeBounce } from './file/bounce.js';
 import { memoryOf } from './file/memory-of.js';
 import type { MemoryParts } from './file/memory-parts.js';
 
-/** Copies of the larger sizes are not kept for the next request. */
-const KEPT_BYTES_MAX = 2 ** 20;
-const KEPT_COUNT_MAX = 64;
-
-/** Free copies, by their size, a power of two. */
-const kept = new Map<number, IoBuffer[]>();
 /** What requests of no bytes have for memory. */
 let nothing: IoBuffer | null = null;
 
@@ -37,7 +32,7 @@ export function setMemory(request: AioRequest, view: Uint8Array | null, lengthBy
     request.bufferOffset = view.byteOffset;
     return true;
   }
-  const bounce = takeBounce(request, lengthBytes);
+  const bounce = borrow(request, lengthBytes);
   if (bounce === null) return false;
   if (request.operation !== BLOCK_READ) bounce.bytes.set(view.length === lengthBytes ? view : view.subarray(0, lengthBytes));
   return true;
@@ -59,7 +54,7 @@ export function setParts(request: AioRequest, parts: MemoryParts, lengthBytes: n
     request.buffer = null;
     return true;
   }
-  const bounce = takeBounce(request, lengthBytes);
+  const bounce = borrow(request, lengthBytes);
   if (bounce === null) return false;
   if (request.operation !== BLOCK_READ) parts.copyInto(bounce.bytes, lengthBytes);
   return true;
@@ -83,32 +78,14 @@ function copyBack({ parts, view }: AioRequest, bytes: Uint8Array, lengthBytes: n
 }
 
 /** Memory for a copy, null if there is none. Its contents are those of an earlier request. */
-function takeBounce(request: AioRequest, lengthBytes: number): IoBuffer | null {
-  const sizeBytes = sizeFor(lengthBytes);
-  const bounce = kept.get(sizeBytes)?.pop() ?? allocate(sizeBytes);
-  if (bounce === null) return null;
-  request.bounce = bounce;
-  request.buffer = bounce;
-  request.bufferOffset = 0;
-  return bounce;
-}
-
-/** Sizes that are kept are powers of two; larger ones take no more than they need. */
-function sizeFor(lengthBytes: number): number {
-  return lengthBytes > KEPT_BYTES_MAX ? lengthBytes : Math.max(4096, 2 ** Math.ceil(Math.log2(lengthBytes)));
-}
-
-function allocate(sizeBytes: number): IoBuffer | null {
+function borrow(request: AioRequest, lengthBytes: number): IoBuffer | null {
   try {
-    return IoBuffer.allocate(sizeBytes);
+    const bounce = takeBounce(lengthBytes);
+    request.bounce = bounce;
+    request.buffer = bounce;
+    request.bufferOffset = 0;
+    return bounce;
   } catch {
     return null;
   }
-}
-
-function giveBounce(buffer: IoBuffer): void {
-  if (buffer.lengthBytes > KEPT_BYTES_MAX) return;
-  const list = kept.get(buffer.lengthBytes) ?? [];
-  if (list.length === 0) kept.set(buffer.lengthBytes, list);
-  if (list.length < KEPT_COUNT_MAX) list.push(buffer);
 }

@@ -8,25 +8,29 @@ export const BOUNCE_MAX_BYTES: number = 2 ** 15;
 /** The same of a file that FileHandle is worse for at any length: one past the page cache (O_DIRECT), or without positions. */
 export const LONG_BOUNCE_MAX_BYTES: number = 2 ** 20;
 const BOUNCE_MIN_BYTES = 4096;
+/** Larger memory is as long as it must be, and is not kept. */
+const KEPT_MAX_BYTES = 2 ** 20;
 /** How many free bytes of each size are kept. */
 const KEPT_BYTES_PER_SIZE = 2 ** 22;
 
-/** Free memory, by the logarithm of its size; larger sizes are not kept. */
-const kept: IoBuffer[][] = Array.from({ length: 16 }, () => []);
+/** Free memory, by the logarithm of its size. */
+const kept: IoBuffer[][] = Array.from({ length: 21 }, () => []);
 
 /**
  * Memory to copy through, at least so long, fit for O_DIRECT. What is in it is of an earlier transfer.
  *
- * @param lengthBytes at most 2^30
+ * @throws RangeError if there is no memory
  */
 export function takeBounce(lengthBytes: number): IoBuffer {
+  if (lengthBytes > KEPT_MAX_BYTES) return IoBuffer.allocate(lengthBytes);
   const size = sizeOf(lengthBytes);
   return kept[size]?.pop() ?? IoBuffer.allocate(2 ** size);
 }
 
 export function giveBounce(buffer: IoBuffer): void {
-  const list = kept[sizeOf(buffer.lengthBytes)];
-  if (list !== undefined && list.length * buffer.lengthBytes < KEPT_BYTES_PER_SIZE) list.push(buffer);
+  if (buffer.lengthBytes > KEPT_MAX_BYTES) return;
+  const list = kept[sizeOf(buffer.lengthBytes)] as IoBuffer[];
+  if (list.length * buffer.lengthBytes < KEPT_BYTES_PER_SIZE) list.push(buffer);
 }
 
 /** The logarithm of the smallest power of two that is not smaller. */
