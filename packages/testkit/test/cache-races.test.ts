@@ -7,6 +7,7 @@ import {
   readRequest,
   request,
   run,
+  runSync,
   SeededRandom,
   turn,
   VirtualTime,
@@ -14,7 +15,7 @@ import {
 } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
 
-const { ECANCELED } = constants.errno;
+const { EBUSY, ECANCELED } = constants.errno;
 const SECTOR = 1024;
 const LINE = 4 * SECTOR;
 const SECTORS = 64;
@@ -107,6 +108,12 @@ async function oneRun(
     const ended = batch.map(({ io }) => run(device, io));
     await turn();
     for (const { io } of batch) if (random.chance(0.1)) device.abort(io);
+    for (let count = random.below(4); count > 0; count--) {
+      const inThread = randomRequest(random, tag);
+      expect([0, EBUSY]).toContain(runSync(device, inThread.io).error);
+      // A stable write whose flush would have had to wait is done, and not stable.
+      batch.push(inThread);
+    }
     for (const { error } of await stepUntil(media, time, random, Promise.all(ended))) expect([0, ECANCELED]).toContain(error);
     allowed.settle(batch);
     const io = readRequest(0, SIZE_BYTES);
