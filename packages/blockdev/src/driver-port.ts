@@ -1,5 +1,5 @@
 import { TailQueue } from '@biodone/sync';
-import { EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, EIO, ENOTSUP, EROFS } from '@biodone/uring';
+import { EAGAIN, EBADF, EBUSY, ECANCELED, EFAULT, EFBIG, EINVAL, EIO, ENOTSUP, EROFS } from '@biodone/uring';
 import type { BatchClock, BlockTimers } from './batch-clock.js';
 import { beginSubmit, biodone, endSubmit, putOff, submitting } from './biodone.js';
 import {
@@ -18,7 +18,7 @@ import type { BlockCapabilities } from './limits.js';
 import type { SharedState } from './shared-state.js';
 
 /** What a driver answers without having written anything back. */
-const REFUSALS: readonly number[] = [EAGAIN, EBADF, ECANCELED, EFAULT, EFBIG, EINVAL, ENOTSUP, EROFS];
+const REFUSALS: readonly number[] = [EAGAIN, EBADF, EBUSY, ECANCELED, EFAULT, EFBIG, EINVAL, ENOTSUP, EROFS];
 /** What {@link DriverPort.judge} returns for a request that goes to the driver once more. */
 export const NOT_DONE: number = -1;
 
@@ -295,11 +295,11 @@ export class DriverPort implements BlockIoOwner {
   }
 
   /**
-   * What a flush ends with. One that was cancelled has lost nothing; one that worked while another failed may have found nothing left to
+   * What a flush ends with. One that was cancelled has lost nothing, nor has one in the calling thread that would have had to wait; one that worked while another failed may have found nothing left to
    * write, because that one's failure made the kernel forget it.
    */
   #flushed(error: number): number {
-    if (error === ECANCELED) return error;
+    if (error === ECANCELED || error === EBUSY) return error;
     if (error !== 0) this.#state.setPoison(error);
     return this.#state.poisonNow;
   }

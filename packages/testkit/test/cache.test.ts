@@ -29,7 +29,7 @@ import {
 } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
 
-const { ECANCELED, EIO, ENOTSUP } = constants.errno;
+const { EBUSY, ECANCELED, EIO, ENOTSUP } = constants.errno;
 const LINE = 4096;
 const SIZE_BYTES = 2 ** 20;
 const NEVER_MS = 3_600_000;
@@ -212,6 +212,22 @@ describe('a write-back cache', () => {
       data.some((index) => at >= extents.offset(index) && at < extents.offset(index) + extents.lengthBytes(index));
     expect([0, 3, 47, 48, 63].map((index) => isData(index * LINE))).toEqual([true, true, true, false, false]);
     await device.close();
+  });
+
+  it('says EBUSY to who would have to wait for what is on its way', async () => {
+    const { below, device } = await onManual({ writeBackDelayMs: NEVER_MS });
+    await run(device, writeLine(0, 1));
+    await run(device, writeLine(9, 1));
+    const flushed = run(device, flushRequest());
+    expect(runSync(device, flushRequest()).error).toBe(EBUSY);
+    expect(runSync(device, writeLine(0, 2, BLOCK_FUA)).error).toBe(EBUSY);
+    expect(runSync(device, writeLine(0, 3)).error).toBe(0);
+    expect(runSync(device, writeLine(5, 3, BLOCK_FUA)).error).toBe(0);
+    await completeAll(below);
+    expect((await flushed).error).toBe(0);
+    expect(runSync(device, flushRequest()).error).toBe(0);
+    expect([below.contents[0], below.contents[5 * LINE], below.contents[9 * LINE]]).toEqual([3, 3, 1]);
+    await close(device, below);
   });
 
   it('works for a thread that never returns to its event loop', async () => {

@@ -14,7 +14,7 @@ export interface Stepper {
 }
 
 /** What {@link Stepper.step} says when a request below has been started: {@link StepOp.send} has been called, and there is more to come. */
-export const GO_ON: number = -1;
+const GO_ON = -1;
 
 /**
  * A request that takes several requests to devices below, one after the other: the same steps serve the asynchronous and the synchronous way.

@@ -35,7 +35,7 @@ export interface CutTarget {
 }
 
 type Kind = 'write' | 'two blocks' | 'half a block' | 'stable' | 'zeroes' | 'flush';
-export const KINDS: readonly Kind[] = ['write', 'two blocks', 'half a block', 'stable', 'zeroes', 'flush'];
+const KINDS: readonly Kind[] = ['write', 'two blocks', 'half a block', 'stable', 'zeroes', 'flush'];
 
 /** All workloads of one to three operations. */
 export function* workloads(): Iterable<readonly Kind[]> {
