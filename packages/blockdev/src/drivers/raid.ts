@@ -9,7 +9,7 @@ import { checkDevices, claimToWrite, closeAll, commonLimits, StackChildren, size
 import { runIo } from './child-device.js';
 import { assembleRaid, checkUnlabelled, type FoundDevice, type RaidAssembly } from './raid-assembly.js';
 import { eachDirty, REGIONS_MAX } from './raid-bitmap-block.js';
-import { RaidDevice, writeSpareLabel } from './raid-device.js';
+import { RaidDevice } from './raid-device.js';
 import { RaidGeometry, type RaidLevel } from './raid-geometry.js';
 import {
   BITMAP_BYTES,
@@ -24,8 +24,8 @@ import {
   type RaidLabel,
 } from './raid-label.js';
 import { RaidSlot } from './raid-member.js';
-import { writeStable } from './raid-metadata.js';
 import { NO_SLOT, RaidSet } from './raid-set.js';
+import { writeSpareLabel, writeStable } from './raid-stable.js';
 import { RaidState, REGION_CLEAN, REGION_MARKED } from './raid-state.js';
 import { openStriped } from './raid-striped.js';
 
