@@ -149,6 +149,19 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     expect(cuts).toBeGreaterThan(500);
   }, 300_000);
 
+  it('after it was closed, finds everything, and nothing to make anew', async () => {
+    const supply = new PowerSupply(await newArray(level, count));
+    const device = await openRaid(supply.faults, { closeChildren: false });
+    const bytes = new Uint8Array(4 * BLOCK).fill(5);
+    expect((await run(device, writeRequest(0, bytes))).error).toBe(0);
+    await device.close();
+    const again = await openRaid(supply.contents(() => 0, new SeededRandom(1)).map(deviceOf), { autoRebuild: false });
+    expect(again.describe()).toMatchObject({ state: 'optimal', unknownRegions: 0 });
+    raid(again).fail(0);
+    expect(Buffer.compare(bytesOf(again).subarray(0, bytes.length), bytes)).toBe(0);
+    await again.close();
+  });
+
   it('goes on with a rebuild where its labels say that it was, and nowhere further', async () => {
     const whole = (await newArray(level, count)).map(deviceOf);
     const first = await openRaid(whole, { closeChildren: false });
