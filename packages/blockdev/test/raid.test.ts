@@ -210,6 +210,16 @@ describe('opening', () => {
     await device.close();
   });
 
+  it('takes what a damaged bitmap has the bits of for written to', async () => {
+    const faulty = disks(3);
+    await (await create(faulty)).close();
+    const found = again(faulty);
+    for (const { memory } of found) memory[ROWS * STRIPE + 100] = 1;
+    const device = await openRaid(devicesOf(found), { autoRebuild: false });
+    expect(device.describe()['unknownRegions']).toBe(ROWS / 2);
+    await device.close();
+  });
+
   it('of level 0 needs all, and labels them', async () => {
     const faulty = disks(2);
     const device = await create(faulty, { level: 0 });

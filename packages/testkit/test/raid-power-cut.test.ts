@@ -149,6 +149,50 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     expect(cuts).toBeGreaterThan(500);
   }, 300_000);
 
+  it('after it was closed, finds everything, and nothing to make anew', async () => {
+    const supply = new PowerSupply(await newArray(level, count));
+    const device = await openRaid(supply.faults, { closeChildren: false });
+    const bytes = new Uint8Array(4 * BLOCK).fill(5);
+    expect((await run(device, writeRequest(0, bytes))).error).toBe(0);
+    await device.close();
+    const again = await openRaid(supply.contents(() => 0, new SeededRandom(1)).map(deviceOf), { autoRebuild: false });
+    expect(again.describe()).toMatchObject({ state: 'optimal', unknownRegions: 0 });
+    raid(again).fail(0);
+    expect(Buffer.compare(bytesOf(again).subarray(0, bytes.length), bytes)).toBe(0);
+    await again.close();
+  });
+
+  it('goes on with a rebuild where its labels say that it was, and nowhere further', async () => {
+    const whole = (await newArray(level, count)).map(deviceOf);
+    const first = await openRaid(whole, { closeChildren: false });
+    const bytes = Uint8Array.from({ length: first.limits.sizeBytes ?? 0 }, (_, index) => (index % 251) + 1);
+    expect((await run(first, writeRequest(0, bytes))).error).toBe(0);
+    raid(first).fail(1);
+    await first.close();
+    const clean = whole.map(bytesOf);
+    let total = 1;
+    for (let cutAt = 0; cutAt < total; cutAt++) {
+      const supply = new PowerSupply(clean);
+      const device = await openRaid(supply.faults, { autoRebuild: false });
+      supply.cutAt = supply.seen + cutAt;
+      await raid(device)
+        .rebuild(1)
+        .catch(() => {});
+      if (supply.seen >= supply.cutAt) total = cutAt + 2;
+      const contents = supply.contents(() => 0, new SeededRandom(1));
+      await device.close().catch(() => {});
+      const again = await openRaid(contents.map(deviceOf));
+      if (raid(again).components()[1]?.state === 'failed') await raid(again).rebuild(1);
+      await raid(again).settled();
+      expect(raid(again).state).toBe('optimal');
+      raid(again).fail(0);
+      const found = Buffer.compare(bytesOf(again), bytes);
+      expect(found, `a component is wrong when the power has failed after ${cutAt} writes of its rebuild`).toBe(0);
+      await again.close();
+    }
+    expect(total).toBeGreaterThan(10);
+  }, 60_000);
+
   it('degraded, has all that was flushed, or is refused because it cannot be known', async () => {
     console.log(`power cuts: BIODONE_SEED=${seed}`);
     const whole = await newArray(level, count);

@@ -1,6 +1,8 @@
 import type { BlockTimers } from '../batch-clock.js';
-import { flushSlot, type RaidMetadata } from './raid-metadata.js';
+import type { RaidSlot } from './raid-member.js';
+import type { RaidMetadata } from './raid-metadata.js';
 import type { RaidSet } from './raid-set.js';
+import { flushSlot } from './raid-stable.js';
 import { REGION_MARKED, REGION_TO_CLEAR } from './raid-state.js';
 
 /**
@@ -70,8 +72,36 @@ export class RaidCleaner {
   }
 }
 
+/**
+ * Clears all bits before the end: all is stable, and all components go together.
+ *
+ * @returns the errno with which that failed, or 0
+ */
+export async function makeClean(set: RaidSet, metadata: RaidMetadata): Promise<number> {
+  const { state } = set;
+  let failure = 0;
+  if (set.untouched) return 0;
+  await Promise.all(
+    set.inUse().map(async (member) => {
+      const slot = member.slot as RaidSlot;
+      const error = await new Promise<number>((resolve) => flushSlot(set, slot, resolve));
+      if (error !== 0 && !set.takeOut(member, slot, `the last flush failed: errno ${error}`)) failure = error;
+    }),
+  );
+  if (failure === 0 && !state.isBroken) {
+    const marked = Array.from({ length: state.regions }, (_, region) => region).filter(
+      (region) => state.markOf(region) === REGION_MARKED,
+    );
+    for (const region of marked) state.forgetWrites(region);
+    clearQuiet(set, metadata, marked);
+    if (marked.length > 0) state.touch();
+  }
+  const unsaved = await new Promise<number>((resolve) => metadata.whenSaved(resolve));
+  return failure || unsaved;
+}
+
 /** Has the bits cleared of regions that nobody writes to. Who begins now finds that out, and has the bit set again. */
-export function clearQuiet(set: RaidSet, metadata: RaidMetadata, regions: readonly number[]): void {
+function clearQuiet(set: RaidSet, metadata: RaidMetadata, regions: readonly number[]): void {
   const { state } = set;
   const cleared = regions.filter((region) => {
     if (state.isUnknown(region) || state.isWritten(region)) return false;

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
-import { EALREADY, EBADF, EBUSY, EINVAL, IoBuffer, SystemError } from '@biodone/uring';
-import { type BlockTimers, threadTimers } from '../batch-clock.js';
+import { EALREADY, EBADF, EBUSY, EINVAL, SystemError } from '@biodone/uring';
+import { threadTimers } from '../batch-clock.js';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { checkDevice } from '../check-options.js';
 import type { DeviceHandle, DriverEvents } from '../driver.js';
@@ -8,26 +8,18 @@ import { ENODEV } from '../errno.js';
 import { checkInteger } from '../errors.js';
 import type { DeviceSpec } from '../spec.js';
 import { sizeOfChild } from '../stack-children.js';
-import { clearQuiet, RaidCleaner } from './raid-cleaner.js';
+import { makeClean, RaidCleaner } from './raid-cleaner.js';
 import { RaidDriver } from './raid-driver.js';
 import type { RaidLevel } from './raid-geometry.js';
-import {
-  bitmapOffset,
-  COMPONENT_FAILED,
-  COMPONENT_GOOD,
-  COMPONENT_REBUILDING,
-  encodeLabel,
-  LABEL_BYTES,
-  ROLE_SPARE,
-} from './raid-label.js';
+import { RaidKeeper } from './raid-keeper.js';
+import { bitmapOffset, COMPONENT_FAILED, COMPONENT_GOOD, COMPONENT_REBUILDING, LABEL_BYTES } from './raid-label.js';
 import { raidCapabilities, raidLimits } from './raid-limits.js';
 import { type RaidMember, RaidSlot } from './raid-member.js';
-import { flushSlot, labelOf, writeStable } from './raid-metadata.js';
 import { RaidRebuild } from './raid-rebuild.js';
-import { RaidResync, RaidScrub, type RaidScrubResult } from './raid-scrub.js';
+import { RaidScrub, type RaidScrubResult } from './raid-scrub.js';
 import type { RaidSet } from './raid-set.js';
-import { REGION_MARKED } from './raid-state.js';
-import type { RaidWalk, RaidWalkOptions } from './raid-walk.js';
+import { writeSpareLabel } from './raid-stable.js';
+import type { RaidWalkOptions } from './raid-walk.js';
 
 /** What is known of a component. */
 export interface RaidComponentStatus {
@@ -69,37 +61,27 @@ export class RaidDevice {
   readonly #set: RaidSet;
   readonly #driver: RaidDriver;
   readonly #cleaner: RaidCleaner;
-  readonly #timers: BlockTimers;
   readonly #options: RaidSettings;
   readonly #events = new EventEmitter();
-  readonly #spares: RaidSlot[];
+  readonly #keeper: RaidKeeper;
   /** How many regions were accepted although their parity cannot be trusted. */
   readonly #doubtful: number;
   #deviceEvents: DriverEvents | null = null;
-  #walk: RaidWalk | null = null;
-  #scrub: RaidScrub | null = null;
   #lastScrub: RaidScrubResult | null = null;
-  /** What has failed, and is not begun again by itself. */
-  #given: string | null = null;
-  #told = '';
-  #servicing = false;
-  #closing = false;
-  #epochTimer: (() => void) | null = null;
 
   /** @internal */
   constructor(set: RaidSet, spares: readonly RaidSlot[], doubtful: number, options: RaidSettings) {
     this.#set = set;
     this.#options = options;
     this.#doubtful = doubtful;
-    this.#spares = [...spares];
-    this.#timers = options.timers ?? threadTimers;
+    const timers = options.timers ?? threadTimers;
     const { devices } = set;
     const childrenMax = options.childrenMax ?? 1024;
     this.#driver = new RaidDriver({
       set,
       limits: raidLimits(set.geometry, devices, childrenMax),
       capabilities: raidCapabilities(devices, set.identity.readOnly),
-      timers: this.#timers,
+      timers,
       childrenMax,
       describe: () => this.#describe(),
       config: () => this.#config(),
@@ -109,25 +91,33 @@ export class RaidDevice {
       },
       close: () => this.#close(),
     });
-    this.#cleaner = new RaidCleaner(set, this.#driver.metadata, this.#timers, options.bitmapDelayMs ?? 5000);
+    this.#cleaner = new RaidCleaner(set, this.#driver.metadata, timers, options.bitmapDelayMs ?? 5000);
     this.device = new BlockDevice(this.#driver, options);
     raids.set(this.device, this);
-    set.changed = () => this.#changed();
-    for (const slot of set.slots) if (slot !== null) this.#watch(slot);
+    const { autoRebuild = true, rebuildBytesPerSecond = Number.POSITIVE_INFINITY } = options;
+    this.#keeper = new RaidKeeper({
+      set,
+      driver: this.#driver,
+      timers,
+      spares,
+      autoRebuild,
+      rebuildBytesPerSecond,
+      told: (state) => this.#events.emit('state', state),
+      removed: () => this.#deviceEvents?.removed(),
+    });
   }
 
   /** Writes the labels of the opening, if they have changed, and begins what is to be done. @internal */
   async begin(isChanged: boolean): Promise<void> {
     const { state, identity } = this.#set;
-    this.#told = this.state;
     if (identity.readOnly) return;
     const isDegraded = this.#set.members.some(({ index }) => state.stateOf(index) === COMPONENT_FAILED);
     if (isChanged) state.touch();
-    this.#set.untouched = isChanged && isDegraded && (this.#spares.length === 0 || this.#options.autoRebuild === false);
+    this.#set.untouched = isChanged && isDegraded && (this.#keeper.spares.length === 0 || this.#options.autoRebuild === false);
     const error = await new Promise<number>((resolve) => this.#driver.metadata.whenSaved(resolve));
     if (error !== 0) throw new SystemError(error, 'raid', undefined, 'the labels could not be written');
     this.#cleaner.start();
-    this.#service();
+    this.#keeper.service();
   }
 
   get level(): RaidLevel {
@@ -139,13 +129,7 @@ export class RaidDevice {
    * `'resyncing 12 %'`, while parity is made anew that is not known to be right.
    */
   get state(): string {
-    const { state, members } = this.#set;
-    if (state.isBroken) return 'failed';
-    const rebuilding = members.find(({ index }) => state.stateOf(index) === COMPONENT_REBUILDING);
-    if (rebuilding !== undefined) return `rebuilding ${percent(state.rowsOf(rebuilding.index), this.#set.geometry.rows)} %`;
-    if (members.some(({ index }) => state.stateOf(index) === COMPONENT_FAILED)) return 'degraded';
-    if (this.#walk instanceof RaidResync) return `resyncing ${percent(this.#walk.doneRows, this.#walk.totalRows)} %`;
-    return 'optimal';
+    return this.#keeper.state;
   }
 
   /** The state of each component. */
@@ -164,7 +148,7 @@ export class RaidDevice {
 
   /** Devices that take the place of the next component that fails. */
   spares(): BlockDevice[] {
-    return this.#spares.map(({ device }) => device);
+    return this.#keeper.spares.map(({ device }) => device);
   }
 
   /** How many places have been written back that a component could not read. */
@@ -217,9 +201,9 @@ export class RaidDevice {
       throw error;
     }
     const old = member.slot;
-    await this.#endWalk();
+    await this.#keeper.endWalk();
     this.#set.slots.push(slot);
-    this.#watch(slot);
+    this.#keeper.watch(slot);
     this.#set.beginRebuild(member, slot, 0);
     if (old !== null) await this.#dropSlot(old);
     await this.rebuild(index, options);
@@ -236,9 +220,9 @@ export class RaidDevice {
     const slot = new RaidSlot(this.#set.slots.length, device, device.claim('read-many-write-one'), size);
     await writeSpareLabel(this.#set, slot);
     this.#set.slots.push(slot);
-    this.#watch(slot);
-    this.#spares.push(slot);
-    this.#changed();
+    this.#keeper.watch(slot);
+    this.#keeper.spares.push(slot);
+    this.#keeper.changed();
   }
 
   /**
@@ -252,14 +236,17 @@ export class RaidDevice {
     const member = this.#member(index);
     const { state } = this.#set;
     this.#checkWritable('rebuild');
-    if (this.#walk instanceof RaidRebuild && this.#walk.member === member && !this.#walk.cancelled) return this.#walk.promise;
-    await this.#endWalk();
+    if (this.#keeper.walk instanceof RaidRebuild && this.#keeper.walk.member === member && !this.#keeper.walk.cancelled)
+      return this.#keeper.walk.promise;
+    await this.#keeper.endWalk();
     if (state.stateOf(index) === COMPONENT_GOOD) throw new SystemError(EALREADY, 'rebuild', undefined, 'the component is good');
     if (state.isBroken) throw new SystemError(EBUSY, 'rebuild', undefined, 'more has failed than can be done without');
-    const slot = member.slot ?? this.#takeSpare();
+    const slot = member.slot ?? this.#keeper.takeSpare();
     if (slot === null) throw new SystemError(ENODEV, 'rebuild', undefined, 'the component is missing: replace it');
     if (state.stateOf(index) === COMPONENT_FAILED) this.#set.beginRebuild(member, slot, 0);
-    return this.#startWalk(new RaidRebuild(this.#driver, this.#set, member, this.#timers, this.#paced(options))).promise;
+    return this.#keeper.startWalk(
+      new RaidRebuild(this.#driver, this.#set, member, this.#keeper.timers, this.#keeper.paced(options)),
+    ).promise;
   }
 
   /**
@@ -270,21 +257,21 @@ export class RaidDevice {
    */
   async scrub(options: RaidWalkOptions = {}): Promise<RaidScrubResult> {
     this.#checkWritable('scrub');
-    if (this.#scrub !== null) {
-      await this.#scrub.promise;
+    if (this.#keeper.scrub !== null) {
+      await this.#keeper.scrub.promise;
       return this.#lastScrub as RaidScrubResult;
     }
     if (this.state !== 'optimal') {
       throw new SystemError(EBUSY, 'scrub', undefined, `the raid is ${this.state}: what is missing cannot be compared`);
     }
-    const scrub = new RaidScrub(this.#driver, this.#set, this.#timers, options);
-    this.#scrub = scrub;
+    const scrub = new RaidScrub(this.#driver, this.#set, this.#keeper.timers, options);
+    this.#keeper.scrub = scrub;
     scrub.start();
     try {
       await scrub.promise;
     } finally {
       this.#lastScrub = scrub.result;
-      this.#scrub = null;
+      this.#keeper.scrub = null;
     }
     return scrub.result;
   }
@@ -306,8 +293,8 @@ export class RaidDevice {
    */
   async settled(): Promise<void> {
     await null;
-    while (this.#walk !== null) {
-      await this.#walk.promise.catch(() => {});
+    while (this.#keeper.walk !== null) {
+      await this.#keeper.walk.promise.catch(() => {});
       await null;
     }
     await new Promise((resolve) => this.#driver.metadata.whenSaved(resolve));
@@ -349,103 +336,6 @@ export class RaidDevice {
     return size;
   }
 
-  #takeSpare(): RaidSlot | null {
-    const slot = this.#spares.shift();
-    return slot ?? null;
-  }
-
-  #paced(options: RaidWalkOptions): RaidWalkOptions {
-    return { bytesPerSecond: this.#options.rebuildBytesPerSecond ?? Number.POSITIVE_INFINITY, ...options };
-  }
-
-  #startWalk(walk: RaidWalk): RaidWalk {
-    this.#walk = walk;
-    this.#given = null;
-    const ended = (failure: string | null): void => {
-      if (this.#walk === walk) this.#walk = null;
-      // What has failed for another reason than its component would fail again, and take the next spare with it.
-      const isOwnFault = walk instanceof RaidRebuild && this.#set.state.stateOf(walk.member.index) === COMPONENT_FAILED;
-      if (failure !== null && !isOwnFault) this.#given = walk.name;
-      if (failure !== null && walk instanceof RaidRebuild && !walk.cancelled) {
-        this.#set.takeOut(walk.member, walk.member.slot, failure);
-      }
-      this.#changed();
-    };
-    walk.promise.then(
-      () => ended(null),
-      (error: Error) => ended(error.message),
-    );
-    walk.start();
-    return walk;
-  }
-
-  async #endWalk(): Promise<void> {
-    const walk = this.#walk;
-    walk?.cancel();
-    await walk?.promise.catch(() => {});
-    if (this.#walk === walk) this.#walk = null;
-  }
-
-  #changed(): void {
-    if (this.#servicing) return;
-    this.#servicing = true;
-    queueMicrotask(() => {
-      this.#servicing = false;
-      this.#service();
-    });
-  }
-
-  /** Does what is to be done by itself: labels, spares, rebuilds, parity that is not known. */
-  #service(): void {
-    const { state, members, identity } = this.#set;
-    if (this.#closing || identity.readOnly) return;
-    if (state.changesNow !== this.#set.seen) this.#set.refresh();
-    if (!this.#set.isSaved) this.#driver.metadata.save();
-    if (!state.isBroken && this.#options.autoRebuild !== false && !this.#set.untouched) this.#begin(members);
-    const now = this.state;
-    if (now === this.#told) return;
-    this.#told = now;
-    this.#events.emit('state', now);
-  }
-
-  #begin(members: readonly RaidMember[]): void {
-    const { state } = this.#set;
-    if (this.#walk !== null || this.#given === 'rebuild') return;
-    const failed = members.find(({ index }) => state.stateOf(index) === COMPONENT_FAILED);
-    const rebuilding = members.find(({ index }) => state.stateOf(index) === COMPONENT_REBUILDING);
-    const spare = failed === undefined ? null : this.#takeSpare();
-    const member = rebuilding ?? (spare === null ? undefined : failed);
-    if (member !== undefined) {
-      if (spare !== null) this.#set.beginRebuild(member, spare, 0);
-      this.#startWalk(new RaidRebuild(this.#driver, this.#set, member, this.#timers, this.#paced({})));
-    } else if (failed === undefined && this.#given !== 'resync' && state.countUnknown() > 0) {
-      this.#startWalk(new RaidResync(this.#driver, this.#set, this.#timers, this.#paced({})));
-    }
-  }
-
-  /** Takes a component out whose device goes, or becomes smaller than it has to be. */
-  #watch(slot: RaidSlot): void {
-    const { geometry } = this.#set;
-    const lost = (): void => {
-      slot.unwatch();
-      const spare = this.#spares.indexOf(slot);
-      if (spare >= 0) this.#spares.splice(spare, 1);
-      this.#gone.add(slot);
-      const member = this.#set.members.find((each) => each.slot === slot);
-      if (member !== undefined) this.#set.takeOut(member, slot, 'its device is gone');
-      // As long as one is there, what it has can be read.
-      if (this.#set.members.every((each) => each.slot === null || this.#gone.has(each.slot))) this.#deviceEvents?.removed();
-    };
-    const resized = (sizeBytes: number): void => {
-      if (sizeBytes < geometry.rows * geometry.stripeBytes) lost();
-    };
-    slot.owner = this.#driver;
-    slot.device.on('remove', lost).on('resize', resized);
-    slot.unwatch = () => void slot.device.off('remove', lost).off('resize', resized);
-  }
-
-  readonly #gone = new Set<RaidSlot>();
-
   #describe(): Record<string, unknown> {
     const { geometry, identity, state } = this.#set;
     return {
@@ -479,14 +369,13 @@ export class RaidDevice {
       stripeBytes: geometry.stripeBytes,
       ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
       devices: members.map(({ slot }) => slot?.device.config() ?? null),
-      ...(this.#spares.length === 0 ? {} : { spare: this.#spares.map(({ device }) => device.config()) }),
+      ...(this.#keeper.spares.length === 0 ? {} : { spare: this.#keeper.spares.map(({ device }) => device.config()) }),
     } as DeviceSpec;
   }
 
   #handle(): DeviceHandle {
     const { geometry, identity, state, slots } = this.#set;
-    // A change that another thread makes is told to nobody: this one looks.
-    this.#epochTimer ??= this.#lookLater();
+    this.#keeper.lookAtOthers();
     return {
       driver: 'raid',
       level: geometry.level,
@@ -505,17 +394,6 @@ export class RaidDevice {
     };
   }
 
-  #lookLater(): () => void {
-    return this.#timers.after(
-      100,
-      () => {
-        this.#epochTimer = this.#lookLater();
-        this.#service();
-      },
-      false,
-    );
-  }
-
   async #dropSlot(slot: RaidSlot): Promise<void> {
     slot.unwatch();
     slot.claim?.release();
@@ -524,70 +402,25 @@ export class RaidDevice {
   }
 
   async #close(): Promise<void> {
-    this.#closing = true;
     this.#cleaner.stop();
-    this.#epochTimer?.();
-    const { state, identity, slots } = this.#set;
-    for (const walk of [this.#walk, this.#scrub]) {
-      walk?.cancel();
-      await walk?.promise.catch(() => {});
-      if (walk instanceof RaidRebuild && state.stateOf(walk.member.index) === COMPONENT_REBUILDING) {
-        await new Promise<void>((resolve) => walk.checkpoint(resolve));
-      }
-    }
+    const { state, identity, slots, untouched } = this.#set;
+    await this.#keeper.stop();
     await new Promise<void>((resolve) => this.#driver.stripes.whenIdle(resolve));
-    const error = identity.readOnly ? 0 : await this.#writeLast();
+    const error = identity.readOnly || untouched ? 0 : await makeClean(this.#set, this.#driver.metadata);
     for (const slot of slots) {
       slot?.unwatch();
       slot?.claim?.release();
     }
     state.leave();
     if (this.#options.closeChildren !== false) await closeSlots(slots);
-    if (error === 0 || this.#gone.size > 0) return;
+    if (error === 0 || this.#keeper.gone.size > 0) return;
     throw new SystemError(error, 'close', undefined, 'what has been written could not be made stable on enough components');
   }
-
-  /** Clears the bits: all is stable, and all components go together. Returns the errno with which that failed, or 0. */
-  async #writeLast(): Promise<number> {
-    const set = this.#set;
-    const { state } = set;
-    let failure = 0;
-    if (set.untouched) return 0;
-    await Promise.all(
-      set.inUse().map(async (member) => {
-        const slot = member.slot as RaidSlot;
-        const error = await new Promise<number>((resolve) => flushSlot(set, slot, resolve));
-        if (error !== 0 && !set.takeOut(member, slot, `the last flush failed: errno ${error}`)) failure = error;
-      }),
-    );
-    if (failure === 0 && !state.isBroken) {
-      const marked = Array.from({ length: state.regions }, (_, region) => region).filter(
-        (region) => state.markOf(region) === REGION_MARKED,
-      );
-      for (const region of marked) state.forgetWrites(region);
-      clearQuiet(set, this.#driver.metadata, marked);
-      if (marked.length > 0) state.touch();
-    }
-    const unsaved = await new Promise<number>((resolve) => this.#driver.metadata.whenSaved(resolve));
-    return failure || unsaved;
-  }
-}
-
-/** Gives a device the label of a spare. @throws SystemError what that ends with */
-export async function writeSpareLabel(set: RaidSet, slot: RaidSlot): Promise<void> {
-  const block = IoBuffer.allocate(LABEL_BYTES);
-  encodeLabel(labelOf(set, ROLE_SPARE, set.state.generation), block.bytes);
-  const error = await new Promise<number>((resolve) => writeStable(set, slot, slot.labelOffset, block, resolve));
-  if (error !== 0) throw new SystemError(error, 'raid', undefined, 'the label of a spare could not be written');
 }
 
 async function closeSlots(slots: readonly (RaidSlot | null)[]): Promise<void> {
   const results = await Promise.allSettled(slots.map((slot) => slot?.device.close()));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
-}
-
-function percent(part: number, whole: number): number {
-  return whole === 0 ? 100 : Math.floor((part / whole) * 100);
 }
 
 function invalid(message: string): SystemError {

@@ -19,12 +19,13 @@ export function raidCapabilities(devices: readonly BlockDevice[], readOnly: bool
 }
 
 export function raidLimits(geometry: RaidGeometry, devices: readonly BlockDevice[], childrenMax: number): BlockLimits {
+  const common = commonLimits(devices);
   return {
-    ...commonLimits(devices),
+    ...common,
     blockSizeBytes: geometry.blockSizeBytes,
     sizeBytes: geometry.sizeBytes,
-    // What is written without reading anything.
-    physicalBlockSizeBytes: geometry.level === 5 ? geometry.rowBytes : geometry.stripeBytes,
+    // What is written without reading anything: of level 1, anything is.
+    ...(geometry.level === 5 ? { physicalBlockSizeBytes: geometry.rowBytes } : {}),
     maxInFlight: childrenMax,
   };
 }

@@ -1,11 +1,12 @@
 import { IoBuffer } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
-import { BLOCK_FLUSH, BLOCK_FUA, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import type { BlockIo } from '../block-io.js';
 import { encodeBitmap } from './raid-bitmap-block.js';
-import { BITMAP_BYTES, encodeLabel, LABEL_BYTES, type RaidLabel } from './raid-label.js';
+import { BITMAP_BYTES, encodeLabel, LABEL_BYTES } from './raid-label.js';
 import type { RaidMember, RaidSlot } from './raid-member.js';
 import type { RaidSet } from './raid-set.js';
+import { labelOf, writeStable } from './raid-stable.js';
 import { REGION_CLEAN, REGION_MARKED, REGION_TO_CLEAR, REGION_TO_MARK } from './raid-state.js';
 
 /** Who waits for the bit of a region. */
@@ -214,36 +215,4 @@ export class RaidMetadata {
     }
     for (const callback of waiting) callback(error);
   }
-}
-
-/** What the labels of an array say now. */
-export function labelOf(set: RaidSet, role: number, generation: number): RaidLabel {
-  const { geometry, identity, state } = set;
-  const components = set.members.map(({ index }) => ({ state: state.stateOf(index), rebuiltRows: state.stableRowsOf(index) }));
-  const { level, stripeBytes, rows } = geometry;
-  return { uuid: identity.uuid, generation, level, stripeBytes, rows, regionRows: identity.regionRows, role, components };
-}
-
-/** Writes a block so that it is there after a crash. */
-export function writeStable(set: RaidSet, slot: RaidSlot, offset: number, buffer: IoBuffer, done: (error: number) => void): void {
-  const flags = slot.device.capabilities.fua === 'none' ? 0 : BLOCK_FUA;
-  const fill = (io: BlockIo): void => {
-    io.operation = BLOCK_WRITE;
-    io.flags = flags;
-    io.offset = offset;
-    io.lengthBytes = buffer.lengthBytes;
-    io.buffer = buffer;
-  };
-  set.send(slot, fill, (error) => {
-    if (error !== 0 || flags !== 0) done(error);
-    else flushSlot(set, slot, done);
-  });
-}
-
-/** Makes what was written to a device stable. */
-export function flushSlot(set: RaidSet, slot: RaidSlot, done: (error: number) => void): void {
-  const fill = (io: BlockIo): void => {
-    io.operation = BLOCK_FLUSH;
-  };
-  set.send(slot, fill, done);
 }

@@ -17,10 +17,12 @@ interface ParityKernel {
  * takes a third of the time of the exclusive-or of it. Without WebAssembly (`--jitless`) it is JavaScript that does it.
  */
 export class ParityMemory {
+  /** The memory. What is said to be at some place here is so many bytes from its beginning. */
   readonly buffer: IoBuffer;
   readonly #kernel: ParityKernel;
   #zeros = Buffer.alloc(0);
 
+  /** @param lengthBytes how much, at least 1 */
   constructor(lengthBytes: number) {
     const pages = Math.ceil(lengthBytes / PAGE_BYTES);
     const vectors = webAssembly === undefined ? null : openVectors(webAssembly, pages);
@@ -87,11 +89,16 @@ let compiled: object | null = null;
 function openVectors(
   api: WebAssemblyApi,
   pages: number,
-): { memory: { readonly buffer: SharedArrayBuffer }; kernel: ParityKernel } {
-  compiled ??= new api.Module(program());
-  const memory = new api.Memory({ initial: pages, maximum: pages, shared: true });
-  const { exports } = new api.Instance(compiled, { m: { m: memory } });
-  return { memory, kernel: exports as ParityKernel };
+): { memory: { readonly buffer: SharedArrayBuffer }; kernel: ParityKernel } | null {
+  try {
+    compiled ??= new api.Module(program());
+    const memory = new api.Memory({ initial: pages, maximum: pages, shared: true });
+    const { exports } = new api.Instance(compiled, { m: { m: memory } });
+    return { memory, kernel: exports as ParityKernel };
+  } catch {
+    // It is as right without, and slower.
+    return null;
+  }
 }
 
 /** What is done where there is no WebAssembly: a word at a time where all places are those of words. */

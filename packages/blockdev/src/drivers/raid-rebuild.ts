@@ -2,8 +2,8 @@ import type { BlockTimers } from '../batch-clock.js';
 import type { RaidDriver } from './raid-driver.js';
 import { COMPONENT_REBUILDING } from './raid-label.js';
 import type { RaidMember, RaidSlot } from './raid-member.js';
-import { flushSlot } from './raid-metadata.js';
 import type { RaidSet } from './raid-set.js';
+import { flushSlot } from './raid-stable.js';
 import type { RaidStripe } from './raid-stripe.js';
 import { RaidWalk, type RaidWalkOptions, walkError } from './raid-walk.js';
 

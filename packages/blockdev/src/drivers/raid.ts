@@ -9,7 +9,7 @@ import { checkDevices, claimToWrite, closeAll, commonLimits, StackChildren, size
 import { runIo } from './child-device.js';
 import { assembleRaid, checkUnlabelled, type FoundDevice, type RaidAssembly } from './raid-assembly.js';
 import { eachDirty, REGIONS_MAX } from './raid-bitmap-block.js';
-import { RaidDevice, writeSpareLabel } from './raid-device.js';
+import { RaidDevice } from './raid-device.js';
 import { RaidGeometry, type RaidLevel } from './raid-geometry.js';
 import {
   BITMAP_BYTES,
@@ -24,8 +24,8 @@ import {
   type RaidLabel,
 } from './raid-label.js';
 import { RaidSlot } from './raid-member.js';
-import { writeStable } from './raid-metadata.js';
 import { NO_SLOT, RaidSet } from './raid-set.js';
+import { writeSpareLabel, writeStable } from './raid-stable.js';
 import { RaidState, REGION_CLEAN, REGION_MARKED } from './raid-state.js';
 import { openStriped } from './raid-striped.js';
 
@@ -273,6 +273,7 @@ async function openParity(
 ): Promise<BlockDevice> {
   const { label, components, spares } = assembly;
   const readOnly = all.some(({ capabilities }) => capabilities.readOnly);
+  for (const slot of spares) checkSpare(all[slot] as BlockDevice, slot, label);
   const state = new RaidState(Math.ceil(label.rows / label.regionRows));
   const slots = all.map((device, slot) => new RaidSlot(slot, device, children.claim(slot), device.limits.sizeBytes ?? 0));
   for (const [index, component] of components.entries()) {
@@ -294,6 +295,14 @@ async function openParity(
   await raid.begin(assembly.isChanged || dirty.size > 0);
   await dropUnused(set, spareSlots, options);
   return raid.device;
+}
+
+function checkSpare(device: BlockDevice, slot: number, { rows, stripeBytes }: RaidLabel): void {
+  const room = bitmapOffset(sizeOfChild(device, 'raid'));
+  if (room >= rows * stripeBytes) return;
+  throw invalid(
+    `${nameOf(device, slot)} is too small for a spare: it has room for ${room} bytes, a component has ${rows * stripeBytes}`,
+  );
 }
 
 function geometryOf({ level, components, stripeBytes, rows }: RaidLabel, all: readonly BlockDevice[]): RaidGeometry {
