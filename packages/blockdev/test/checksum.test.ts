@@ -88,7 +88,9 @@ async function tagAt(device: BlockDevice, block: number, tag: number): Promise<n
   const { error } = await start(device, one);
   expect(runSync(device, other).error).toBe(error);
   if (error !== 0) return error;
-  return [one, other].every(({ buffer }) => Buffer.compare(buffer?.bytes ?? new Uint8Array(), pattern(tag)) === 0) ? 'right' : 'wrong';
+  return [one, other].every(({ buffer }) => Buffer.compare(buffer?.bytes ?? new Uint8Array(), pattern(tag)) === 0)
+    ? 'right'
+    : 'wrong';
 }
 
 /** A device with blocks 0 to 39 written, each with its number plus one as its tag, and all in their places. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import * as zlib from 'node:zlib';
 import {
   BLOCK_EXTENTS,
   BLOCK_WRITE,
@@ -20,7 +21,7 @@ import { seededRandom } from './support/random.js';
 import { makeIo, read, runSync, start, write } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
-const { EINVAL, EIO, ELOOP, ENOTSUP, EPERM, EROFS } = constants.errno;
+const { EINVAL, EIO, ELOOP, ENOTSUP, EROFS } = constants.errno;
 const folder = temporaryFolder();
 const env = { ...process.env, LC_ALL: 'C' };
 const MiB = 2 ** 20;
@@ -115,29 +116,55 @@ const KINDS: readonly [name: string, options: string][] = [
 ];
 
 describe.skipIf(missing.length > 0)('a qcow2 image', () => {
-  it.each(KINDS)('of %s reads as qemu-img converts it', async (name, options) => {
-    const below = seededRandom(`qcow2 of ${name}`);
-    const path = newPath('qcow2');
-    const size = 6 * MiB + 512 * below(1000);
-    qemu('qemu-img', 'create', '-q', '-f', 'qcow2', '-o', options, path, `${size}`);
-    scribble(path, below, size, true);
-    const device = await openQcow2(imageFile(path));
-    await expectContent(device, contentOf(path, 'qcow2'), below);
-    await device.close();
-  }, 60_000);
+  it.each(KINDS)(
+    'of %s reads as qemu-img converts it',
+    async (name, options) => {
+      const below = seededRandom(`qcow2 of ${name}`);
+      const path = newPath('qcow2');
+      const size = 6 * MiB + 512 * below(1000);
+      qemu('qemu-img', 'create', '-q', '-f', 'qcow2', '-o', options, path, `${size}`);
+      scribble(path, below, size, true);
+      const device = await openQcow2(imageFile(path));
+      await expectContent(device, contentOf(path, 'qcow2'), below);
+      await device.close();
+    },
+    60_000,
+  );
 
-  it.each(['512', '4096', '65536', '2097152'])('compressed in clusters of %s bytes reads as qemu-img converts it', async (clusterBytes) => {
-    const below = seededRandom(`compressed qcow2`);
+  it.each(['512', '4096', '65536', '2097152'])(
+    'compressed in clusters of %s bytes reads as qemu-img converts it',
+    async (clusterBytes) => {
+      const below = seededRandom(`compressed qcow2`);
+      const plain = newPath('qcow2');
+      qemu('qemu-img', 'create', '-q', '-f', 'qcow2', plain, `${5 * MiB}`);
+      scribble(plain, below, 5 * MiB, true);
+      const path = newPath('qcow2');
+      qemu('qemu-img', 'convert', '-c', '-f', 'qcow2', '-O', 'qcow2', '-o', `cluster_size=${clusterBytes}`, plain, path);
+      // And some that is not, beside it.
+      qemu('qemu-io', '-f', 'qcow2', '-c', 'write -P 77 1M 100k', path);
+      const device = await openQcow2(imageFile(path));
+      await expectContent(device, contentOf(path, 'qcow2'), below);
+      await device.close();
+    },
+    60_000,
+  );
+
+  it('compressed by zstd reads as qemu-img converts it, or is refused by that name', async () => {
+    const below = seededRandom('qcow2 with zstd');
     const plain = newPath('qcow2');
-    qemu('qemu-img', 'create', '-q', '-f', 'qcow2', plain, `${5 * MiB}`);
-    scribble(plain, below, 5 * MiB, true);
+    qemu('qemu-img', 'create', '-q', '-f', 'qcow2', plain, `${3 * MiB}`);
+    scribble(plain, below, 3 * MiB, true);
     const path = newPath('qcow2');
-    qemu('qemu-img', 'convert', '-c', '-f', 'qcow2', '-O', 'qcow2', '-o', `cluster_size=${clusterBytes}`, plain, path);
-    // And some that is not, beside it.
-    qemu('qemu-io', '-f', 'qcow2', '-c', 'write -P 77 1M 100k', path);
-    const device = await openQcow2(imageFile(path));
-    await expectContent(device, contentOf(path, 'qcow2'), below);
-    await device.close();
+    qemu('qemu-img', 'convert', '-c', '-f', 'qcow2', '-O', 'qcow2', '-o', 'compression_type=zstd', plain, path);
+    const file = imageFile(path);
+    if ('zstdDecompressSync' in zlib) {
+      const device = await openQcow2(file);
+      await expectContent(device, contentOf(path, 'qcow2'), below);
+      await device.close();
+    } else {
+      await expect(openQcow2(file)).rejects.toMatchObject({ errno: -ENOTSUP, message: /zstd.*22\.15/ });
+      await file.close();
+    }
   }, 60_000);
 
   it('on others reads as qemu-img converts it: followed, given, and named', async () => {
@@ -276,18 +303,22 @@ async function fuzz(
 }
 
 describe.skipIf(missing.length > 0)('a VHD image', () => {
-  it.each(['dynamic', 'fixed'])('that is %s reads as qemu-img converts it', async (kind) => {
-    const below = seededRandom(`${kind} VHD`);
-    const path = newPath('vhd');
-    qemu('qemu-img', 'create', '-q', '-f', 'vpc', '-o', `subformat=${kind},force_size=on`, path, `${9 * MiB}`);
-    scribble(path, below, 9 * MiB, false);
-    const device = await openVhd(imageFile(path));
-    expect(device.describe()).toMatchObject({ kind });
-    await expectContent(device, contentOf(path, 'vpc'), below);
-    const again = await openDevice(`vhd(${path})`);
-    await expectContent(again, contentOf(path, 'vpc'), below);
-    await Promise.all([device.close(), again.close()]);
-  }, 60_000);
+  it.each(['dynamic', 'fixed'])(
+    'that is %s reads as qemu-img converts it',
+    async (kind) => {
+      const below = seededRandom(`${kind} VHD`);
+      const path = newPath('vhd');
+      qemu('qemu-img', 'create', '-q', '-f', 'vpc', '-o', `subformat=${kind},force_size=on`, path, `${9 * MiB}`);
+      scribble(path, below, 9 * MiB, false);
+      const device = await openVhd(imageFile(path));
+      expect(device.describe()).toMatchObject({ kind });
+      await expectContent(device, contentOf(path, 'vpc'), below);
+      const again = await openDevice(`vhd(${path})`);
+      await expectContent(again, contentOf(path, 'vpc'), below);
+      await Promise.all([device.close(), again.close()]);
+    },
+    60_000,
+  );
 
   it('whose footer is damaged is read by the copy at the beginning', async () => {
     const path = newPath('vhd');
@@ -338,7 +369,6 @@ describe.skipIf(missing.length > 0)('a VHD image', () => {
     const file = imageFile(path);
     await expect(openVhd(file)).rejects.toMatchObject({ errno: -EINVAL, message: /no VHD image/ });
     await expect(openQcow2(file)).rejects.toMatchObject({ errno: -EINVAL, message: /no qcow2 image/ });
-    expect(EPERM).toBeGreaterThan(0);
     await file.close();
   });
 });

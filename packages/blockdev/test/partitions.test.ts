@@ -24,7 +24,11 @@ const SECTOR = 512;
 const DISK_BYTES = 8 * 2 ** 20;
 
 function command(name: string, args: readonly string[], input?: string): string {
-  const { status, stdout, stderr, error } = spawnSync(name, args, { encoding: 'utf8', env, ...(input === undefined ? {} : { input }) });
+  const { status, stdout, stderr, error } = spawnSync(name, args, {
+    encoding: 'utf8',
+    env,
+    ...(input === undefined ? {} : { input }),
+  });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${name} ${args.join(' ')}: ${stdout} ${stderr}`);
   return stdout;
@@ -96,14 +100,36 @@ function expectAsPrinted(table: PartitionTable, path: string): void {
 
 function gptDisk(): string {
   const path = newDisk();
-  const parts = ['-n', '1:2048:4095', '-c', '1:boot', '-n', '2:4096:8191', '-c', '2:Daten ä€', '-t', '2:8300', '-n', '5:8192:0', '-c', '5:rest'];
+  const parts = [
+    '-n',
+    '1:2048:4095',
+    '-c',
+    '1:boot',
+    '-n',
+    '2:4096:8191',
+    '-c',
+    '2:Daten ä€',
+    '-t',
+    '2:8300',
+    '-n',
+    '5:8192:0',
+    '-c',
+    '5:rest',
+  ];
   command('sgdisk', [...parts, path]);
   return path;
 }
 
 function mbrDisk(): string {
   const path = newDisk();
-  const script = ['label: dos', 'start=2048, size=2048, type=83', 'start=4096, size=8192, type=5', 'start=4106, size=1000, type=82', 'start=6000, size=500, type=83', 'start=7000, size=4000, type=7'];
+  const script = [
+    'label: dos',
+    'start=2048, size=2048, type=83',
+    'start=4096, size=8192, type=5',
+    'start=4106, size=1000, type=82',
+    'start=6000, size=500, type=83',
+    'start=7000, size=4000, type=7',
+  ];
   command('sfdisk', [path], `${script.join('\n')}\n`);
   return path;
 }
@@ -222,7 +248,9 @@ describe.skipIf(missing.length > 0)('partitions that other programs have made', 
     const first = await openPartition(disk, { index: 1 });
     const second = await openPartition(disk, { name: 'Daten ä€' });
     const third = await openPartition(disk, { uuid: (partitions[2]?.uuid ?? '').toUpperCase() });
-    expect([first, second, third].map(({ limits }) => limits.sizeBytes)).toEqual(partitions.map(({ lengthBytes }) => lengthBytes));
+    expect([first, second, third].map(({ limits }) => limits.sizeBytes)).toEqual(
+      partitions.map(({ lengthBytes }) => lengthBytes),
+    );
     await write(second, 'in the second one', 0);
     await expect(openPartition(disk, { index: 1 })).rejects.toMatchObject({ code: 'EBUSY' });
     await expect(openPartition(disk, { index: 3 })).rejects.toMatchObject({ errno: -ENODEV, message: /only 1 'boot'/ });
@@ -253,6 +281,23 @@ describe.skipIf(missing.length > 0)('partitions that other programs have made', 
     poke(path, 4096 + 20, 0xff);
     expect(await repairPartitions(diskOf(path))).toHaveLength(1);
     expect((await readPartitions(diskOf(path))).problems).toEqual([]);
+  });
+
+  it('are found by a Node without a CRC of its own, too', async () => {
+    const path = gptDisk();
+    const program = `
+      delete require('node:zlib').crc32;
+      require('node:module').syncBuiltinESMExports();
+      import('@biodone/blockdev').then(async ({ openFile, readPartitions }) => {
+        if (require('node:zlib').crc32 !== undefined) throw new Error('it is there still');
+        const device = openFile(process.argv[1], { readOnly: true });
+        const { partitions, problems } = await readPartitions(device);
+        console.log(partitions.length, problems.length);
+        await device.close();
+      });`;
+    const cwd = new URL('..', import.meta.url);
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program, path], { encoding: 'utf8', cwd });
+    expect({ stdout, stderr }).toEqual({ stdout: '3 0\n', stderr: '' });
   });
 
   it('with any bytes changed never do worse than an error that names it', async () => {

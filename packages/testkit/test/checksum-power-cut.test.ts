@@ -113,7 +113,8 @@ async function oneRun({ workload, stopAt, survive }: Run, initial: Uint8Array, r
   }
   // The end puts everything in its place, too.
   if (ended) ended = await machine.runs((device as BlockDevice).close());
-  if (ended && latest.some((tag) => tag !== 0)) for (let block = 0; block < BLOCKS; block++) expected.flushed(block, latest[block] as number);
+  if (ended && latest.some((tag) => tag !== 0))
+    for (let block = 0; block < BLOCKS; block++) expected.flushed(block, latest[block] as number);
   const found = await afterCut(disk, random, survive, expected);
   // What is there now is there for good.
   await goOn(found, random);

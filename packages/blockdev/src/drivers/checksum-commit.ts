@@ -116,7 +116,8 @@ export class ChecksumCommit implements PageWaiter {
   makeStable(io: BlockIo): void {
     if (this.broken !== 0) biodone(io, this.broken);
     else if (!this.active.isEmpty) this.#forActive.insertTail(io);
-    else if (this.#phase === JOURNAL || this.#phase === FLUSH || (this.#parts.holdsOn && this.isBusy)) this.#forMoving.insertTail(io);
+    else if (this.#phase === JOURNAL || this.#phase === FLUSH || (this.#parts.holdsOn && this.isBusy))
+      this.#forMoving.insertTail(io);
     else biodone(io, 0);
     this.start();
   }

@@ -59,7 +59,8 @@ export async function scrub(device: BlockDevice, options: ScrubOptions = {}): Pr
   checkDevice('device', device, 'scrub');
   checkOptions('scrub', options, { signal: 'object', onProgress: 'function' });
   const driver = drivers.get(device);
-  if (driver === undefined) throw new SystemError(EINVAL, 'scrub', undefined, 'the device has no checksums: it is not one of openChecksum()');
+  if (driver === undefined)
+    throw new SystemError(EINVAL, 'scrub', undefined, 'the device has no checksums: it is not one of openChecksum()');
   const { signal, onProgress } = options;
   const { maxTransferBytes, transferUnitBytes } = device.limits;
   const total = device.limits.sizeBytes ?? 0;

@@ -35,8 +35,14 @@ export function openNamed(imagePath: string, name: string, chain: ImageChain, ca
   const from = relative(folder, path);
   if (from === '..' || from.startsWith(`..${sep}`) || isAbsolute(from)) throw outside();
   if (chain.includes(path)) {
-    throw new SystemError(ELOOP, call, path, `${basename(path)} is below itself: ${[...chain, path].map((one) => basename(one)).join(' on ')}`);
+    throw new SystemError(
+      ELOOP,
+      call,
+      path,
+      `${basename(path)} is below itself: ${[...chain, path].map((one) => basename(one)).join(' on ')}`,
+    );
   }
-  if (chain.length >= CHAIN_MAX) throw new SystemError(ELOOP, call, path, `there are more than ${CHAIN_MAX} images on each other`);
+  if (chain.length >= CHAIN_MAX)
+    throw new SystemError(ELOOP, call, path, `there are more than ${CHAIN_MAX} images on each other`);
   return openFile(path, { readOnly: true });
 }

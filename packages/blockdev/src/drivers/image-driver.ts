@@ -24,13 +24,7 @@ export const NEEDS_SLICE = 4;
 /** The tables make no sense. */
 export const CORRUPT = 5;
 
-export type Place =
-  | typeof IN_IMAGE
-  | typeof ZEROS
-  | typeof BELOW
-  | typeof COMPRESSED
-  | typeof NEEDS_SLICE
-  | typeof CORRUPT;
+export type Place = typeof IN_IMAGE | typeof ZEROS | typeof BELOW | typeof COMPRESSED | typeof NEEDS_SLICE | typeof CORRUPT;
 
 /**
  * What the first of two tables has said, for whom it is known: the second one's slice may take the place of the first one's, and whoever had to read both
@@ -186,7 +180,12 @@ export class ImageDriver implements BlockDriver {
 
   describe(): Record<string, unknown> {
     const [device, below] = this.#parts.children.all.map((one) => one.describe());
-    return { ...this.#parts.description, sizeBytes: this.#parts.sizeBytes, device, ...(below === undefined ? {} : { [this.#parts.belowName]: below }) };
+    return {
+      ...this.#parts.description,
+      sizeBytes: this.#parts.sizeBytes,
+      device,
+      ...(below === undefined ? {} : { [this.#parts.belowName]: below }),
+    };
   }
 
   config(): DeviceSpec {
@@ -196,12 +195,20 @@ export class ImageDriver implements BlockDriver {
 
   handle(): DeviceHandle {
     const { children, handed, sizeBytes } = this.#parts;
-    return { driver: this.name, ...handed, sizeBytes, devices: children.all.map((device, index) => device.handle(children.claim(index))) };
+    return {
+      driver: this.name,
+      ...handed,
+      sizeBytes,
+      devices: children.all.map((device, index) => device.handle(children.claim(index))),
+    };
   }
 
   attached(events: DriverEvents): void {
     // Of an image that has become smaller, nobody knows what is missing.
-    this.#parts.children.watch((index) => this.#parts.children.device(index).limits.sizeBytes ?? 0, () => events.removed());
+    this.#parts.children.watch(
+      (index) => this.#parts.children.device(index).limits.sizeBytes ?? 0,
+      () => events.removed(),
+    );
   }
 
   close(): void | Promise<void> {
@@ -320,7 +327,8 @@ export class ImageDriver implements BlockDriver {
     const begin = offset - (offset % this.#blockBytes);
     const end = Math.ceil((offset + lengthBytes) / this.#blockBytes) * this.#blockBytes;
     const needed = end - begin;
-    if (work.scratch === null || work.scratch.lengthBytes < needed) work.scratch = IoBuffer.allocate(Math.max(needed, SLICE_BYTES));
+    if (work.scratch === null || work.scratch.lengthBytes < needed)
+      work.scratch = IoBuffer.allocate(Math.max(needed, SLICE_BYTES));
     const reached = Math.min(end, Math.ceil(this.#imageBytes / this.#blockBytes) * this.#blockBytes);
     work.scratch.bytes.fill(0, reached - begin, needed);
     io.buffer = work.scratch;

@@ -123,7 +123,8 @@ async function readChain(extended: Entry, readSector: (number: number) => Promis
       found.push({ ...own, first });
     }
     if (next.type === EMPTY || next.count === 0) return found;
-    if (!EXTENDED.has(next.type)) throw refuse(`sector ${at} in the chain of logical partitions names a next one of type ${hexadecimal(next.type, 2)}`);
+    if (!EXTENDED.has(next.type))
+      throw refuse(`sector ${at} in the chain of logical partitions names a next one of type ${hexadecimal(next.type, 2)}`);
     at = extended.first + next.first;
     if (at >= end) throw refuse(`the chain of logical partitions leads out of the extended partition, to sector ${at}`);
   }

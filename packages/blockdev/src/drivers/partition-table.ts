@@ -47,6 +47,8 @@ export function checkOverlaps(ranges: readonly NamedRange[]): void {
   for (const [index, next] of sorted.entries()) {
     const before = sorted[index - 1];
     if (before === undefined || before.last < next.first) continue;
-    throw refuse(`${next.what} (sectors ${next.first} to ${next.last}) overlaps ${before.what} (${before.first} to ${before.last})`);
+    throw refuse(
+      `${next.what} (sectors ${next.first} to ${next.last}) overlaps ${before.what} (${before.first} to ${before.last})`,
+    );
   }
 }

@@ -76,7 +76,8 @@ export async function repairPartitions(device: BlockDevice, options: PartitionOp
     const { header, entries } = primary;
     const at = disk.sectors - 1;
     const entriesSector = at - Math.ceil(entries.length / disk.sectorBytes);
-    if (entriesSector <= header.lastUsable) throw refuse(`there is no room for the backup's entries behind sector ${header.lastUsable}`);
+    if (entriesSector <= header.lastUsable)
+      throw refuse(`there is no room for the backup's entries behind sector ${header.lastUsable}`);
     await writeCopy(disk, entries, otherHeader(header, at, entriesSector), entriesSector, at);
     // Which also says where the backup is now.
     if (header.otherSector !== at) await writeCopy(disk, entries, headerWithOther(header, at), header.entriesSector, 1);
@@ -119,7 +120,12 @@ function choose(partitions: readonly Partition[], { index, name, uuid }: Choice)
   const [first, second] = found;
   if (first === undefined) {
     const there = partitions.map((one) => (one.name === '' ? `${one.index}` : `${one.index} '${one.name}'`)).join(', ');
-    throw new SystemError(ENODEV, 'openPartition', undefined, `there is no partition with ${asked}, only ${there || 'an empty table'}`);
+    throw new SystemError(
+      ENODEV,
+      'openPartition',
+      undefined,
+      `there is no partition with ${asked}, only ${there || 'an empty table'}`,
+    );
   }
   if (second === undefined) return first;
   throw refuse(`partitions ${first.index} and ${second.index} both have ${asked}: choose by number`);
@@ -180,7 +186,9 @@ async function lookBySectors(disk: Disk): Promise<Found | null> {
   }
   if (record === null) return null;
   if (record.isProtective) {
-    throw refuse(`the MBR says that there is a GPT, and both copies of that are damaged: at sector 1 ${primary}, at the end ${backup}`);
+    throw refuse(
+      `the MBR says that there is a GPT, and both copies of that are damaged: at sector 1 ${primary}, at the end ${backup}`,
+    );
   }
   const problems = typeof copy === 'string' ? [] : ['there is a GPT too, which the MBR does not name: it is left over'];
   const partitions = await readMbrPartitions(record, sectorBytes, sectors, async (number) =>

@@ -52,7 +52,8 @@ export function parseQcow2Header(bytes: Buffer, fileBytes: number): Qcow2Header 
   // What QEMU takes, too.
   if (clusterBits < 9 || clusterBits > 21) throw refuse(`its clusters have 2^${clusterBits} bytes, not 2^9 to 2^21`);
   const crypt = bytes.readUInt32BE(32);
-  if (crypt !== 0) throw unsupported(crypt === 1 ? 'encryption (AES)' : crypt === 2 ? 'encryption (LUKS)' : `encryption ${crypt}`);
+  if (crypt !== 0)
+    throw unsupported(crypt === 1 ? 'encryption (AES)' : crypt === 2 ? 'encryption (LUKS)' : `encryption ${crypt}`);
   const compression = version === 2 ? 'zlib' : checkFeatures(bytes, headerBytes);
   const header = { version, clusterBits, compression, ...checkTable(bytes, clusterBits, fileBytes) };
   return { ...header, ...backingOf(bytes, headerBytes, clusterBits) };

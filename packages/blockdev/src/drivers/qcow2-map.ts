@@ -1,5 +1,15 @@
 import * as zlib from 'node:zlib';
-import { BELOW, COMPRESSED, CORRUPT, type FirstEntry, type ImageMap, IN_IMAGE, NEEDS_SLICE, type Place, ZEROS } from './image-driver.js';
+import {
+  BELOW,
+  COMPRESSED,
+  CORRUPT,
+  type FirstEntry,
+  type ImageMap,
+  IN_IMAGE,
+  NEEDS_SLICE,
+  type Place,
+  ZEROS,
+} from './image-driver.js';
 import { type ImageSlices, SLICE_BYTES } from './image-slices.js';
 import type { Qcow2Header } from './qcow2-format.js';
 import { zstdFrameBytes } from './zstd-frame.js';

@@ -49,7 +49,12 @@ export interface Qcow2Options extends BlockDeviceOptions {
  */
 export function openQcow2(device: BlockDevice, options: Qcow2Options = {}): Promise<BlockDevice> {
   checkDevice('device', device, 'openQcow2');
-  checkOptions('openQcow2', options, { ...DEVICE_OPTIONS, backing: 'object', followBacking: 'boolean', closeChildren: 'boolean' });
+  checkOptions('openQcow2', options, {
+    ...DEVICE_OPTIONS,
+    backing: 'object',
+    followBacking: 'boolean',
+    closeChildren: 'boolean',
+  });
   if (options.backing !== undefined) checkDevice('backing', options.backing, 'openQcow2');
   return openQcow2Image(device, options, []);
 }
@@ -135,7 +140,8 @@ async function followed(
   if (backingName === null) return undefined;
   const refuse = (what: string): SystemError => new SystemError(EINVAL, 'openQcow2', undefined, what);
   if (!followBacking) throw refuse(`the image stands on '${backingName}': give that as backing, or say followBacking`);
-  if (backingFormat === null) throw refuse(`the image does not say which format '${backingName}' has: open that, and give it as backing`);
+  if (backingFormat === null)
+    throw refuse(`the image does not say which format '${backingName}' has: open that, and give it as backing`);
   const path = pathOfImage(device, 'openQcow2');
   const file = openNamed(path, backingName, [...chain, path], 'openQcow2');
   opened.push(file);
@@ -149,5 +155,10 @@ function openFormat(file: BlockDevice, format: string, chain: ImageChain): Block
   if (format === 'raw') return file;
   if (format === 'qcow2') return openQcow2Image(file, { followBacking: true }, chain);
   if (format === 'vpc') return openVhdImage(file, { followParent: true }, chain);
-  throw new SystemError(ENOTSUP, 'openQcow2', undefined, `the image stands on one of the format ${format}: open that, and give it as backing`);
+  throw new SystemError(
+    ENOTSUP,
+    'openQcow2',
+    undefined,
+    `the image stands on one of the format ${format}: open that, and give it as backing`,
+  );
 }

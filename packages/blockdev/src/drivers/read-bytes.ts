@@ -28,7 +28,8 @@ export async function readBytes(
   io.buffer = IoBuffer.allocate(io.lengthBytes);
   await runIo(device, io, call);
   const there = Math.min(lengthBytes, io.transferredBytes - (offset - begin));
-  if (there < lengthBytes && !isPadded) throw new SystemError(EIO, call, undefined, `the device ends before ${offset + lengthBytes}`);
+  if (there < lengthBytes && !isPadded)
+    throw new SystemError(EIO, call, undefined, `the device ends before ${offset + lengthBytes}`);
   bytes.set(io.buffer.bytes.subarray(offset - begin, offset - begin + Math.max(0, there)));
   return bytes;
 }

@@ -58,7 +58,8 @@ export function parseVhdFooter(bytes: Buffer): VhdFooter | string {
  */
 export function parseVhdHeader(bytes: Buffer, footer: VhdFooter, fileBytes: number): VhdImage {
   if (bytes.toString('latin1', 0, 8) !== HEADER_COOKIE) throw refuse(`there is no header at ${footer.headerOffset}`);
-  if (checksumOf(bytes, HEADER_CHECKSUM) !== bytes.readUInt32BE(HEADER_CHECKSUM)) throw refuse('the checksum of the header is wrong');
+  if (checksumOf(bytes, HEADER_CHECKSUM) !== bytes.readUInt32BE(HEADER_CHECKSUM))
+    throw refuse('the checksum of the header is wrong');
   const tableOffset = Number(bytes.readBigUInt64BE(16));
   const tableEntries = bytes.readUInt32BE(28);
   const blockBytes = bytes.readUInt32BE(32);
@@ -81,7 +82,9 @@ export function checksumOf(bytes: Uint8Array, ownOffset: number): number {
 
 /** UTF-16, with the upper byte first. */
 function parentNameOf(bytes: Buffer): string {
-  const name = Buffer.from(bytes.subarray(PARENT_NAME, PARENT_NAME + PARENT_NAME_BYTES)).swap16().toString('utf16le');
+  const name = Buffer.from(bytes.subarray(PARENT_NAME, PARENT_NAME + PARENT_NAME_BYTES))
+    .swap16()
+    .toString('utf16le');
   const end = name.indexOf('\0');
   return end < 0 ? name : name.slice(0, end);
 }

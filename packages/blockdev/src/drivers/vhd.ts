@@ -58,7 +58,9 @@ export async function openVhdImage(device: BlockDevice, options: VhdOptions, cha
   const image = await readImage(device);
   const { blockSizeBytes } = device.limits;
   if (blockSizeBytes > VHD_SECTOR_BYTES) {
-    throw refuse(`its sectors of ${VHD_SECTOR_BYTES} bytes are smaller than the blocks below, ${blockSizeBytes} bytes: open the file without direct`);
+    throw refuse(
+      `its sectors of ${VHD_SECTOR_BYTES} bytes are smaller than the blocks below, ${blockSizeBytes} bytes: open the file without direct`,
+    );
   }
   const opened: BlockDevice[] = [];
   try {
@@ -115,11 +117,13 @@ async function readImage(device: BlockDevice): Promise<VhdImage> {
   const first = typeof last === 'string' ? await readFooter(device, 0, fileBytes) : last;
   if (typeof first === 'string') throw refuse(`it is no VHD image: at the end ${last}, at the beginning ${first}`);
   if (first.kind !== 'fixed') {
-    if (!(first.headerOffset + VHD_HEADER_BYTES <= fileBytes)) throw refuse(`its header is at ${first.headerOffset}, of a file of ${fileBytes} bytes`);
+    if (!(first.headerOffset + VHD_HEADER_BYTES <= fileBytes))
+      throw refuse(`its header is at ${first.headerOffset}, of a file of ${fileBytes} bytes`);
     return parseVhdHeader(await readBytes(device, first.headerOffset, VHD_HEADER_BYTES, 'openVhd'), first, fileBytes);
   }
   const { kind, sizeBytes, uuid } = first;
-  if (sizeBytes > fileBytes - VHD_FOOTER_BYTES) throw refuse(`it says that it has ${sizeBytes} bytes, and the file has ${fileBytes}`);
+  if (sizeBytes > fileBytes - VHD_FOOTER_BYTES)
+    throw refuse(`it says that it has ${sizeBytes} bytes, and the file has ${fileBytes}`);
   return { kind, sizeBytes, uuid, tableOffset: 0, tableEntries: 0, blockBytes: 0, parentUuid: '', parentName: '' };
 }
 
@@ -142,7 +146,12 @@ async function followed(
   opened.push(file);
   const { uuid } = await readImage(file);
   if (uuid !== parentUuid) {
-    throw new SystemError(EINVAL, 'openVhd', parentName, `it is ${uuid}, and the image was made on ${parentUuid}: another file of that name`);
+    throw new SystemError(
+      EINVAL,
+      'openVhd',
+      parentName,
+      `it is ${uuid}, and the image was made on ${parentUuid}: another file of that name`,
+    );
   }
   const below = await openVhdImage(file, { followParent: true }, [...chain, path]);
   opened[0] = below;

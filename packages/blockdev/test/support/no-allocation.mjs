@@ -5,7 +5,17 @@
 import { readFileSync } from 'node:fs';
 import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
-import { BLOCK_WRITE, BlockIo, openChecksum, openFile, openMem, openMirror, openNull, openStripe, openThrottle } from '@biodone/blockdev';
+import {
+  BLOCK_WRITE,
+  BlockIo,
+  openChecksum,
+  openFile,
+  openMem,
+  openMirror,
+  openNull,
+  openStripe,
+  openThrottle,
+} from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 
 const [kind, path] = process.argv.slice(2);

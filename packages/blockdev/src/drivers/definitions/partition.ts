@@ -13,7 +13,11 @@ export const partitionDefinition: DriverDefinition = defineDriver({
     childrenMax: { type: 'integer', summary: 'requests below at a time', minimum: 1, maximum: 65536 },
   },
   open: ({ device, index, name, uuid, ...rest }, { options, refuse }) => {
-    const which = { ...(index === undefined ? {} : { index }), ...(name === undefined ? {} : { name }), ...(uuid === undefined ? {} : { uuid }) };
+    const which = {
+      ...(index === undefined ? {} : { index }),
+      ...(name === undefined ? {} : { name }),
+      ...(uuid === undefined ? {} : { uuid }),
+    };
     if (Object.keys(which).length !== 1) throw refuse(null, 'an index, a name or a uuid, and one of them');
     return openPartition(device, { ...options, ...rest, ...which });
   },
