@@ -4,6 +4,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
 import {
+  attachDevice,
   BLOCK_EXTENTS,
   BLOCK_WRITE,
   type BlockDevice,
@@ -185,6 +186,11 @@ describe.skipIf(missing.length > 0)('a qcow2 image', () => {
     await expectContent(again, expected, below);
     await Promise.all([followed.close(), again.close()]);
     expect(file.closed).toBe(true);
+    const source = await openQcow2(imageFile(top), { followBacking: true });
+    const channel = attachDevice(source.handle());
+    await expectContent(channel, expected, below);
+    await channel.close();
+    await source.close();
     const given = await openQcow2(imageFile(top), { backing: await openQcow2(imageFile(middle), { backing: imageFile(raw) }) });
     await expectContent(given, expected, below);
     await given.close();
