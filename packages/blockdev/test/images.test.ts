@@ -18,6 +18,7 @@ import {
 } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
+import { openFailing } from './support/failing-device.js';
 import { seededRandom } from './support/random.js';
 import { makeIo, read, runSync, start, write } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -246,6 +247,51 @@ describe.skipIf(missing.length > 0)('a qcow2 image', () => {
   it('with any bytes changed never does worse than an error', async () => {
     await fuzz(seededRandom('damaged qcow2 images'), ['qcow2', 'compat=1.1,cluster_size=512'], openQcow2);
   }, 60_000);
+});
+
+describe.skipIf(missing.length > 0)('an image of which each n-th read fails, once and for ever', () => {
+  it.each([
+    ['qcow2', openQcow2],
+    ['vpc', openVhd],
+  ] as const)(
+    'of the format %s ends those that need it with EIO, and no other',
+    async (format, openImage) => {
+      const below = seededRandom(`failing reads of ${format}`);
+      const plain = newPath(format);
+      qemu('qemu-img', 'create', '-q', '-f', format, plain, `${2 * MiB}`);
+      scribble(plain, below, 2 * MiB, format === 'qcow2');
+      const path = newPath(format);
+      if (format === 'qcow2') qemu('qemu-img', 'convert', '-c', '-O', 'qcow2', '-o', 'cluster_size=4096', plain, path);
+      const image = readFileSync(format === 'qcow2' ? path : plain);
+      const expected = contentOf(plain, format);
+      let failures = 0;
+      for (let from = 1, isOver = false; !isOver; from++) {
+        for (const forEver of [false, true]) {
+          const { device: file, failure, count } = openFailing(Buffer.from(image));
+          const device = await openImage(file);
+          const before = count();
+          Object.assign(failure, { from: before + from, forEver });
+          for (let offset = 0; offset < expected.length; offset += 65536) {
+            const io = makeIo({
+              buffer: IoBuffer.allocate(65536),
+              offset,
+              lengthBytes: Math.min(65536, expected.length - offset),
+            });
+            const { error, transferredBytes } = from % 2 === 0 ? runSync(device, io) : await start(device, io);
+            expect([0, EIO]).toContain(error);
+            if (error !== 0) failures += 1;
+            else expect(transferredBytes).toBe(io.lengthBytes);
+            const right = expected.subarray(offset, offset + transferredBytes);
+            expect(Buffer.compare(io.buffer?.bytes.subarray(0, transferredBytes) ?? right, right)).toBe(0);
+          }
+          if (!forEver && count() - before < from) isOver = true;
+          await device.close();
+        }
+      }
+      expect(failures).toBeGreaterThan(5);
+    },
+    60_000,
+  );
 });
 
 /** Names another backing file: qemu-img would look for it. */
