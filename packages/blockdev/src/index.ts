@@ -4,8 +4,10 @@
  * - {@link BlockIo} is the request. {@link BlockDevice} is the device: the generic layer over a driver. It checks, splits and aligns requests,
  *   does what the driver cannot, and counts. {@link biowait} and `BlockDevice.poll` are for threads that do not return to their event loop.
  * - {@link openFile}, {@link openMem} and {@link openNull} open devices at the bottom of a stack; {@link openSlice}, {@link openConcat},
- *   {@link openStripe}, {@link openMirror}, {@link openRaid}, {@link openCrypt} and {@link openThrottle} put devices on others, which they claim and, unless told
+ *   {@link openStripe}, {@link openMirror}, {@link openRaid}, {@link openCrypt}, {@link openChecksum}, {@link openCache}, {@link openCow},
+ *   {@link openSnapshots} and {@link openThrottle} put devices on others, which they claim and, unless told
  *   otherwise, close with themselves.
+ * - {@link openPartition}, {@link openQcow2} and {@link openVhd} open what tables and images on a device say.
  * - {@link openDevice} opens any stack by its name, a text or JSON; {@link registerDriver} gives a driver of others a name.
  * - {@link attachDevice} makes another thread's channel of an open device, from its `handle()`.
  * - {@link BlockDriver} is what a driver writes, and {@link biodone} how it completes a request: once, with 0 or a positive errno.

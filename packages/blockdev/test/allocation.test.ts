@@ -19,6 +19,9 @@ const mostBytes: Readonly<Record<string, number>> = {
   cache: 4,
   'cache-writes': 4,
   cow: 4,
+  checksum: 4,
+  // What a whole batch takes, spread over its blocks.
+  'checksum-write': 8,
   stripe: 4,
   mirror: 4,
   'raid-read': 4,

@@ -30,6 +30,7 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
   expect(figures).toEqual({
     null_ops_per_s: expect.any(Number),
     mem_over_memcpy_time: expect.any(Number),
+    checksum_read_over_plain: expect.any(Number),
     cache_write_over_device: expect.any(Number),
     file_over_uring: onFiles,
     stripe2_over_file: 'openStripe' in blockdev ? onFiles : null,

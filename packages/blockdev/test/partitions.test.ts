@@ -283,6 +283,23 @@ describe.skipIf(missing.length > 0)('partitions that other programs have made', 
     expect((await readPartitions(diskOf(path))).problems).toEqual([]);
   });
 
+  it('are found by a Node without a CRC of its own, too', async () => {
+    const path = gptDisk();
+    const program = `
+      delete require('node:zlib').crc32;
+      require('node:module').syncBuiltinESMExports();
+      import('@biodone/blockdev').then(async ({ openFile, readPartitions }) => {
+        if (require('node:zlib').crc32 !== undefined) throw new Error('it is there still');
+        const device = openFile(process.argv[1], { readOnly: true });
+        const { partitions, problems } = await readPartitions(device);
+        console.log(partitions.length, problems.length);
+        await device.close();
+      });`;
+    const cwd = new URL('..', import.meta.url);
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', program, path], { encoding: 'utf8', cwd });
+    expect({ stdout, stderr }).toEqual({ stdout: '3 0\n', stderr: '' });
+  });
+
   it('with any bytes changed never do worse than an error that names it', async () => {
     const below = seededRandom('damaged partition tables');
     const originals = [gptDisk(), mbrDisk()].map((path) => readFileSync(path));

@@ -194,7 +194,7 @@ export class ChecksumBatch {
 }
 
 /** 32 bits of a number that counts the batches: none of those that have a meaning of their own. */
-export function generationOf(sequence: number): number {
+function generationOf(sequence: number): number {
   const generation = (sequence % (2 ** 32 - 2)) + 1;
   return generation | 0;
 }

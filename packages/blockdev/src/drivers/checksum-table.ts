@@ -15,7 +15,7 @@ const BUSY = 1;
 const CHANGED = 2;
 
 /** Words of an entry: the digest of the block, in which generation that was, and the lower half of the digest before it, not bound. */
-export const ENTRY_WORDS = 4;
+const ENTRY_WORDS = 4;
 export const ENTRY_HIGH = 1;
 export const ENTRY_GENERATION = 2;
 export const ENTRY_BEFORE = 3;

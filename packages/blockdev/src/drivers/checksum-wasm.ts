@@ -1,5 +1,7 @@
-/** Where the data to be digested begins in the module's memory. Before it, at 0, is the upper half of the result. */
-export const DIGEST_DATA_AT = 1024;
+/**
+ * Where the data to be digested begins in the memory of the module, a place whose address IoBuffer keeps. Before it, at 0, is the upper half of the result.
+ */
+export const DIGEST_DATA_AT = 4096;
 
 /** What a digest is taken of is a multiple of this. */
 export const DIGEST_STEP_BYTES = 256;

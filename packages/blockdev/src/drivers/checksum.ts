@@ -219,7 +219,7 @@ async function writeHeaders(device: BlockDevice, claim: BlockClaim | null, heade
 }
 
 /** A request with memory of its own. */
-export function ioFor(claim: BlockClaim | null, lengthBytes: number): BlockIo {
+function ioFor(claim: BlockClaim | null, lengthBytes: number): BlockIo {
   const io = new BlockIo();
   io.claim = claim;
   io.lengthBytes = lengthBytes;

@@ -11,7 +11,7 @@ export function crc32(bytes: Uint8Array): number {
 }
 
 /** The same without Node's help. */
-export function crc32InScript(bytes: Uint8Array): number {
+function crc32InScript(bytes: Uint8Array): number {
   table ??= makeTable();
   let crc = 0xffffffff;
   for (const byte of bytes) crc = (table[(crc ^ byte) & 255] as number) ^ (crc >>> 8);

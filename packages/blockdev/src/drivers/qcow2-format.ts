@@ -18,7 +18,7 @@ const EXTENDED_L2 = 16;
 const KNOWN = DIRTY | CORRUPT | EXTERNAL_DATA | COMPRESSION_TYPE | EXTENDED_L2;
 
 /** How clusters are compressed. */
-export type Qcow2Compression = 'zlib' | 'zstd';
+type Qcow2Compression = 'zlib' | 'zstd';
 
 /** What the header of an image says, as far as reading needs it. */
 export interface Qcow2Header {

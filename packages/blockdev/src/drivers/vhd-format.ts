@@ -74,7 +74,7 @@ export function parseVhdHeader(bytes: Buffer, footer: VhdFooter, fileBytes: numb
 }
 
 /** The complement of the sum of all bytes but its own. */
-export function checksumOf(bytes: Uint8Array, ownOffset: number): number {
+function checksumOf(bytes: Uint8Array, ownOffset: number): number {
   let sum = 0;
   for (const [index, byte] of bytes.entries()) if (index < ownOffset || index >= ownOffset + 4) sum += byte;
   return ~sum >>> 0;
