@@ -2,25 +2,15 @@
 //
 //   npm run bench -w @biodone/posix-aio [-- --json FILE] [-- --repeats N] [-- --slice MS]
 //
-// All paths are run once, then all again, and so on (A B A B, and every other time from the last to the first): what disturbs the machine for a while
-// disturbs all of them. Each path warms up before it counts. Each figure is the median of the repeats; the table shows the lowest and the highest too.
+// How paths take turns: scripts/bench-paths.mjs. Each warms up before it counts.
 // Both sides read 4 KiB at random offsets of the same file, with as many requests in progress, and look at the clock seldom: fio with gtod_reduce, this
 // side once in 64 reads. Files are read from the page cache, but for those with "direct". `lio32_system_calls` counts calls of io_uring_enter(2) for a
 // list of 32; before it the list asks once what is behind its descriptor, by fcntl(2) and statx(2).
 // Those of AioFile are beside Node's FileHandle, and look at the clock at each read, both sides: see aio-file.mjs.
 
-import { probe } from '@biodone/uring';
-import {
-  currentLoad,
-  environmentOf,
-  printEnvironment,
-  printFigures,
-  printTable,
-  readOptions,
-  spread,
-  tell,
-  writeFigures,
-} from '../../../scripts/bench-table.mjs';
+import { benchPaths, over } from '../../../scripts/bench-paths.mjs';
+import { readOptions } from '../../../scripts/bench-table.mjs';
+import { reasonAgainstDirect, reasonAgainstRings } from '../../uring/bench/reasons.mjs';
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
 import { AIO_FILE_FIGURES, AIO_FILE_PATHS } from './aio-file.mjs';
 import { fioPosixAio, fioVersion, reasonAgainstFio } from './fio-posixaio.mjs';
@@ -44,8 +34,6 @@ const PATHS = [
   ...AIO_FILE_PATHS,
 ];
 
-const over = (ours, theirs) => ({ from: [ours, theirs], of: (our, their) => our / their });
-
 const FIGURES = [
   { id: 'direct_d32_over_glibc', ...over('direct_d32', 'glibc_direct_d32') },
   { id: 'cached_d32_over_glibc', ...over('lists_cached_d32', 'glibc_cached_d32') },
@@ -59,56 +47,31 @@ const FIGURES = [
 const options = readOptions({ slice: { value: 'MS', default: 1000 } });
 if (options !== undefined) await main(options);
 
-async function main({ json, repeats, slice }) {
-  const loadBefore = currentLoad();
+async function main(options) {
+  const { slice } = options;
   const file = new TestFile();
-  const reasons = new Map();
-  for (const { id, needs } of PATHS) {
-    const reason = needs(file);
-    if (reason !== null) reasons.set(id, reason);
+  const slices = { warmUpMs: slice * WARM_UP_SHARE, lengthMs: slice };
+  const load = { path: file.path, fileBytes: FILE_BYTES, blockBytes: BLOCK_BYTES, ...slices };
+  try {
+    await benchPaths({
+      options,
+      paths: PATHS,
+      figures: FIGURES,
+      heading: ['reads a second'],
+      file,
+      environment: reasonAgainstFio() === null ? { fio: fioVersion() } : {},
+      loadOf: ({ depth = DEPTH, direct }, seed) => {
+        file.readThrough();
+        return { ...load, depth, direct, seed };
+      },
+      measureRest: () => {
+        const calls = reasonAgainstRings() === null ? [callsOfList({ ...load, depth: DEPTH, seed: 0 })] : [];
+        return [{ id: 'lio32_system_calls', values: calls }];
+      },
+    });
+  } finally {
+    file.close();
   }
-  const possible = PATHS.filter(({ id }) => !reasons.has(id));
-  const samples = new Map(PATHS.map(({ id }) => [id, []]));
-  const load = {
-    path: file.path,
-    fileBytes: FILE_BYTES,
-    blockBytes: BLOCK_BYTES,
-    warmUpMs: slice * WARM_UP_SHARE,
-    lengthMs: slice,
-  };
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const { id, run, direct, depth = DEPTH } of repeat % 2 === 0 ? possible : possible.toReversed()) {
-      tell(`repeat ${repeat + 1} of ${repeats}: ${id}`);
-      file.readThrough();
-      samples.get(id).push(await run({ ...load, depth, direct, seed: repeat }));
-    }
-  }
-  const calls = reasonAgainstRings() === null ? [callsOfList({ ...load, depth: DEPTH, seed: 0 })] : [];
-  file.close();
-  tell('');
-  const environment = environmentOf(loadBefore, repeats, reasonAgainstFio() === null ? { fio: fioVersion() } : {});
-  const figures = FIGURES.map(({ id, from, of }) => ({ id, values: valuesOf(samples, from, of) }));
-  figures.push({ id: 'lio32_system_calls', values: calls });
-  printTable([['reads a second', 'median', 'lowest', 'highest'], ...[...samples].map(([id, all]) => [id, ...spread(all)])]);
-  console.log();
-  printFigures(figures);
-  for (const reason of new Set(reasons.values())) console.log(`\nnot available: ${reason}`);
-  printEnvironment(environment);
-  writeFigures(json, figures, environment);
-}
-
-function valuesOf(samples, from, of) {
-  const columns = from.map((id) => samples.get(id));
-  if (columns.some((column) => column.length === 0)) return [];
-  return columns[0].map((_, repeat) => of(...columns.map((column) => column[repeat])));
-}
-
-function reasonAgainstRings() {
-  return probe().available ? null : probe().reason;
-}
-
-function reasonAgainstDirect({ noDirect }) {
-  return reasonAgainstRings() ?? noDirect;
 }
 
 function reasonAgainstDirectFio({ noDirect }) {
