@@ -64,8 +64,8 @@ async function main(options) {
         file.readThrough();
         return { ...load, depth, direct, seed };
       },
-      measureRest: () => {
-        const calls = reasonAgainstRings() === null ? [callsOfList({ ...load, depth: DEPTH, seed: 0 })] : [];
+      measureRest: async () => {
+        const calls = reasonAgainstRings() === null ? [await callsOfList({ ...load, depth: DEPTH, seed: 0 })] : [];
         return [{ id: 'lio32_system_calls', values: calls }];
       },
     });

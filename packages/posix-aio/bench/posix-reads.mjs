@@ -40,36 +40,30 @@ export function singleReads(load) {
   });
 }
 
-/** The same, each with a notification (SIGEV_THREAD), in which it is looked at and started again: none of them is done within aio_read. */
+/**
+ * The same, each with a notification (SIGEV_THREAD), which the event loop delivers and in which it is looked at and started again: none of them is done
+ * within aio_read.
+ */
 export function notifiedReads(load) {
   return onFile(load, (list, tally) => {
     let left = list.length;
-    let more = true;
-    const told = (cb) => {
-      more = tally.complete(aio_return(cb)) && more;
-      if (more) start(cb);
-      else left -= 1;
-    };
-    const start = (cb) => {
-      cb.aio_offset = tally.nextOffset();
-      aio_read(cb);
-    };
-    for (const cb of list) {
-      cb.aio_sigevent = { sigev_notify: SIGEV_THREAD, sigev_notify_function: told, sigev_value: cb };
-      start(cb);
-    }
-    while (left > 0) aio_suspend(list.filter((cb) => !isTaken(cb)));
+    return new Promise((resolve) => {
+      const told = (cb) => {
+        if (tally.complete(aio_return(cb))) {
+          cb.aio_offset = tally.nextOffset();
+          aio_read(cb);
+        } else {
+          left -= 1;
+          if (left === 0) resolve();
+        }
+      };
+      for (const cb of list) {
+        cb.aio_sigevent = { sigev_notify: SIGEV_THREAD, sigev_notify_function: told, sigev_value: cb };
+        cb.aio_offset = tally.nextOffset();
+        aio_read(cb);
+      }
+    });
   });
-}
-
-/** Whether a block's result has been taken, which aio_error refuses to tell. */
-function isTaken(cb) {
-  try {
-    aio_error(cb);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 /** The same by lists: one lio_listio for `depth` reads. */
@@ -93,7 +87,7 @@ export function callsOfList(load) {
   });
 }
 
-function onFile({ path, depth, direct = false, blockBytes, ...load }, use) {
+async function onFile({ path, depth, direct = false, blockBytes, ...load }, use) {
   const fd = openSync(path, constants.O_RDONLY | (direct ? constants.O_DIRECT : 0));
   const { bytes } = IoBuffer.allocate(depth * blockBytes);
   const list = Array.from({ length: depth }, (_, slot) =>
@@ -105,7 +99,7 @@ function onFile({ path, depth, direct = false, blockBytes, ...load }, use) {
     }),
   );
   const tally = new Tally({ blockBytes, ...load });
-  const result = use(list, tally);
+  const result = await use(list, tally);
   closeSync(fd);
   return result ?? tally.iops;
 }
