@@ -20,7 +20,7 @@ describe('the benchmark', () => {
     const { status, stdout, stderr } = await bench(...options);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
     expect(stderr).toMatch(message);
-    expect(stderr).toMatch(/usage: .*\[--json FILE\] \[--repeats N\]\n$/);
+    expect(stderr).toMatch(/usage: .*\[--json FILE\] \[--quick\] \[--repeats N\]\n$/);
   });
 
   it('refuses a report that could not be written', async () => {
