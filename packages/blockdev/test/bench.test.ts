@@ -17,7 +17,7 @@ it.each([
   const { status, stdout, stderr } = await run(process.execPath, [program, ...options]);
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   expect(stderr).toMatch(message);
-  expect(stderr).toMatch(/usage: main\.mjs \[--json FILE\] \[--repeats N\] \[--slice MS\]\n$/);
+  expect(stderr).toMatch(/usage: main\.mjs \[--json FILE\] \[--quick\] \[--repeats N\] \[--slice MS\]\n$/);
 });
 
 it('the benchmark reports every figure that can be had', { timeout: 120_000 }, async () => {
