@@ -78,7 +78,6 @@ describe('service threads on a raid of level 5', () => {
     const device = await openArray();
     const raid = raidOf(device) as RaidDevice;
     const pool = new AioServicePool(device, { service: 'threads', threads: 2 });
-    expect(pool.service).toBe('threads');
     const work = new Work(pool, device.limits.sizeBytes as number, seededRandom('a raid served by threads'));
     await work.run(REQUESTS);
     await work.verify();
@@ -90,6 +89,7 @@ describe('service threads on a raid of level 5', () => {
     await work.run(REQUESTS / 3);
     await work.verify();
     expect(raid.state).toBe('degraded');
+    expect(pool.stats().threads?.started).toBe(2);
     await pool.close();
     await device.close();
   });
