@@ -13,6 +13,9 @@ import {
   openFile,
   openMem,
   openMirror,
+  openRaid,
+  type RaidDevice,
+  raidOf,
   scrub,
 } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
@@ -214,6 +217,56 @@ describe('a block under checksums', () => {
     expect(mirror.repaired).toBe(2);
     expect(mirror.halves().map(({ state }) => state)).toEqual(['good', 'good']);
     for (const half of halves) expect((await scrub(half)).bad).toEqual([]);
+  });
+
+  it('is repaired under a raid of level 5 from the other components, by itself, and so is parity', async () => {
+    const disks = Array.from({ length: 4 }, () => new Disk());
+    const components: BlockDevice[] = [];
+    for (const disk of disks) components.push(await openChecksum(openFile(disk.path, { engine: 'sync' }), { create: true }));
+    const device = await openRaid(components, { create: true, stripeBytes: BLOCK });
+    open.push(device);
+    const raid = raidOf(device) as RaidDevice;
+    await raid.settled();
+    for (let block = 0; block < 40; block++) await put(device, block, block + 1);
+    await flush(device);
+    await flush(device);
+    expect(raid.repaired).toBe(0);
+    const holderOf = (bytes: Buffer): Disk => disks.find(({ path }) => readFileSync(path).includes(bytes)) as Disk;
+    const damage = (bytes: Buffer, other: Uint8Array): void => {
+      const disk = holderOf(bytes);
+      disk.put(readFileSync(disk.path).lastIndexOf(bytes), other);
+    };
+    const badOf = async (): Promise<number[]> => {
+      const counts: number[] = [];
+      for (const component of components) counts.push((await scrub(component)).badCount);
+      return counts.sort();
+    };
+
+    // Three blocks of data a row: these are of the rows 2 and 10, and on different components.
+    expect(holderOf(pattern(8))).not.toBe(holderOf(pattern(31)));
+    damage(pattern(8), pattern(12));
+    damage(pattern(31), new Uint8Array(BLOCK));
+    expect(await badOf()).toEqual([0, 0, 1, 1]);
+    for (const [at, tag] of [8, 31].entries()) {
+      expect(await tagAt(device, tag - 1, tag)).toBe('right');
+      expect(raid.repaired).toBe(at + 1);
+    }
+    await flush(device);
+    expect(await badOf()).toEqual([0, 0, 0, 0]);
+
+    // What no read of data asks for a scrub of the array finds.
+    const row = [pattern(16), pattern(17), pattern(18)] as const;
+    const parity = Buffer.from(row[0].map((byte, at) => byte ^ (row[1][at] as number) ^ (row[2][at] as number)));
+    damage(parity, pattern(16));
+    expect(await badOf()).toEqual([0, 0, 0, 1]);
+    expect(await raid.scrub()).toMatchObject({ mismatches: 0, repaired: 1, unreadable: 0 });
+    await flush(device);
+    expect(await badOf()).toEqual([0, 0, 0, 0]);
+
+    expect(raid).toMatchObject({ repaired: 3, state: 'optimal' });
+    expect(await raid.scrub()).toMatchObject({ mismatches: 0, repaired: 0, unreadable: 0 });
+    raid.fail(disks.indexOf(holderOf(pattern(8))));
+    for (let block = 0; block < 40; block++) expect(await tagAt(device, block, block + 1)).toBe('right');
   });
 });
 

@@ -11,6 +11,7 @@ import {
   openDevice,
   openFile,
   openMirror,
+  openRaid,
   openSlice,
   openStripe,
 } from '@biodone/blockdev';
@@ -118,6 +119,15 @@ async function openCacheOverMirror(options: CacheOptions): Promise<BlockDevice> 
   return openCache(device, { cacheBytes: 2 ** 20, dirtyMaxBytes: 2 ** 18, ...options });
 }
 
+/** Four components, each with a third of what the array holds, and what is rounded off to whole rows. */
+async function openCryptOverRaid(): Promise<BlockDevice> {
+  const stripeBytes = 16_384;
+  const rows = Math.ceil(IMAGE_BYTES / (3 * stripeBytes)) + 1;
+  const files = Array.from({ length: 4 }, () => openFile(fileOf(rows * stripeBytes + 2 * UNIT)));
+  const device = await openRaid(files, { create: true, level: 5, stripeBytes, regionBytes: 2 ** 18 });
+  return openCrypt(device, { key, headerless: true });
+}
+
 /** Stacks that are as large as the image, or a little larger. */
 const stacks: readonly [name: string, open: () => BlockDevice | Promise<BlockDevice>, secret?: Record<string, string>][] = [
   ['a file', () => openFile(fileOf(IMAGE_BYTES))],
@@ -127,6 +137,7 @@ const stacks: readonly [name: string, open: () => BlockDevice | Promise<BlockDev
     () => openCrypt(openConcat([openFile(fileOf(half - UNIT)), openFile(fileOf(half + UNIT))]), { key, headerless: true }),
     secret,
   ],
+  ['crypt over a raid of level 5 of four files', openCryptOverRaid, secret],
   ['a cache over a mirror of two files', () => openCacheOverMirror({})],
   ['a cache with a log over a mirror of two files', () => openCacheOverMirror({ log: openFile(fileOf(2 ** 20)), create: true })],
   [
