@@ -4,7 +4,7 @@ import { describe, it } from 'vitest';
 import { filters, SIZE_BYTES } from './support/devices.js';
 
 const runner = { describe, it: (name: string, test: () => Promise<void>) => it(name, test, 60_000) };
-const rounds = 150;
+const rounds = 50;
 
 /** Every filter over every filter. */
 for (const filter of filters) {
