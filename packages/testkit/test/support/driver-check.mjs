@@ -1,0 +1,397 @@
+// A compact check of one driver, in a process of its own, so that a change to the drivers' built text can be tried. Its exit status is the answer.
+import assert from 'node:assert/strict';
+import { register } from 'node:module';
+
+const [name, seed, edit] = [process.argv[2], Number(process.argv[3]), process.argv[4] ?? ''];
+if (edit !== '') register('./driver-edit.mjs', import.meta.url, { data: JSON.parse(edit) });
+
+const { BLOCK_FUA, beginSubmit, endSubmit, openCache, openChecksum, openCow, openMem, openRaid, raidOf, scrub } = await import(
+  '@biodone/blockdev'
+);
+const { flushRequest, openCrash, openFault, openManual, readRequest, run, runSync, SeededRandom, turn, writeRequest } =
+  await import('@biodone/testkit');
+
+const BLOCK = 4096;
+const HALF = BLOCK / 2;
+const EIO = 5;
+const EILSEQ = 84;
+
+/** A device in memory whose requests end later, in an order that a seed decides. */
+function openShuffled(sizeBytes, random, blockSizeBytes = 512) {
+  let scheduled = false;
+  const device = openManual(sizeBytes, {
+    limits: { blockSizeBytes },
+    onStarted: () => {
+      if (!scheduled) setImmediate(completeSome);
+      scheduled = true;
+    },
+  });
+  const completeSome = () => {
+    scheduled = false;
+    for (const io of random.shuffled(device.started)) if (device.started.includes(io)) device.complete(io);
+  };
+  return device;
+}
+
+function bytesOf(device) {
+  const { sizeBytes } = device.limits;
+  const io = readRequest(0, sizeBytes);
+  assert.equal(runSync(device, io).error, 0, 'a medium can be read');
+  return Uint8Array.from(io.buffer.bytes.subarray(0, sizeBytes));
+}
+
+function deviceOf(bytes) {
+  const device = openMem(bytes.length, { blockSizeBytes: 512 });
+  assert.equal(runSync(device, writeRequest(0, bytes)).error, 0);
+  return device;
+}
+
+/** What a device has to hold, against which random requests are held, some at a time and none at the place of another. */
+class Model {
+  content;
+  #device;
+  #random;
+  #unit;
+  #tag = 0;
+
+  constructor(device, random, unit, content = new Uint8Array(device.limits.sizeBytes)) {
+    this.#device = device;
+    this.#random = random;
+    this.#unit = unit;
+    this.content = content;
+  }
+
+  async work(rounds, after = () => {}) {
+    for (let round = 0; round < rounds; round++) {
+      const taken = new Set();
+      const all = Array.from({ length: 6 }, () => this.#request(taken));
+      await Promise.all(all);
+      after();
+    }
+  }
+
+  /** Writes a range in pieces, all at once and the last one first. */
+  async pieces(begin, count, lengthBytes) {
+    const writes = Array.from({ length: count }, (_, at) => {
+      const offset = begin + at * lengthBytes;
+      this.content.fill(100 + at, offset, offset + lengthBytes);
+      return writeRequest(offset, this.content.slice(offset, offset + lengthBytes));
+    });
+    const ended = await Promise.all(writes.reverse().map((io) => run(this.#device, io)));
+    for (const { error } of ended) assert.equal(error, 0, 'a write of a piece');
+  }
+
+  async verify(what, device = this.#device) {
+    const io = readRequest(0, this.content.length);
+    assert.equal((await run(device, io)).error, 0, `everything can be read ${what}`);
+    const wrong = io.buffer.bytes.subarray(0, this.content.length).findIndex((byte, at) => byte !== this.content[at]);
+    assert.equal(wrong, -1, `byte ${wrong} is wrong ${what}`);
+  }
+
+  async #request(taken) {
+    const random = this.#random;
+    const units = Math.ceil(this.content.length / this.#unit);
+    const first = random.below(units);
+    const count = Math.min(units - first, 1 + random.below(random.chance(0.2) ? 40 : 6));
+    for (let unit = first; unit < first + count; unit++) if (taken.has(unit)) return;
+    for (let unit = first; unit < first + count; unit++) taken.add(unit);
+    const [begin, end] = [first * this.#unit, Math.min(this.content.length, (first + count) * this.#unit)];
+    if (random.chance(0.1)) {
+      assert.equal((await run(this.#device, flushRequest())).error, 0, 'a flush');
+    } else if (random.chance(0.4)) {
+      const io = readRequest(begin, end - begin);
+      assert.equal((await run(this.#device, io)).error, 0, 'a read');
+      assert.equal(Buffer.compare(io.buffer.bytes.subarray(0, end - begin), this.content.subarray(begin, end)), 0, 'a read');
+    } else {
+      this.#tag = (this.#tag % 255) + 1;
+      this.content.fill(this.#tag, begin, end);
+      assert.equal((await run(this.#device, writeRequest(begin, this.content.slice(begin, end)))).error, 0, 'a write');
+    }
+  }
+}
+
+/** Does what waits on the media until a promise is settled. False if `budget.left` requests have been done before. */
+async function stepUntil(media, promise, random, budget = { left: Number.POSITIVE_INFINITY, done: 0 }) {
+  let ended = false;
+  const end = () => {
+    ended = true;
+  };
+  promise.then(end, end);
+  for (let turns = 0; !ended; turns++) {
+    assert.ok(turns < 10_000, 'there is progress');
+    const busy = media.filter(({ waiting }) => waiting > 0);
+    if (busy.length > 0) {
+      if (budget.left === 0) return false;
+      const medium = random.pick(busy);
+      medium.step(random.below(medium.waiting));
+      budget.left -= 1;
+      budget.done += 1;
+    }
+    await turn();
+  }
+  return true;
+}
+
+/** Lets the power fail behind each request of a random workload: each unit has to hold what was stable, or was written since. */
+async function cutEverywhere(workload, { media: sizes, open, reopen, unit = HALF }) {
+  const steps = Array.from({ length: 6 }, (_, at) => {
+    const random = new SeededRandom(seed + 100 * workload + at);
+    if (at % 2 === 1 && random.chance(0.7)) return { count: 0 };
+    return { first: random.below(6), count: 1 + random.below(3), flags: random.chance(0.2) ? BLOCK_FUA : 0 };
+  });
+  for (let cutAt = 0, ended = false; !ended; cutAt++) {
+    const random = new SeededRandom(seed + 1000 * workload + cutAt);
+    const media = sizes.map((size) => openCrash(openMem(size, { blockSizeBytes: 512 }), { stepped: true }));
+    const opening = Promise.resolve(open(media));
+    await stepUntil(media, opening, random);
+    const device = await opening;
+    const [stable, latest] = [new Uint8Array(16), new Uint8Array(16)];
+    const since = Array.from({ length: 16 }, () => new Set());
+    const budget = { left: cutAt, done: 0 };
+    ended = true;
+    for (const [at, { first = 0, count, flags = 0 }] of steps.entries()) {
+      const tag = at + 1;
+      const io = count === 0 ? flushRequest() : writeRequest(first * unit, new Uint8Array(count * unit).fill(tag), flags);
+      for (let half = first; half < first + count; half++) since[half].add(tag);
+      const request = run(device, io);
+      if (!(await stepUntil(media, request, random, budget))) {
+        ended = false;
+        break;
+      }
+      assert.equal((await request).error, 0);
+      latest.fill(tag, first, first + count);
+      const [from, to] = count === 0 ? [0, 16] : [first, first + count];
+      if (count > 0 && flags === 0) continue;
+      for (let half = from; half < to; half++) {
+        stable[half] = latest[half];
+        since[half].clear();
+      }
+    }
+    beginSubmit();
+    for (const medium of media) medium.crash({ survive: random.pick([0, 0.5, 1]), random, sectorBytes: 512 });
+    const found = media.map((medium) => deviceOf(bytesOf(medium)));
+    endSubmit();
+    const again = await reopen(found);
+    const io = readRequest(0, 8 * unit);
+    assert.equal((await run(again, io)).error, 0, 'what is found after a cut can be read');
+    for (let half = 0; half < 8; half++) {
+      const tags = new Set(io.buffer.bytes.subarray(half * unit, (half + 1) * unit));
+      for (const tag of tags) assert.ok(tag === stable[half] || since[half].has(tag), `unit ${half} holds ${tag} after a cut`);
+    }
+    await again.close();
+    const closed = device.close().catch(() => {});
+    await stepUntil(media, closed, random);
+  }
+}
+
+async function checkRaid() {
+  const random = new SeededRandom(seed);
+  const component = () => openShuffled(16 * 2048 + 8192, random);
+  const faults = Array.from({ length: 4 }, () => openFault(component()));
+  const options = { stripeBytes: 2048, regionBytes: 2048 };
+  const device = await openRaid(faults, {
+    ...options,
+    create: true,
+    assumeClean: true,
+    spares: [component()],
+    autoRebuild: false,
+  });
+  const raid = raidOf(device);
+  const model = new Model(device, random, 512);
+  await model.work(60);
+  for (let row = 0; row < 4; row++) await model.pieces(row * 6144, 6, 1024);
+  await model.verify('when all is well');
+  assert.deepEqual(await raid.scrub(), { rows: 16, mismatches: 0, repaired: 0, unreadable: 0 });
+  // A bad place on each component, which is well when it has been written.
+  for (const fault of faults) {
+    let isBad = true;
+    const when = (io) => {
+      if (io.offset > 2048 || io.offset + io.lengthBytes <= 2048) return false;
+      if (io.operation === 1) isBad = false;
+      return isBad && io.operation === 0;
+    };
+    fault.addFault({ action: { kind: 'error', errno: EIO }, when, times: Number.POSITIVE_INFINITY });
+    await model.verify('with a bad place');
+    // Of parity, only this finds it.
+    await raid.scrub();
+  }
+  assert.equal(raid.repaired, 4, 'bad places are repaired');
+  assert.equal(raid.state, 'optimal');
+  raid.fail(1);
+  await model.verify('without a component');
+  await model.work(30);
+  await model.verify('after writes without a component');
+  const rebuilt = raid.rebuild(1);
+  await model.work(10);
+  await rebuilt;
+  await model.verify('when it is rebuilt');
+  assert.deepEqual(await raid.scrub(), { rows: 16, mismatches: 0, repaired: 0, unreadable: 0 });
+  raid.fail(2);
+  await model.verify('without another one');
+  await device.close();
+}
+
+async function checkRaidCuts() {
+  const component = 8 * 1024 + 8192;
+  const options = { stripeBytes: 1024, regionBytes: 1024, closeChildren: false };
+  const target = {
+    media: [component, component, component],
+    unit: 512,
+    open: (media) => openRaid(media, { ...options, create: true, assumeClean: true }),
+    reopen: async (media) => {
+      const device = await openRaid(media, { closeChildren: false });
+      const raid = raidOf(device);
+      await raid.settled();
+      assert.equal((await raid.scrub()).mismatches, 0, 'the parity is right after a cut');
+      return device;
+    },
+  };
+  for (let workload = 0; workload < 5; workload++) await cutEverywhere(workload, target);
+}
+
+async function checkCache() {
+  const random = new SeededRandom(seed);
+  const below = openShuffled(30 * BLOCK + HALF, random);
+  const device = await openCache(below, {
+    cacheBytes: 12 * BLOCK,
+    dirtyMaxBytes: 4 * BLOCK,
+    writeBackDelayMs: 5,
+    closeChildren: false,
+  });
+  const model = new Model(device, random, 512);
+  await model.work(150, () => assert.ok(device.cacheStatistics().dirtyBytes <= 4 * BLOCK, 'what is dirty is bounded'));
+  await model.verify('through the cache');
+  await device.close();
+  await model.verify('below the cache', below);
+  const options = { cacheBytes: 8 * BLOCK, writeBackDelayMs: 60_000, closeChildren: false };
+  const target = { media: [8 * BLOCK], open: ([medium]) => openCache(medium, options), reopen: ([medium]) => medium };
+  for (let workload = 0; workload < 4; workload++) await cutEverywhere(workload, target);
+}
+
+async function checkCow() {
+  const random = new SeededRandom(seed);
+  const base = openMem(40 * BLOCK + HALF, { blockSizeBytes: 512 });
+  runSync(
+    base,
+    writeRequest(
+      0,
+      new Uint8Array(40 * BLOCK + HALF).map((_, at) => at >>> 9),
+    ),
+  );
+  const overlay = openShuffled(48 * BLOCK + 65_536, random);
+  const options = { overlay, blockBytes: BLOCK, closeChildren: false };
+  let device = await openCow(base, { ...options, create: true });
+  const before = bytesOf(base);
+  const model = new Model(device, random, 512, Uint8Array.from(before));
+  await model.work(40);
+  await model.verify('through the overlay');
+  await device.close();
+  assert.equal(Buffer.compare(bytesOf(base), before), 0, 'the base stays as it is');
+  device = await openCow(base, options);
+  await model.verify('when the overlay is opened again', device);
+  await device.commit();
+  await model.verify('in the base after a commit', base);
+  assert.equal((await run(device, writeRequest(0, new Uint8Array(BLOCK).fill(77)))).error, 0);
+  await device.discard();
+  await model.verify('after a discard', device);
+  await device.close();
+  const kept = { blockBytes: BLOCK, closeChildren: false };
+  const target = {
+    media: [8 * BLOCK + 65_536],
+    open: ([medium]) => openCow(openMem(8 * BLOCK), { ...kept, overlay: medium, create: true }),
+    reopen: ([medium]) => openCow(openMem(8 * BLOCK), { ...kept, overlay: medium }),
+  };
+  for (let workload = 0; workload < 6; workload++) await cutEverywhere(workload, target);
+}
+
+/** What is written while what was there before is on its way to its place is what is read. */
+async function readWhatMoves(device) {
+  for (let round = 0; round < 10; round++) {
+    const flushes = [];
+    for (let tag = 1; tag < 6; tag++) {
+      assert.equal((await run(device, writeRequest(0, new Uint8Array(BLOCK).fill(tag)))).error, 0);
+      const io = readRequest(0, BLOCK);
+      assert.equal((await run(device, io)).error, 0);
+      assert.equal(io.buffer.bytes[0], tag, 'a block that moves');
+      flushes.push(run(device, flushRequest()));
+    }
+    for (const { error } of await Promise.all(flushes)) assert.equal(error, 0, 'a flush');
+  }
+}
+
+async function checkChecksum() {
+  const random = new SeededRandom(seed);
+  const below = openShuffled(512 * 1024, random);
+  const device = await openChecksum(below, { create: true, closeChildren: false });
+  const model = new Model(device, random, BLOCK);
+  await model.work(60);
+  await model.verify('through checksums');
+  await readWhatMoves(device);
+  // What only one block holds, where it lies below, and what was there before.
+  const content = (tag) => Uint8Array.from({ length: BLOCK }, (_, at) => (at * tag + tag) >>> 3);
+  const flush = async () => {
+    assert.equal((await run(device, flushRequest())).error, 0);
+    // It is stable in the journal: until it is in its place takes some requests more.
+    for (let turns = 0; turns < 50; turns++) await turn();
+  };
+  const put = async (block, tag) => {
+    assert.equal((await run(device, writeRequest(block * BLOCK, content(tag)))).error, 0);
+    await flush();
+  };
+  for (const [block, tag] of [
+    [8, 1001],
+    [9, 1003],
+    [8, 1007],
+  ])
+    await put(block, tag);
+  const at = Buffer.from(bytesOf(below)).lastIndexOf(content(1007));
+  const bit = content(1007);
+  bit[100] ^= 4;
+  for (const [what, bytes] of [
+    ['a bit', bit],
+    ['another block', content(1003)],
+    ['an old one', content(1001)],
+  ]) {
+    below.contents.set(bytes, at);
+    assert.equal((await run(device, readRequest(8 * BLOCK, BLOCK))).error, EILSEQ, `${what} is no data`);
+    assert.equal((await run(device, readRequest(7 * BLOCK, 3 * BLOCK))).error, EILSEQ, `${what} among others is no data`);
+    assert.equal((await scrub(device)).badCount, 1, `${what} is found`);
+  }
+  await device.close();
+}
+
+async function checkChecksumCuts() {
+  const target = {
+    media: [192 * 1024],
+    unit: BLOCK,
+    open: ([medium]) => openChecksum(medium, { create: true, closeChildren: false }),
+    reopen: async ([medium]) => {
+      const device = await openChecksum(medium, { closeChildren: false });
+      assert.deepEqual((await scrub(device)).bad, [], 'all is right after a cut');
+      return device;
+    },
+  };
+  for (let workload = 0; workload < 5; workload++) await cutEverywhere(workload, target);
+}
+
+const checks = {
+  raid: checkRaid,
+  'raid cuts': checkRaidCuts,
+  cache: checkCache,
+  cow: checkCow,
+  checksum: checkChecksum,
+  'checksum cuts': checkChecksumCuts,
+};
+let passed = false;
+// Nothing is under way and the check has not ended: something was never told that it is done.
+process.on('exit', (code) => {
+  if (code === 0 && !passed) process.exitCode = 2;
+});
+// An error may leave things behind that would keep the process alive.
+const timer = setTimeout(() => process.exit(3), 15_000);
+await checks[name]().catch((error) => {
+  console.error(error.message);
+  process.exit(1);
+});
+passed = true;
+clearTimeout(timer);
