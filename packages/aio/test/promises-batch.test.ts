@@ -90,6 +90,23 @@ describe('promises.batch', () => {
     expect(shown(await promises.batch(pool, []))).toEqual([]);
   });
 
+  it('ends all that waits for room by its signal', async () => {
+    const { manual, pool } = manualPool({ depth: 1 });
+    const first = promises.read(pool, buffer, 0);
+    const abort = new AbortController();
+    const ended: unknown[] = [];
+    promises
+      .batch(pool, [read, write, read], { wait: true, signal: abort.signal })
+      .then((results) => ended.push(...shown(results)));
+    await settled();
+    abort.abort();
+    await settled();
+    expect(ended).toEqual(['ABORT_ERR', 'ABORT_ERR', 'ABORT_ERR']);
+    manual.complete();
+    await first;
+    expect(pool.stats().submitted).toBe(1);
+  });
+
   it('waits for room in its order, and the deadline of the call runs meanwhile', async () => {
     const { manual, timers, pool } = manualPool({ depth: 1, inFlightMax: 1 });
     const results = promises.batch(pool, [read, { ...write, deadlineMs: 80 }, read, write], { wait: true, deadlineMs: 100 });
