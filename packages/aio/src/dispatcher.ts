@@ -17,6 +17,7 @@ import {
   AIO_IDLE,
   AIO_LINKED,
   AIO_ORDERED,
+  AIO_OVER,
   AIO_QUEUED,
   AIO_STARTED,
   AIO_TIMING,
@@ -192,7 +193,7 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   protected setLimits({ depth, inFlightMax, bytesMax }: PoolLimits): void {
     Object.assign(this, { depth, inFlightMax, bytesMax });
     // Without a limit what goes straight to the device is not counted.
-    const ops = this.table.submitted().filter((op) => op.owner === this && op.phase !== AIO_UNREAPED && op.callback !== null);
+    const ops = this.table.submitted().filter((op) => op.owner === this && isCounted(op));
     this.bytes = memoryBytesOf(ops, 0, ops.length);
     this.startWaiting();
     this.reconsider();
@@ -464,6 +465,7 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
+    op.phase = AIO_OVER;
     this.startWaiting();
   }
 
@@ -513,6 +515,11 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
       if (isLeft && op.number < OBJECTS_MAX) this.table.putBack(op);
     }
   }
+}
+
+/** Whether an operation that is submitted has a place among what is under way. */
+function isCounted({ phase, callback }: AioOp): boolean {
+  return phase !== AIO_UNREAPED && phase !== AIO_OVER && callback !== null;
 }
 
 function elsewhere(): SystemError {
