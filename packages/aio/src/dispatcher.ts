@@ -47,7 +47,7 @@ import { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
-import type { PoolLimits } from './pool-limits.js';
+import type { PoolLimitsHeld } from './pool-limits.js';
 import type { CompleteOptions } from './pool-options.js';
 import type { PoolPeers } from './pool-peers.js';
 import { PoolQueue } from './pool-queue.js';
@@ -190,8 +190,8 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   }
 
   /** Takes other limits: what they let in now starts, and what is under way beyond them ends as it will. @internal */
-  protected setLimits({ depth, inFlightMax, bytesMax }: PoolLimits): void {
-    Object.assign(this, { depth, inFlightMax, bytesMax });
+  protected setLimits(limits: PoolLimitsHeld): void {
+    Object.assign(this, limits);
     // Without a limit what goes straight to the device is not counted.
     const ops = this.table.submitted().filter((op) => op.owner === this && isCounted(op));
     this.bytes = memoryBytesOf(ops, 0, ops.length);

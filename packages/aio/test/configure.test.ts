@@ -54,6 +54,23 @@ describe('the limits of a pool that works', () => {
     expect(pool.stats().completed).toBe(8);
   });
 
+  it('keep an inFlightMax that was asked for, as far as the depth allows it', () => {
+    const pool = new AioServicePool(openNull(), { depth: 64, inFlightMax: 8, discipline: 'disksort' });
+    const after = (limits: Parameters<typeof pool.configure>[0]): unknown[] => {
+      pool.configure(limits);
+      return [pool.depth, pool.inFlightMax, pool.discipline];
+    };
+    expect(after({ depth: 4 })).toEqual([4, 4, 'disksort']);
+    expect(after({ bytesMax: 1024 })).toEqual([4, 4, 'disksort']);
+    expect(after({ depth: 8 })).toEqual([8, 8, 'disksort']);
+    expect(after({ depth: 64 })).toEqual([64, 8, 'disksort']);
+    expect(() => pool.configure({ inFlightMax: 65 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+    expect(after({ depth: 2, inFlightMax: 1 })).toEqual([2, 1, 'disksort']);
+    expect(after({ depth: 16 })).toEqual([16, 1, 'disksort']);
+    expect(after({ inFlightMax: 16 })).toEqual([16, 16, 'disksort']);
+    expect(after({ depth: 32 })).toEqual([32, 32, 'disksort']);
+  });
+
   it('of bytes count what went straight to the device before there was one', () => {
     const { pool, manual } = manualPool({ depth: 8 });
     expect([trySubmit(pool, 600), trySubmit(pool, 300)]).toEqual([0, 0]);
