@@ -53,6 +53,8 @@ export const AIO_TIMING = 11 as const;
 
 /** Taken, and those who trace are told of it. */
 export const AIO_ENTERING = 12 as const;
+/** Over, and no longer counted: its callback is next. */
+export const AIO_OVER = 13 as const;
 
 /** The phases' names, by number, as they stand in dumps. */
 export const AIO_PHASES: readonly string[] = [
@@ -69,6 +71,7 @@ export const AIO_PHASES: readonly string[] = [
   'linked',
   'timing',
   'entering',
+  'over',
 ];
 
 /** Somebody waits for it and all may wait that long (BPRIO_TIMENONCRITICAL). */

@@ -17,6 +17,7 @@ import {
   AIO_IDLE,
   AIO_LINKED,
   AIO_ORDERED,
+  AIO_OVER,
   AIO_QUEUED,
   AIO_STARTED,
   AIO_TIMING,
@@ -46,7 +47,7 @@ import { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
-import type { PoolLimits } from './pool-limits.js';
+import type { PoolLimitsHeld } from './pool-limits.js';
 import type { CompleteOptions } from './pool-options.js';
 import type { PoolPeers } from './pool-peers.js';
 import { PoolQueue } from './pool-queue.js';
@@ -189,10 +190,10 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   }
 
   /** Takes other limits: what they let in now starts, and what is under way beyond them ends as it will. @internal */
-  protected setLimits({ depth, inFlightMax, bytesMax }: PoolLimits): void {
-    Object.assign(this, { depth, inFlightMax, bytesMax });
+  protected setLimits(limits: PoolLimitsHeld): void {
+    Object.assign(this, limits);
     // Without a limit what goes straight to the device is not counted.
-    const ops = this.table.submitted().filter((op) => op.owner === this && op.phase !== AIO_UNREAPED && op.callback !== null);
+    const ops = this.table.submitted().filter((op) => op.owner === this && isCounted(op));
     this.bytes = memoryBytesOf(ops, 0, ops.length);
     this.startWaiting();
     this.reconsider();
@@ -464,6 +465,7 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
     this.leave(op);
+    op.phase = AIO_OVER;
     this.startWaiting();
   }
 
@@ -513,6 +515,11 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
       if (isLeft && op.number < OBJECTS_MAX) this.table.putBack(op);
     }
   }
+}
+
+/** Whether an operation that is submitted has a place among what is under way. */
+function isCounted({ phase, callback }: AioOp): boolean {
+  return phase !== AIO_UNREAPED && phase !== AIO_OVER && callback !== null;
 }
 
 function elsewhere(): SystemError {

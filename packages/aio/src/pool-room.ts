@@ -2,6 +2,7 @@ import { type BatchClock, type BlockDevice, type BlockTimers, clockOf } from '@b
 import { AvailableLine } from './available-line.js';
 import { CompletionQueue } from './completion-queue.js';
 import { EBADF, OperationCalls } from './operation-calls.js';
+import { inFlightWishOf } from './pool-limits.js';
 import type { CompleteOptions } from './pool-options.js';
 import { PoolCounters } from './pool-statistics.js';
 
@@ -16,6 +17,8 @@ export abstract class PoolRoom extends OperationCalls {
   /** See the options of these names, and `configure`. */
   readonly depth: number;
   readonly inFlightMax: number;
+  /** The `inFlightMax` that was asked for. @internal */
+  readonly inFlightWish: number;
   readonly bytesMax: number;
   /** The clock of the deadlines of its operations. */
   readonly timers: BlockTimers;
@@ -36,11 +39,13 @@ export abstract class PoolRoom extends OperationCalls {
   /** How many bytes they move: of all of them if there is a limit, or else of those that do not go straight to the device. @internal */
   protected bytes = 0;
 
-  constructor(device: BlockDevice, { depth, inFlightMax, bytesMax, timers }: CompleteOptions) {
+  constructor(device: BlockDevice, options: CompleteOptions) {
     super();
+    const { depth, inFlightMax, bytesMax, timers } = options;
     this.device = device;
     this.depth = depth;
     this.inFlightMax = inFlightMax;
+    this.inFlightWish = inFlightWishOf(options);
     this.bytesMax = bytesMax;
     this.timers = timers;
     this.clock = clockOf(timers);

@@ -53,7 +53,7 @@ export interface OperationReport {
   readonly lengthBytes: number;
   /**
    * Where it is: `'held'`, `'ordered'`, `'barrier'`, `'queued'`, `'started'`, `'ending'`, `'unreaped'`, `'linked'` or `'timing'`, and
-   * `'entering'` for who traces its submission.
+   * `'entering'` and `'over'` for who traces its submission and its end.
    */
   readonly phase: string;
   /** For how many milliseconds it has been there: since it began to wait, or since the device took it. */

@@ -19,13 +19,18 @@ const DELAY_MAX_MS = 2 ** 31 - 1;
 /**
  * Waits in the line of a pool, or of a class.
  *
- * @param done is called once, never in here: with 0 and what is left of the deadline; with EBADF; with ECANCELED, by the signal, which has not been
- * aborted yet; or with ETIMEDOUT
+ * @param done is called once, never in here: with 0 and what is left of the deadline; with EBADF; with ECANCELED, by the signal, also if it
+ * has been aborted before; or with ETIMEDOUT
  */
 export function waitForRoom(pool: OperationTarget, wish: RoomWish, done: (error: number, leftMs: number) => void): void {
   const { signal, orderingKey, deadlineMs, lengthBytes, count } = wish;
   const { timers } = pool;
   const dueMs = timers.now() + deadlineMs;
+  if (signal?.aborted === true) {
+    // It tells nobody any more.
+    queueMicrotask(() => done(ECANCELED, dueMs - timers.now()));
+    return;
+  }
   let cancelTimer: (() => void) | null = null;
   const end = (error: number): void => {
     leave();

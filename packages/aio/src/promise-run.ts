@@ -78,7 +78,7 @@ export class BatchRun {
     describe(op, request);
     try {
       applyManner(op, manner);
-      op.deadlineMs = member.dueMs - this.#pool.timers.now();
+      op.deadlineMs = this.#leftMs(member);
       if (this.#options.signal !== null) op.signal = this.#options.signal;
       const linkToNext = isLast ? LINK_NONE : link;
       op.link = isGuarded && linkToNext === LINK_NONE ? LINK_SOFT : linkToNext;
@@ -119,7 +119,12 @@ export class BatchRun {
   #prepare(op: AioOp, start: number): void {
     const member = op.private as Member;
     member.chainStart = ((this.#ops[start] as AioOp).private as Member).index;
-    if (this.#hasWaited && op.timer === null) op.deadlineMs = Math.max(0, member.dueMs - this.#pool.timers.now());
+    if (this.#hasWaited && op.timer === null) op.deadlineMs = this.#leftMs(member);
+  }
+
+  /** What is left of its deadline: nothing, if making what is before it has taken longer. */
+  #leftMs({ dueMs }: Member): number {
+    return Math.max(0, dueMs - this.#pool.timers.now());
   }
 
   #submitLater(chain: readonly AioOp[], start: number, end: number): void {

@@ -109,12 +109,12 @@ export function writev(
 }
 
 /**
- * Writes the buffer to `offset` if what is there is the same as `compare`: both or nothing, as far as others on the same device object can see. It is as
- * long as the rest of the buffer, unless told otherwise.
+ * Writes the buffer to `offset` if what is there is the same as `compare`: both or nothing, as far as other requests to the device can see, through
+ * whatever channel. It is as long as the rest of the buffer, unless told otherwise.
  *
  * @returns how many bytes were written
- * @throws (rejects) SystemError EILSEQ if something else is there: the message says where the first difference is, and nothing was written. ENOTSUP if the
- * device cannot, as one that other threads have a channel of; otherwise as {@link write}
+ * @throws (rejects) SystemError EILSEQ if something else is there: the message says where the first difference is, and nothing was written. Otherwise
+ * as {@link write}; if the driver fails in the middle where the layer does it, the beginning is written
  */
 export function compareAndWrite(
   pool: OperationTarget,

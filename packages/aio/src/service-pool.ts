@@ -13,7 +13,7 @@ import { moveOn } from './move-on.js';
 import { EBADF } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
-import { changeLimits, type PoolLimits } from './pool-limits.js';
+import { changeLimits, type PoolLimits, type PoolLimitsHeld } from './pool-limits.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
 import type { PoolService } from './service.js';
@@ -92,7 +92,8 @@ export class AioServicePool extends Dispatcher {
   }
 
   /**
-   * Changes what the pool takes at most, while it works: what is not given stays, but that `inFlightMax`, where it is all of `depth`, follows that, and is never more.
+   * Changes what the pool takes at most, while it works: what is not given stays. `inFlightMax` stays what was asked for last, as far as `depth` allows it:
+   * where that was all of `depth`, as by default, it follows that.
    * Higher limits let those in at once that wait for room, and start what waits for the device. Lower ones take nothing back: what has been submitted ends as it
    * will, and until there is less under way again `submit` returns EAGAIN, and nothing is started. Who waits by {@link whenAvailable} for the room of a chain that
    * is longer than the new depth is called back, and told EINVAL when it submits the chain.
@@ -105,7 +106,7 @@ export class AioServicePool extends Dispatcher {
   }
 
   /** What {@link configure} would make of the limits. For the pool's class. @internal */
-  changed(limits: Partial<PoolLimits>): PoolLimits {
+  changed(limits: Partial<PoolLimits>): PoolLimitsHeld {
     return changeLimits(this, limits, this.service?.startedMax ?? Number.POSITIVE_INFINITY);
   }
 

@@ -26,7 +26,9 @@ export class Timeouts {
   #endless = 0;
   #letGo: (() => void) | null = null;
   readonly #due = (op: AioOp): void => {
-    if (op.rare.shotsLeft > 1) {
+    const { shotsLeft, shot } = op.rare;
+    // The last one would be told with the one before it, and that would be lost.
+    if (shotsLeft > 1 || (shot !== null && shot.queue !== null)) {
       this.#shoot(op);
       return;
     }

@@ -1,8 +1,10 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { AioServiceClass, AioServicePool, EAGAIN, LINK_SOFT, promises } from '@biodone/aio';
 import { openMem, openNull } from '@biodone/blockdev';
 import { EINVAL, IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { chain, manualPool, refusedChain } from './support/chains.js';
+import { openManual } from './support/manual-device.js';
 import { fill, start } from './support/operations.js';
 import { settled, VirtualTimers } from './support/virtual-timers.js';
 
@@ -52,6 +54,23 @@ describe('the limits of a pool that works', () => {
     expect(pool.stats().completed).toBe(8);
   });
 
+  it('keep an inFlightMax that was asked for, as far as the depth allows it', () => {
+    const pool = new AioServicePool(openNull(), { depth: 64, inFlightMax: 8, discipline: 'disksort' });
+    const after = (limits: Parameters<typeof pool.configure>[0]): unknown[] => {
+      pool.configure(limits);
+      return [pool.depth, pool.inFlightMax, pool.discipline];
+    };
+    expect(after({ depth: 4 })).toEqual([4, 4, 'disksort']);
+    expect(after({ bytesMax: 1024 })).toEqual([4, 4, 'disksort']);
+    expect(after({ depth: 8 })).toEqual([8, 8, 'disksort']);
+    expect(after({ depth: 64 })).toEqual([64, 8, 'disksort']);
+    expect(() => pool.configure({ inFlightMax: 65 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
+    expect(after({ depth: 2, inFlightMax: 1 })).toEqual([2, 1, 'disksort']);
+    expect(after({ depth: 16 })).toEqual([16, 1, 'disksort']);
+    expect(after({ inFlightMax: 16 })).toEqual([16, 16, 'disksort']);
+    expect(after({ depth: 32 })).toEqual([32, 32, 'disksort']);
+  });
+
   it('of bytes count what went straight to the device before there was one', () => {
     const { pool, manual } = manualPool({ depth: 8 });
     expect([trySubmit(pool, 600), trySubmit(pool, 300)]).toEqual([0, 0]);
@@ -65,6 +84,52 @@ describe('the limits of a pool that works', () => {
     manual.completeAll();
     expect([trySubmit(pool, 5000), trySubmit(pool, 1)]).toEqual([0, EAGAIN]);
     manual.completeAll();
+  });
+
+  it.each([
+    ['while there was none', Number.POSITIVE_INFINITY],
+    ['while there was another', 4096],
+  ])('of bytes, set by who is told of the end of an operation, do not count that: %s', (_when, bytesMax) => {
+    const { pool, manual } = manualPool({ depth: 8, bytesMax });
+    const seen: number[] = [];
+    const listener = (): void => {
+      unsubscribe('biodone:aio:complete', listener);
+      pool.configure({ bytesMax: 1024 });
+      seen.push(trySubmit(pool, 512), trySubmit(pool, 513), trySubmit(pool, 512));
+    };
+    subscribe('biodone:aio:complete', listener);
+    expect(trySubmit(pool, 512)).toBe(0);
+    manual.complete();
+    expect(seen).toEqual([0, EAGAIN, 0]);
+    manual.completeAll();
+    expect([trySubmit(pool, 512), trySubmit(pool, 513), trySubmit(pool, 512)]).toEqual([0, EAGAIN, 0]);
+    manual.completeAll();
+  });
+
+  it('of bytes, set in the driver that is given the next operation, do not count the one before', () => {
+    let starts = 0;
+    const onStart = (): void => {
+      starts += 1;
+      if (starts === 2) pool.configure({ bytesMax: 1024 });
+    };
+    const manual = openManual({ onStart });
+    const pool: AioServicePool = new AioServicePool(manual.device, { depth: 8, inFlightMax: 1, bytesMax: 4096 });
+    expect([trySubmit(pool, 512), trySubmit(pool, 256)]).toEqual([0, 0]);
+    manual.completeAll();
+    expect(starts).toBe(2);
+    expect([trySubmit(pool, 512), trySubmit(pool, 513), trySubmit(pool, 512)]).toEqual([0, EAGAIN, 0]);
+    manual.completeAll();
+  });
+
+  it('of bytes count an operation that is over and has not been told', async () => {
+    const { pool } = manualPool({ depth: 8, instant: true });
+    const cancelled = fill(pool.allocate(), { lengthBytes: 300, deadlineMs: 0, drain: true, callback: () => {} });
+    expect([trySubmit(pool, 600), pool.submit(cancelled)]).toEqual([0, 0]);
+    pool.configure({ bytesMax: 1000 });
+    expect([trySubmit(pool, 101), trySubmit(pool, 100)]).toEqual([EAGAIN, 0]);
+    await settled();
+    expect([pool.inFlight, trySubmit(pool, 1000), trySubmit(pool, 1)]).toEqual([0, 0, EAGAIN]);
+    await settled();
   });
 
   it('can be changed in a callback', async () => {

@@ -65,6 +65,19 @@ describe('a timeout of several shots', () => {
     expect(told).toEqual([`35:${ETIME} more`, `45:${ETIME} more`, `55:${ETIME}`]);
   });
 
+  it('has its last shot when the one before it has been told', async () => {
+    const { timers, pool, told } = ticking({ timeoutMs: 10, shots: 2 });
+    timers.fire(25);
+    expect([told, pool.inFlight]).toEqual([[], 1]);
+    await settled();
+    expect([told, pool.inFlight]).toEqual([[`25:${ETIME} more`], 1]);
+    await timers.advance(4);
+    expect(told.length).toBe(1);
+    await timers.advance(1);
+    expect(told).toEqual([`25:${ETIME} more`, `30:${ETIME}`]);
+    expect([pool.inFlight, timers.pending]).toEqual([0, 0]);
+  });
+
   it('that was ended before it could be told is not told of', async () => {
     const { timers, pool, told, op } = ticking({ timeoutMs: 10, shots: 3 });
     timers.nowMs += 10;

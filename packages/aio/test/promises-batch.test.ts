@@ -90,6 +90,42 @@ describe('promises.batch', () => {
     expect(shown(await promises.batch(pool, []))).toEqual([]);
   });
 
+  it('ends all that waits for room by its signal', async () => {
+    const { manual, pool } = manualPool({ depth: 1 });
+    const first = promises.read(pool, buffer, 0);
+    const abort = new AbortController();
+    const ended: unknown[] = [];
+    promises
+      .batch(pool, [read, write, read], { wait: true, signal: abort.signal })
+      .then((results) => ended.push(...shown(results)));
+    await settled();
+    abort.abort();
+    await settled();
+    expect(ended).toEqual(['ABORT_ERR', 'ABORT_ERR', 'ABORT_ERR']);
+    manual.complete();
+    await first;
+    expect(pool.stats().submitted).toBe(1);
+  });
+
+  it('whose deadline is over before it is submitted ends by it', async () => {
+    const timers = new (class extends VirtualTimers {
+      override now(): number {
+        this.nowMs += 1;
+        return super.now();
+      }
+    })();
+    const pool = new AioServicePool(openManual({ timers, abortable: true }).device, { timers });
+    const ends = Promise.all([
+      promises.batch(pool, [read, write], { deadlineMs: 0 }),
+      promises.batch(pool, [{ ...read, deadlineMs: 0 }, read, read], { deadlineMs: 1 }),
+      failureOf(promises.chain(pool, [read, write], { deadlineMs: 0 })),
+    ]);
+    await timers.advance(100);
+    const [all, one, chained] = await ends;
+    expect([shown(all), shown(one)]).toEqual([new Array(2).fill('ETIMEDOUT'), new Array(3).fill('ETIMEDOUT')]);
+    expect(chained.code).toBe('ETIMEDOUT');
+  });
+
   it('waits for room in its order, and the deadline of the call runs meanwhile', async () => {
     const { manual, timers, pool } = manualPool({ depth: 1, inFlightMax: 1 });
     const results = promises.batch(pool, [read, { ...write, deadlineMs: 80 }, read, write], { wait: true, deadlineMs: 100 });

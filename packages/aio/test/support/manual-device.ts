@@ -22,6 +22,8 @@ export interface ManualOptions extends BlockDeviceOptions {
   fua?: 'none' | 'emulate' | 'native';
   /** Whether it knows BLOCK_NOWAIT. @default false */
   nowait?: boolean;
+  /** Is called when the driver has been given a request. */
+  onStart?: () => void;
 }
 
 export function openManual({
@@ -29,6 +31,7 @@ export function openManual({
   polled = true,
   fua = 'emulate',
   nowait = false,
+  onStart = () => {},
   ...options
 }: ManualOptions = {}): Manual {
   const started: BlockIo[] = [];
@@ -51,7 +54,10 @@ export function openManual({
       name: 'manual',
       limits: { blockSizeBytes: 1, sizeBytes: 2 ** 40, memoryAlignmentBytes: 1 },
       capabilities: { readOnly: false, progress: 'any', discard: true, extents: true, fua, nowait },
-      start: (io) => void started.push(io),
+      start: (io) => {
+        started.push(io);
+        onStart();
+      },
       startSync: (io) => {
         io.transferredBytes = io.lengthBytes;
         ran.push(io);

@@ -155,7 +155,8 @@ export class Actions {
       if (this.#ledger.silent > 0) this.#ledger.fault('somebody is told of room inside a call that calls nobody');
       if (target.waiters.shift() !== waiter) this.#ledger.fault('who waits for room is told out of turn, or twice');
       if (error !== (closed ? EBADF : 0)) this.#ledger.fault(`who waits for room is told ${error}`);
-      if (!closed && !target.hasRoom(waiter.bytes, waiter.count)) this.#ledger.fault('there is no room, and somebody is told so');
+      const hasRoom = waiter.count > target.depth || target.hasRoom(waiter.bytes, waiter.count);
+      if (!closed && !hasRoom) this.#ledger.fault('there is no room, and somebody is told so');
       if (!submits || error !== 0) return;
       target.inTurn = true;
       this.operations.submit(target, random);
@@ -168,6 +169,10 @@ export class Actions {
     this.#ledger.silently(() => {
       target.discipline = random.pick(disciplineNames);
     });
+  }
+
+  configure(target: SimulatedPool, random: SeededRandom): void {
+    this.#ledger.silently(() => target.configure(random));
   }
 
   close(target: SimulatedPool, random: SeededRandom): void {
@@ -189,6 +194,7 @@ export class Actions {
     else if (what === 16) this.reap(target, random);
     else if (what === 17) this.setDiscipline(target, random);
     else if (what === 18) this.abort(random);
+    else if (random.below(5) === 0) this.configure(target, random);
     else if (random.below(4) === 0) this.close(target, random);
     else if (random.below(3) === 0) this.cancelAll(target, random);
   }

@@ -29,6 +29,8 @@ const WEIGHTS = {
   reuse: 6,
   available: 6,
   discipline: 4,
+  /** The limits of a pool, or of all of a class, change. */
+  configure: 4,
   resize: 1,
   close: 1,
   remove: 0.4,

@@ -2,7 +2,6 @@ import {
   type AioOp,
   AioServiceClass,
   AioServicePool,
-  type AioServicePoolOptions,
   balanceNames,
   type DisciplineName,
   disciplineNames,
@@ -15,6 +14,13 @@ import type { SeededRandom } from '../random.js';
 import type { VirtualTime } from '../virtual-time.js';
 import type { Ledger } from './ledger.js';
 import type { Submission } from './submission.js';
+
+/** What a pool had the last time that its limits were checked, by which it may be above lower ones. */
+interface Held {
+  readonly started: number;
+  readonly taken: number;
+  readonly bytes: number;
+}
 
 /** A pool, or a class of pools, and what the simulation knows of it. */
 export class SimulatedPool {
@@ -49,6 +55,10 @@ export class SimulatedPool {
   readonly #ledger: Ledger;
   readonly #time: VirtualTime;
   readonly #steals: boolean;
+  /** Of the pools that have been configured: what was under way when that was, or the last time that it was looked at. */
+  readonly #above: Map<AioServicePool, Held> = new Map();
+  /** The highest `inFlightMax` that each pool has had. */
+  readonly #inFlightMost: Map<AioServicePool, number> = new Map();
 
   constructor(index: number, device: BlockDevice, random: SeededRandom, ledger: Ledger, timers: VirtualTime) {
     this.index = index;
@@ -99,7 +109,8 @@ export class SimulatedPool {
   answersTo(bytes: number, count = 1, leaving: AioOp | null = null): readonly number[] {
     if (!this.hasRoom(bytes, count, leaving)) return [EAGAIN];
     const [first] = this.waiters;
-    if (first === undefined) return [0];
+    // For what has become too long nothing is kept.
+    if (first === undefined || first.count > this.depth) return [0];
     // In a class it may wait for another pool, and who has been told of room may have it.
     if (this.pools.length > 1 || this.inTurn) return [0, EAGAIN];
     const [pool] = this.pools as [AioServicePool];
@@ -113,7 +124,7 @@ export class SimulatedPool {
   /** Whether somebody waits for room, and there is some. */
   get oweRoom(): boolean {
     const [first] = this.waiters;
-    return first !== undefined && (this.pool.closed || this.hasRoom(first.bytes, first.count));
+    return first !== undefined && (this.pool.closed || first.count > this.depth || this.hasRoom(first.bytes, first.count));
   }
 
   allocate(): AioOp {
@@ -133,6 +144,29 @@ export class SimulatedPool {
 
   set discipline(name: DisciplineName) {
     for (const pool of this.pools) pool.discipline = name;
+  }
+
+  /** Changes the limits of one of its pools, or of all. */
+  configure(random: SeededRandom): void {
+    const { depth, inFlightMax, bytesMax } = drawOptions(random);
+    const limits = random.pick([{ depth }, { depth, inFlightMax }, { bytesMax }, { depth, inFlightMax, bytesMax }]);
+    const one = random.below(2) === 0 ? random.pick(this.pools) : null;
+    const meant = one === null ? this.pools : [one];
+    this.#ledger.note('limits', this.index, JSON.stringify(limits));
+    for (const pool of this.pools) {
+      this.#inFlightMost.set(pool, Math.max(pool.inFlightMax, this.#inFlightMost.get(pool) ?? 0));
+      this.#above.set(pool, this.#heldBy(pool));
+    }
+    (one ?? this.pool).configure(limits);
+    for (const pool of meant) {
+      const found = { depth: pool.depth, inFlightMax: pool.inFlightMax, bytesMax: pool.bytesMax };
+      for (const [name, limit] of Object.entries(limits)) {
+        if (found[name as keyof typeof found] !== limit)
+          this.#wrong(`${name} is ${found[name as keyof typeof found]} instead of ${limit}`);
+      }
+      if (pool.inFlightMax > pool.depth) this.#wrong(`inFlightMax is ${pool.inFlightMax}, of a depth of ${pool.depth}`);
+      this.#inFlightMost.set(pool, Math.max(pool.inFlightMax, this.#inFlightMost.get(pool) ?? 0));
+    }
   }
 
   /** Closes it, and sees that the promise says what is so. */
@@ -185,7 +219,8 @@ export class SimulatedPool {
     if (found.join() !== expected.join()) this.#wrong(`the statistics are ${found.join()} instead of ${expected.join()}`);
     for (const each of this.pools) {
       const { inFlightMax } = each.stats();
-      if (inFlightMax > each.inFlightMax) this.#wrong(`at most ${inFlightMax} were with the device`);
+      if (inFlightMax > Math.max(each.inFlightMax, this.#inFlightMost.get(each) ?? 0))
+        this.#wrong(`at most ${inFlightMax} were with the device`);
     }
     for (const verdict of ['cancelled', 'in-progress', 'done'] as const) {
       // Deadlines and signals ask too.
@@ -201,14 +236,21 @@ export class SimulatedPool {
   }
 
   #checkLimitsOf(pool: AioServicePool): void {
-    const { started, inFlight, inFlightMax, unreapedCount, depth, bytesMax } = pool;
-    const bytes = this.#bytesOf(pool);
-    if (started > inFlightMax) this.#wrong(`${started} with the device, at most ${inFlightMax}`);
-    if (inFlight + unreapedCount > depth) this.#wrong(`${inFlight} submitted and ${unreapedCount} not reaped, at most ${depth}`);
+    const { inFlightMax, depth, bytesMax } = pool;
+    const { started, taken, bytes } = this.#heldBy(pool);
+    // Above limits that have become lower it only gets less.
+    const above = this.#above.get(pool) ?? { started: 0, taken: 0, bytes: 0 };
+    if (started > Math.max(inFlightMax, above.started)) this.#wrong(`${started} with the device, at most ${inFlightMax}`);
+    if (taken > Math.max(depth, above.taken)) this.#wrong(`${taken} submitted or not reaped, at most ${depth}`);
     // What comes while no other bytes are under way may be larger, and so may a chain as a whole.
     const [first, ...others] = this.live.filter(({ op, memoryBytes }) => op.owner === pool && memoryBytes > 0);
-    if (bytes > bytesMax && !others.every(({ chain }) => chain?.members === first?.chain?.members && chain !== null))
-      this.#wrong(`${bytes} bytes, at most ${bytesMax}`);
+    const isAlone = others.every(({ chain }) => chain?.members === first?.chain?.members && chain !== null);
+    if (bytes > Math.max(bytesMax, above.bytes) && !isAlone) this.#wrong(`${bytes} bytes, at most ${bytesMax}`);
+    this.#above.set(pool, { started, taken, bytes });
+  }
+
+  #heldBy(pool: AioServicePool): Held {
+    return { started: pool.started, taken: pool.inFlight + pool.unreapedCount, bytes: this.#bytesOf(pool) };
   }
 
   /** A pool of a class that has nothing to do takes what waits in another one's queue, unless that is to stay where it is. */
@@ -258,7 +300,7 @@ export class SimulatedPool {
   }
 }
 
-function drawOptions(random: SeededRandom): AioServicePoolOptions {
+function drawOptions(random: SeededRandom) {
   const depth = 1 + random.below(12);
   return {
     depth,

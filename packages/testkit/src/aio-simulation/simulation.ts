@@ -124,6 +124,7 @@ export class Simulation {
       reuse: (target, random) => actions.reuse(target, random),
       available: (target, random) => actions.awaitRoom(target, random),
       discipline: (target, random) => actions.setDiscipline(target, random),
+      configure: (target, random) => actions.configure(target, random),
       close: (target, random) => actions.close(target, random),
       resize: (_target, random) => this.#resize(SIZE_BYTES - random.below(24)),
       remove: () => {
