@@ -262,12 +262,7 @@ export class AioServiceClass extends OperationCalls {
     const reasons: unknown[] = ends.filter((end) => end.status === 'rejected').map(({ reason }) => reason);
     const late = reasons.filter((reason) => reason instanceof PoolCloseError);
     if (reasons.length > late.length) throw reasons.find((reason) => !(reason instanceof PoolCloseError));
-    if (late.length > 0)
-      throw new PoolCloseError(
-        late.flatMap(({ operations }) => operations),
-        deadlineMs,
-        late.flatMap(({ threads }) => threads),
-      );
+    throwLate(late, deadlineMs);
   }
 
   /**
@@ -280,7 +275,8 @@ export class AioServiceClass extends OperationCalls {
     const endMs = this.timers.now() + deadlineMs;
     this.#shut(cancel);
     awaitNone(this, endMs, deadlineMs);
-    for (const pool of this.pools) pool.closeSync({ deadlineMs: Math.max(0, endMs - this.timers.now()) });
+    const late = this.pools.map((pool) => lateOf(() => pool.closeSync({ deadlineMs: Math.max(0, endMs - this.timers.now()) })));
+    throwLate(late, deadlineMs);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -290,12 +286,32 @@ export class AioServiceClass extends OperationCalls {
   #shut(cancel: boolean): void {
     this.#closed = true;
     // None lets anything in any more before the first operation is cancelled.
-    for (const pool of this.pools) void pool.close();
+    // Who closes the pools hears what fails there.
+    for (const pool of this.pools) pool.close().catch(() => {});
     this.#peers.line.close(EBADF);
     this.#peers.completions.tell();
     this.#peers.look();
     if (cancel) this.cancelAll();
   }
+}
+
+/** What of a pool has not ended in time; null if all has. */
+function lateOf(close: () => void): PoolCloseError | null {
+  try {
+    close();
+    return null;
+  } catch (error) {
+    if (error instanceof PoolCloseError) return error;
+    throw error;
+  }
+}
+
+function throwLate(pools: readonly (PoolCloseError | null)[], deadlineMs: number): void {
+  const late = pools.filter((pool) => pool !== null);
+  if (late.length === 0) return;
+  const operations = late.flatMap((pool) => pool.operations);
+  const threads = late.flatMap((pool) => pool.threads);
+  throw new PoolCloseError(operations, deadlineMs, threads, Math.abs(late[0]?.errno ?? 0));
 }
 
 function elsewhere(): SystemError {

@@ -1,7 +1,7 @@
 import { type AbortVerdict, BlockDevice, IO_DONE, pollDone } from '@biodone/blockdev';
 import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
-import { AIO_FREE, AIO_PHASES, AIO_UNREAPED, AioOp, IS_WATCHED } from './aio-op.js';
+import { AIO_FREE, AIO_PHASES, AIO_TIMING, AIO_UNREAPED, AioOp, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
@@ -9,6 +9,7 @@ import { Dispatcher } from './dispatcher.js';
 import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime, invalidType } from './errors.js';
 import { fallBack } from './fallback.js';
+import { isGuard } from './links.js';
 import { moveOn } from './move-on.js';
 import { EBADF } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
@@ -66,7 +67,7 @@ export class AioServicePool extends Dispatcher {
     super(device, serviceOf(device, complete), complete, table);
     // Nobody has asked for threads, so nobody may know that the device waits for the end of the pool.
     if (complete.service === 'auto' && this.service instanceof ServiceThreads)
-      this.service.onDeviceClosed = () => void this.close();
+      this.service.onDeviceClosed = () => this.#closeWithDevice();
   }
 
   /** Whether {@link close} has been called. */
@@ -331,7 +332,8 @@ export class AioServicePool extends Dispatcher {
   closeSync({ deadlineMs = Number.POSITIVE_INFINITY, cancel = false }: CloseOptions = {}): void {
     checkTime('deadlineMs', deadlineMs);
     const endMs = this.timers.now() + deadlineMs;
-    void this.close({ cancel });
+    // What the service fails to close with is told by the next close().
+    this.close({ cancel }).catch(() => {});
     awaitNone(this, endMs, deadlineMs);
     this.file.detach(this);
     const { service } = this;
@@ -382,6 +384,12 @@ export class AioServicePool extends Dispatcher {
   }
 
   /** For how long it has been where it is. That cannot be longer than it has been submitted, whatever clock its device has. */
+  /** The device is not to wait for what only counts time; but what guards an operation may be what makes that one end. */
+  #closeWithDevice(): void {
+    this.close().catch(() => {});
+    for (const op of this.table.submitted()) if (op.owner === this && op.phase === AIO_TIMING && !isGuard(op)) this.cancel(op);
+  }
+
   #ageUs({ startedAtUs, submittedAtUs, submittedCoarse }: AioOp): number {
     const { clock } = this;
     return Math.min(elapsedUs(clock, startedAtUs, submittedCoarse), elapsedUs(clock, submittedAtUs, submittedCoarse));

@@ -188,6 +188,41 @@ describe('closing a pool by blocking, with a service', () => {
     expect(asked).toEqual([20, 20]);
   });
 
+  it('of a class goes on behind a pool that is late, and tells of it when all have had their turn', () => {
+    const late = stub([], [false]);
+    const other = stub([], []);
+    const timers = new VirtualTimers();
+    const services = [late.service, other.service].map((service) => ({ device: openMem(4096), service }));
+    const pools = new AioServiceClass(services, { sameData: true, timers });
+    const error = errorOf(() => pools.closeSync({ deadlineMs: 20 }));
+    expect(error).toMatchObject({ code: 'ETIMEDOUT', operations: [] });
+    expect(error.message).toMatch(/ended in 20 ms/);
+    expect([late.asked, other.asked]).toEqual([[20], [20]]);
+    pools.closeSync({ deadlineMs: 20 });
+  });
+
+  it('leaves what a service fails to close with to the next close(), and nobody unhandled', async () => {
+    const { service } = stub([], []);
+    const failing = { ...service, close: () => Promise.reject(new Error('the service cannot')) };
+    const pool = new AioServicePool(openMem(4096), { service: failing });
+    pool.closeSync();
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(pool.close()).rejects.toThrow('the service cannot');
+  });
+
+  it.each(['throw new Error("no")', 'process.exit(3)'])('ends a thread that dies while it starts, by %s', async (code) => {
+    const device = openFile(`${folder.path}/dies`, { create: true, growable: true });
+    const modules = [`data:text/javascript,${code}`];
+    const pool = new AioServicePool(device, { service: 'threads', threads: 1, modules });
+    const log: string[] = [];
+    start(pool, log, 'a', { operation: BLOCK_WRITE });
+    const startedAt = performance.now();
+    pool.closeSync({ deadlineMs: 25_000 });
+    expect(performance.now() - startedAt).toBeLessThan(25_000);
+    expect(log).toHaveLength(1);
+    await device.close();
+  });
+
   it.each([0, 3])('ends threads, also those that only start, and lets go of the device: after %i operations', async (before) => {
     const device = openFile(`${folder.path}/threads-${before}`, { create: true, growable: true });
     const descriptors = openDescriptors();

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { AioServiceClass, AioServicePool, promises, queueCompletion } from '@biodone/aio';
 import { attachDevice, BLOCK_READ, type BlockDevice, openFile, openMem, openSlice, openThrottle } from '@biodone/blockdev';
-import { EBADF, IoBuffer } from '@biodone/uring';
+import { EBADF, ECANCELED, IoBuffer } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Folder, makeFolder } from './support/files.js';
 import { runChild } from './support/run-child.js';
@@ -52,6 +52,19 @@ describe('a pool on a device that only the event loop completes', () => {
     expect(['cancelled', 'done']).toContain(pool.cancelSync(submitRead(pool)));
     await pool.close();
     await device.close();
+  });
+
+  it('does not keep the device from closing by what only counts time', async () => {
+    const device = openFile(path, { engine: 'fs' });
+    const pool = new AioServicePool(device, { threads: 1 });
+    const errors: number[] = [];
+    for (const timer of [{ timeoutMs: Number.POSITIVE_INFINITY }, { timeoutMs: 3_600_000 }, { timeoutMs: 3_600_000, shots: 2 }]) {
+      const op = Object.assign(pool.allocate(), { timer });
+      op.callback = ({ error }) => void errors.push(error);
+      pool.submit(op);
+    }
+    await device.close();
+    expect([pool.closed, errors]).toEqual([true, [ECANCELED, ECANCELED, ECANCELED]]);
   });
 
   it('is served inline where that is asked for, and waiting is refused', async () => {

@@ -23,14 +23,13 @@ import {
   THREAD_RUNNING,
   THREAD_SERVED,
   THREAD_STATE,
-  THREAD_TASK,
   THREAD_WAKE_UPS,
   THREAD_WAKER,
 } from './memory-layout.js';
 import { wakeOwner } from './owner-wake.js';
 import { ServedIo } from './served-io.js';
 import type { ServiceThreadData } from './thread-data.js';
-import { bind, taskNumber } from './thread-facts.js';
+import { bind } from './thread-facts.js';
 import { ThreadObjects } from './thread-objects.js';
 import { wakeHelper } from './wake-threads.js';
 
@@ -109,7 +108,6 @@ export class ThreadServer {
     this.#completed = new CompletedList(this.#memory, data.ownerFd);
     this.#pending = this.#memory.pending[data.index] as KCondvar;
     if (isThread) {
-      words[this.#at + THREAD_TASK] = taskNumber();
       process.once('exit', () => this.#tellDeath());
       words[this.#at + THREAD_CPU] = bind(data.cpu);
     }
