@@ -48,8 +48,8 @@ export class ChannelLock {
     const holder = Atomics.compareExchange(words, HOLDER, 0, row + 1);
     if (holder !== 0) {
       Atomics.store(words, WANTED, 1);
-      // A thread that has ended does not release it. Whoever looks next can have it.
-      if (!this.#channels.isAlive(holder - 1)) Atomics.compareExchange(words, HOLDER, holder, 0);
+      // Whoever looks next can have it.
+      this.dropDead();
       return false;
     }
     words[LAST_HOLDER] = row + 1;
@@ -76,6 +76,18 @@ export class ChannelLock {
 
   release(): void {
     Atomics.store(this.#words, HOLDER, 0);
+  }
+
+  /** Releases it in place of a thread that has ended, which does not do that itself. Whether it has been so. It reads a file: for who is kept out alone. */
+  dropDead(): boolean {
+    const holder = Atomics.load(this.#words, HOLDER);
+    if (holder === 0 || this.#channels.isAlive(holder - 1)) return false;
+    return Atomics.compareExchange(this.#words, HOLDER, holder, 0) === holder;
+  }
+
+  /** A channel has got a row whose owner before has ended, maybe with the lock. It would look like a lock of this channel. */
+  inherit(row: number): void {
+    Atomics.compareExchange(this.#words, HOLDER, row + 1, 0);
   }
 
   /** Whether the channel that has it belongs to the calling thread, which cannot wait for itself. */

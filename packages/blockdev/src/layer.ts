@@ -141,6 +141,10 @@ export class Layer {
       this.#watchOthers();
       return;
     }
+    if (this.#isFreedByEnd(io)) {
+      this.#admit(io);
+      return;
+    }
     if (this.#locker === io) this.#unlock(io);
     // What has not reached the driver is not in its count.
     io.work = this;
@@ -361,6 +365,7 @@ export class Layer {
       () => {
         this.#cancelLook = null;
         if (this.#ranges.blocked.isEmpty) return;
+        this.#state.dropDeadRange();
         this.#watchOthers();
         this.finished();
       },
@@ -373,9 +378,18 @@ export class Layer {
     for (;;) {
       if (this.#state.isShared) this.look();
       if (!this.#guarded || !this.#ranges.mustWait(io)) return true;
+      if (this.#isFreedByEnd(io)) return true;
       if (!this.#ranges.isKeptByOther(io) || !this.#maySleep(io)) return false;
       this.#timers.sleep(LOOK_EVERY_MS);
     }
+  }
+
+  /** Whether a request has to wait no more because the thread that kept it out by the lock of all channels has ended. */
+  #isFreedByEnd(io: BlockIo): boolean {
+    if (!this.#state.isShared || !this.#ranges.isKeptByOther(io)) return false;
+    this.#state.dropDeadRange();
+    this.look();
+    return !this.#ranges.mustWait(io);
   }
 
   /** Whether whoever has the lock of all channels gets on while this thread sleeps. */

@@ -108,6 +108,11 @@ export class SharedState {
     this.#changed();
   }
 
+  /** As {@link ChannelLock.dropDead}. */
+  dropDeadRange(): void {
+    if (this.#lock.dropDead()) this.#changed();
+  }
+
   /** As {@link ChannelLock.read}. */
   readRange(io: BlockIo): number {
     return this.#lock.read(io, this.#row);
@@ -187,6 +192,7 @@ export class SharedState {
   /** Takes a row in the table of channels for the object's owner, which is one of them. */
   attach(): void {
     this.#row = this.channels.take();
+    this.#lock.inherit(this.#row);
   }
 
   detach(): void {

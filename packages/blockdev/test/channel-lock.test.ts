@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import {
+  attachDevice,
   BLOCK_COMPARE_AND_WRITE,
   BLOCK_NOWAIT,
   BLOCK_READ,
@@ -209,5 +211,35 @@ describe('a channel that compares and writes', () => {
     await looks(() => two.log.length === 2);
     await two.endAll();
     expect([(await behind).error, (await reading).error]).toEqual([0, 0]);
+  });
+});
+
+describe.each(engines)('a thread that has ended while its channel had the range, engine %s', (engine) => {
+  async function withDeadHolder(): Promise<BlockDevice> {
+    const device = newFile(engine);
+    const workerData = device.handle();
+    await once(new Worker(new URL('./support/dead-holder.mjs', import.meta.url), { workerData }), 'exit');
+    return device;
+  }
+
+  it('keeps no request out that waits in the event loop', async () => {
+    const device = await withDeadHolder();
+    expect((await start(device, write(0))).error).toBe(0);
+    await device.close();
+  });
+
+  it.each([0, BLOCK_NOWAIT])('keeps no request out of a thread that blocks: flags %i', async (flags) => {
+    const device = await withDeadHolder();
+    expect(runSync(device, write(0, flags)).error).not.toBe(EAGAIN);
+    expect(runSync(device, write(0)).error).toBe(0);
+    await device.close();
+  });
+
+  it('does not leave the lock to the next channel that gets its row', async () => {
+    const device = await withDeadHolder();
+    const next = attachDevice(device.handle());
+    expect((await start(device, write(0))).error).toBe(0);
+    await next.close();
+    await device.close();
   });
 });
