@@ -329,7 +329,7 @@ function makePools(
   try {
     for (const { device, ...options } of pools) made.push(new AioServicePool(device, { ...options, file, timers }, table));
   } catch (error) {
-    for (const pool of made) void pool.close();
+    for (const pool of made) pool.close().catch(() => {});
     throw error;
   }
   return made;
