@@ -19,6 +19,8 @@ import {
  * @param {{json?: string, repeats: number}} plan.options from `readOptions`
  * @param {{id: string, run: (load: object) => unknown, needs?: (file: unknown) => string | null}[]} plan.paths `needs` says why it cannot be run here;
  * `run` returns a rate, or an object with a rate as its `iops`
+ * @param {typeof plan.paths} [plan.laterPaths] further ones that take turns when those have had all of theirs: the optimizing compiler makes code for what it
+ * has seen, and more kinds of devices in one process make the code for each of them slower
  * @param {{id: string, from: string[], of: (...samples: unknown[]) => number}[]} plan.figures made of the samples of the same repeat: see {@link over}
  * @param {(path: object, repeat: number) => object} plan.loadOf what to run a path with. Called right before, so that it can warm the page cache
  * @param {unknown} [plan.file] what `needs` is asked with
@@ -27,16 +29,30 @@ import {
  * @param {(samples: unknown[]) => string[]} [plan.cellsOf]
  * @param {object} [plan.environment] what to tell of the environment besides
  */
-export async function benchPaths({ options, paths, figures, loadOf, file, measureRest, heading, cellsOf, environment: more }) {
+export async function benchPaths({
+  options,
+  paths,
+  laterPaths = [],
+  figures,
+  loadOf,
+  file,
+  measureRest,
+  heading,
+  cellsOf,
+  environment: more,
+}) {
   const { json, repeats } = options;
   const loadBefore = currentLoad();
-  const reasons = new Map(paths.map(({ id, needs }) => [id, needs?.(file) ?? null]));
-  const possible = paths.filter(({ id }) => reasons.get(id) === null);
-  const samples = new Map(paths.map(({ id }) => [id, []]));
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    for (const path of repeat % 2 === 0 ? possible : possible.toReversed()) {
-      tell(`repeat ${repeat + 1} of ${repeats}: ${path.id}`);
-      samples.get(path.id).push(await path.run(loadOf(path, repeat)));
+  const all = [...paths, ...laterPaths];
+  const reasons = new Map(all.map(({ id, needs }) => [id, needs?.(file) ?? null]));
+  const samples = new Map(all.map(({ id }) => [id, []]));
+  for (const group of [paths, laterPaths]) {
+    const possible = group.filter(({ id }) => reasons.get(id) === null);
+    for (let repeat = 0; repeat < repeats; repeat++) {
+      for (const path of repeat % 2 === 0 ? possible : possible.toReversed()) {
+        tell(`repeat ${repeat + 1} of ${repeats}: ${path.id}`);
+        samples.get(path.id).push(await path.run(loadOf(path, repeat)));
+      }
     }
   }
   const measured = figures.map(({ id, from, of }) => ({ id, values: valuesOf(samples, from, of) }));

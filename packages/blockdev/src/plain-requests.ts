@@ -38,16 +38,12 @@ export interface PlainParts {
  * of a device in no special state. All that is looked at here is looked at by `checkRequest` and the layer too, which tell what is wrong;
  * here it is put so that it takes little time.
  *
- * The synchronous ones run from here too: what they need is side by side in this object, because a read of cached data takes no longer than
- * fetching a hundred lines of memory, and each line that is looked at beside it counts.
+ * The synchronous ones run from here too, with what they need side by side in this object: a read of cached data takes a microsecond, and the
+ * kernel's copying leaves little in the processor's caches, so each line of memory that is looked at beside it counts.
  */
 export class PlainRequests {
+  // What is looked at for every request comes first, then what synchronous ones need besides.
   readonly #state: SharedState;
-  readonly #ownClaimId: number;
-  readonly #owner: BlockIoOwner;
-  readonly #port: DriverPort;
-  readonly #counters: Counters;
-  readonly #clock: BatchClock;
   #readEnd = -1;
   #writeEnd = -1;
   #maxBytes = 0;
@@ -55,13 +51,18 @@ export class PlainRequests {
   #claimed = false;
   /** Whether the driver takes any byte as the first and the last. */
   #anyhow = false;
-  #unit = 1;
-  #memoryAlignment = 1;
-  #boundary = 0;
+  readonly #clock: BatchClock;
+  readonly #owner: BlockIoOwner;
+  readonly #port: DriverPort;
   /** How many synchronous requests have moved as many bytes as the last one, which are not in the counters yet. */
   #repeats = 0;
   #operation: BlockOperation = BLOCK_READ;
   #bytes = 0;
+  readonly #counters: Counters;
+  readonly #ownClaimId: number;
+  #unit = 1;
+  #memoryAlignment = 1;
+  #boundary = 0;
 
   constructor({ state, ownClaimId, owner, port, counters, clock }: PlainParts) {
     this.#state = state;
