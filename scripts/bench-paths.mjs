@@ -17,10 +17,10 @@ import {
  *
  * @param {object} plan
  * @param {{json?: string, repeats: number}} plan.options from `readOptions`
- * @param {{id: string, run: (load: object) => unknown, needs?: (file: unknown) => string | null}[]} plan.paths `needs` says why it cannot be run here;
+ * @param {{id: string, run: (load: object) => unknown, needs?: (file: unknown) => string | null}[][]} plan.groups of paths. Those of one take turns;
+ * a group begins when the one before it has had all its turns: the optimizing compiler makes code for what it has seen, and each kind of device or pool that is
+ * used in a process makes that for all others slower. `needs` says why it cannot be run here;
  * `run` returns a rate, or an object with a rate as its `iops`
- * @param {typeof plan.paths} [plan.laterPaths] further ones that take turns when those have had all of theirs: the optimizing compiler makes code for what it
- * has seen, and more kinds of devices in one process make the code for each of them slower
  * @param {{id: string, from: string[], of: (...samples: unknown[]) => number}[]} plan.figures made of the samples of the same repeat: see {@link over}
  * @param {(path: object, repeat: number) => object} plan.loadOf what to run a path with. Called right before, so that it can warm the page cache
  * @param {unknown} [plan.file] what `needs` is asked with
@@ -29,24 +29,13 @@ import {
  * @param {(samples: unknown[]) => string[]} [plan.cellsOf]
  * @param {object} [plan.environment] what to tell of the environment besides
  */
-export async function benchPaths({
-  options,
-  paths,
-  laterPaths = [],
-  figures,
-  loadOf,
-  file,
-  measureRest,
-  heading,
-  cellsOf,
-  environment: more,
-}) {
+export async function benchPaths({ options, groups, figures, loadOf, file, measureRest, heading, cellsOf, environment: more }) {
   const { json, repeats } = options;
   const loadBefore = currentLoad();
-  const all = [...paths, ...laterPaths];
-  const reasons = new Map(all.map(({ id, needs }) => [id, needs?.(file) ?? null]));
-  const samples = new Map(all.map(({ id }) => [id, []]));
-  for (const group of [paths, laterPaths]) {
+  const paths = groups.flat();
+  const reasons = new Map(paths.map(({ id, needs }) => [id, needs?.(file) ?? null]));
+  const samples = new Map(paths.map(({ id }) => [id, []]));
+  for (const group of groups) {
     const possible = group.filter(({ id }) => reasons.get(id) === null);
     for (let repeat = 0; repeat < repeats; repeat++) {
       for (const path of repeat % 2 === 0 ? possible : possible.toReversed()) {

@@ -67,8 +67,7 @@ async function main(options) {
   try {
     await benchPaths({
       options,
-      paths: PATHS,
-      laterPaths: LATER_PATHS,
+      groups: [PATHS, LATER_PATHS],
       figures: FIGURES,
       heading: ['operations a second, of 4 KiB or a row'],
       loadOf: ({ onFiles }, seed) => {

@@ -65,7 +65,7 @@ async function main(options) {
   try {
     await benchPaths({
       options,
-      paths: AIO_FILE_PATHS,
+      groups: [AIO_FILE_PATHS],
       figures: AIO_FILE_FIGURES,
       heading: ['reads a second'],
       loadOf: ({ depth }, seed) => {

@@ -55,7 +55,7 @@ async function main(options) {
   try {
     await benchPaths({
       options,
-      paths: PATHS,
+      groups: [PATHS],
       figures: FIGURES,
       heading: ['reads a second'],
       file,

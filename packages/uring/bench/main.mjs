@@ -58,7 +58,7 @@ async function main(options) {
   try {
     await benchPaths({
       options,
-      paths: PATHS,
+      groups: [PATHS],
       figures: FIGURES,
       heading: ['reads of 4 KiB a second', 'p50 µs', 'p99 µs', 'CPU µs'],
       cellsOf,
