@@ -24,7 +24,7 @@ import { SharedObjects } from './threads/shared-objects.js';
 import { SlotQueue } from './threads/slot-queue.js';
 import { withdraw } from './threads/slot-states.js';
 import { type ServiceThreadsStatistics, statusOfThreads } from './threads/statistics.js';
-import { LIVENESS_POLL_MS, ThreadKeeper } from './threads/thread-keeper.js';
+import { LIVENESS_POLL_MAX_MS, LIVENESS_POLL_MS, ThreadKeeper } from './threads/thread-keeper.js';
 import { wakeHelper } from './threads/wake-threads.js';
 
 /** Of an operation that is described: it is done without an error, or will be. */
@@ -156,13 +156,15 @@ export class ServiceThreads implements PoolService {
   }
 
   /**
-   * As {@link PoolService.wait}. It is a system call, so that a signal ends it; only where there is no eventfd, a signal does not.
+   * As {@link PoolService.wait}. It is a system call, so that a signal ends it; only where there is no eventfd, a signal does not. Nor does one that comes
+   * just when this looks after its threads: first after 50 ms, then ever more seldom, some microseconds each time.
    *
    * @throws SystemError EDEADLK if all that is in flight waits until the device is no longer quiesced
    */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     const before = this.#delivered;
     const deadlineMs = performance.now() + timeoutMs;
+    let lookInMs = LIVENESS_POLL_MS;
     for (;;) {
       this.poll();
       const count = this.#delivered - before;
@@ -171,10 +173,17 @@ export class ServiceThreads implements PoolService {
       const remainingMs = deadlineMs - performance.now();
       if (!(remainingMs > 0)) return 'ETIME';
       // poll() has said that this thread sleeps, and has looked since.
-      const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : LIVENESS_POLL_MS));
+      const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : lookInMs));
       this.#clock.forget();
       if (ended === 'EINTR') return this.poll() || 'EINTR';
-      if (ended === 'ETIME') this.#lookAfterThreads();
+      if (ended === 'ETIME') {
+        this.#lookAfterThreads();
+        // The longer it lasts the more seldom, since a signal that comes during a look ends no system call, and this wait would go on.
+        lookInMs = Math.min(lookInMs * 2, LIVENESS_POLL_MAX_MS);
+      } else {
+        // Perhaps by a thread that dies, and has completed nothing.
+        lookInMs = LIVENESS_POLL_MS;
+      }
     }
   }
 

@@ -27,6 +27,8 @@ const START_MAX_MS = 30_000;
 
 /** How long an owner that blocks goes without a look for threads that have died. */
 export const LIVENESS_POLL_MS = 50;
+/** And how long in the end, when nothing has come for a long time. */
+export const LIVENESS_POLL_MAX_MS = 1600;
 
 /** What the keeper needs of the pool's side. */
 export interface ThreadHost {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -33,6 +32,7 @@ import { failsWith, finish, finishAll, until } from '../support/expect.js';
 import { type Folder, makeFolder } from '../support/files.js';
 import { openManual } from '../support/manual-device.js';
 import { blockOf, Pipe } from '../support/pipe.js';
+import { sendSignals } from '../support/signal-sender.js';
 import { type Subject, subjectKinds } from '../support/subjects.js';
 
 const EBADF = 9;
@@ -212,8 +212,9 @@ export function testLists(isRing: boolean): void {
       process.on('SIGUSR2', ignore);
       const pipe = new Pipe();
       const cb = pipe.readOf(4, { aio_lio_opcode: LIO_READ });
-      execFileSync('sh', ['-c', `(sleep 0.2; kill -USR2 ${process.pid}) > /dev/null 2>&1 &`]);
+      const stopSending = sendSignals();
       failsWith(() => lio_listio(LIO_WAIT, [cb]), 'EINTR', 'lio_listio');
+      stopSending();
       expect(aio_error(cb)).toBe(EINPROGRESS);
       pipe.write('data');
       expect(finish(cb)).toEqual([0, 4]);

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { constants } from 'node:os';
 import {
@@ -25,6 +24,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { failsWith, finish, until } from '../support/expect.js';
 import { blockOf, Pipe } from '../support/pipe.js';
+import { sendSignals } from '../support/signal-sender.js';
 
 const { SIGUSR2 } = constants.signals;
 
@@ -139,8 +139,9 @@ export function testNotifications(): void {
       expect(failsWith(() => aio_suspend([blocked]), 'EINTR', 'aio_suspend')).toContain('signal');
       expect(finish(own)).toEqual([0, 1]);
       // A process of its own sends it while this one blocks.
-      execFileSync('sh', ['-c', `(sleep 0.2; kill -USR2 ${process.pid}) > /dev/null 2>&1 &`]);
+      const stopSending = sendSignals();
       failsWith(() => aio_suspend([blocked]), 'EINTR', 'aio_suspend');
+      stopSending();
       // The awaited one’s own signal comes with its end, which is a success.
       expect(aio_cancel(pipes[0].readEnd)).toBe(0);
       blocked.aio_sigevent = { sigev_notify: SIGEV_SIGNAL, sigev_signo: SIGUSR2 };
