@@ -5,6 +5,9 @@ export const testOptions: ViteUserConfig = {
   test: {
     include: ['test/**/*.test.ts'],
     globals: false,
+    // On a busy machine everything takes several times as long, and that is no failure.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     pool: 'forks',
     // Tests of memory behaviour ask for a collection themselves.
     execArgv: ['--expose-gc'],

@@ -21,6 +21,8 @@ const LINE = 4 * SECTOR;
 const SECTORS = 64;
 const SIZE_BYTES = SECTORS * SECTOR;
 const ROUNDS = 40;
+/** What has been wrong once: a slot of the cache that got another line while a flush logged it found no room in the log. */
+const KNOWN = 3763214273;
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 const tiny: CacheOptions = { cacheBytes: 4 * LINE, dirtyMaxBytes: 2 * LINE, readAheadBytes: 2 * LINE, writeBackDelayMs: 50 };
 
@@ -137,6 +139,7 @@ describe.each<[string, (below: ManualDevice, log: ManualDevice, time: VirtualTim
 ])('a tiny cache, %s', (_name, open) => {
   it('is right whatever runs into each other, in which order it completes, and what is aborted', async () => {
     console.log(`cache races: BIODONE_SEED=${seed}`);
+    await oneRun(open, new SeededRandom(KNOWN));
     for (let index = 0; index < ROUNDS; index++) {
       await oneRun(open, new SeededRandom(seed + index)).catch((error: Error) => {
         error.message += `\n(run ${index}, BIODONE_SEED=${seed})`;

@@ -36,9 +36,10 @@ export class CacheLogFlush implements Stepper {
   readonly #page: IoBuffer = IoBuffer.allocate(LOG_PAGE_BYTES);
   readonly #staging: IoBuffer;
   #current: StepOp | null = null;
-  /** Cache slots that are still to be logged, and those that are being. */
+  /** Cache slots that are still to be logged, with the lines that they held when that was found; and those that have been logged, or are being. */
   #left: number[] = [];
-  #run: number[] = [];
+  #leftLines: number[] = [];
+  #logged: number[] = [];
   /** Lines that the device below has, and will have stably after the flush that is under way. */
   #leaving: number[] = [];
   #pages: number[] = [];
@@ -126,7 +127,8 @@ export class CacheLogFlush implements Stepper {
     const { index } = this.#core.store;
     const { map } = this.#log;
     this.#left = this.#writeBack.uncleanSlots().filter((slot) => !index.isLogged(slot));
-    const wanted = this.#left.reduce((sum, slot) => sum + (map.has(index.lineOf(slot)) ? 0 : 1), 0);
+    this.#leftLines = this.#left.map((slot) => index.lineOf(slot));
+    const wanted = this.#leftLines.reduce((sum, line) => sum + (map.has(line) ? 0 : 1), 0);
     if (wanted <= map.free || this.#reclaimed) return this.#logNext(op);
     this.#left = [];
     this.#reclaimed = true;
@@ -137,30 +139,32 @@ export class CacheLogFlush implements Stepper {
   /** Writes lines to the log that can lie there side by side. */
   #logNext(op: StepOp): number {
     const { store } = this.#core;
-    this.#run = [];
+    let count = 0;
     let first = -1;
-    while (this.#left.length > 0 && (this.#run.length + 1) * store.lineBytes <= this.#staging.lengthBytes) {
+    while (this.#left.length > 0 && (count + 1) * store.lineBytes <= this.#staging.lengthBytes) {
       const slot = this.#left.at(-1) as number;
-      // It has been written back meanwhile, which the flush below is about then.
-      if (!store.index.isUnclean(slot) || store.index.isLogged(slot)) {
+      const line = this.#leftLines[this.#left.length - 1] as number;
+      // It has been written back meanwhile, which the flush below is about then. Another line may be there now: it came after the flush, and room was
+      // not counted for it.
+      if (!store.index.isUnclean(slot) || store.index.isLogged(slot) || store.index.lineOf(slot) !== line) {
         this.#left.pop();
         continue;
       }
-      const place = this.#log.map.place(store.index.lineOf(slot));
+      const place = this.#log.map.place(line);
       // There is room for twice as many lines as can be dirty, and what has been written back has just left.
       if (place < 0) return this.#finish(op, ENOSPC);
       if (first < 0) first = place;
-      else if (place !== first + this.#run.length) break;
+      else if (place !== first + count) break;
       this.#left.pop();
-      const line = store.index.lineOf(slot);
-      store.copyOut(slot, 0, this.#staging, this.#run.length * store.lineBytes, store.lengthOf(line));
+      store.copyOut(slot, 0, this.#staging, count * store.lineBytes, store.lengthOf(line));
       store.index.setLogged(slot, true);
-      this.#run.push(slot);
+      this.#logged.push(slot);
+      count += 1;
     }
-    if (this.#run.length === 0) return this.#flushLines(op);
+    if (count === 0) return this.#flushLines(op);
     op.phase = LINES;
     this.#hasLogged = true;
-    aim(op, BLOCK_WRITE, this.#log.offsetOf(first), this.#staging, 0, this.#run.length * store.lineBytes);
+    aim(op, BLOCK_WRITE, this.#log.offsetOf(first), this.#staging, 0, count * store.lineBytes);
     return op.send(this.#log.device, this.#log.claim);
   }
 
@@ -228,14 +232,15 @@ export class CacheLogFlush implements Stepper {
 
   #finish(op: StepOp, error: number): number {
     if (error !== 0) {
-      for (const slot of this.#run) this.#core.store.index.setLogged(slot, false);
+      // None of them is known to be stable: a map that names them must not be before they are.
+      for (const slot of this.#logged) this.#core.store.index.setLogged(slot, false);
       this.#log.map.settle(this.#written, true);
       this.#core.unstableBelow = true;
     }
     this.#written = [];
     this.#leaving = [];
     this.#left = [];
-    this.#run = [];
+    this.#logged = [];
     if (this.#current === op) this.#current = null;
     const next = this.#waiting.shift();
     // After this one has ended, or the stack would grow with each that waits.
