@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import type { ViteUserConfig } from 'vitest/config';
 
 /** How every package of the workspace is tested. */
@@ -9,6 +10,8 @@ export const testOptions: ViteUserConfig = {
     testTimeout: 30_000,
     hookTimeout: 30_000,
     pool: 'forks',
+    // Two files at a time also where there are two processors: most wait for the kernel or for a thread half of the time.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // Tests of memory behaviour ask for a collection themselves.
     execArgv: ['--expose-gc'],
     // The built packages are loaded by Node itself, not transformed: a worker that imports one must find the
