@@ -60,6 +60,8 @@ export class OpenFile {
   #work: WorkPool | null = null;
   /** Whether it is a regular file or a block device, which has positions. */
   readonly #hasPositions: boolean;
+  /** Whether it is a regular file that is read and written by the page cache. */
+  readonly isPlain: boolean;
   readonly #readTurns = new OrderingKey();
   readonly #writeTurns: OrderingKey;
   /** Calls that are not over, and streams. */
@@ -73,6 +75,7 @@ export class OpenFile {
     this.trusted = trusted;
     this.#appends = appends;
     this.#hasPositions = readStatus(handle.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
+    this.isPlain = this.#hasPositions && status.kind === S_IFREG && !direct;
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
@@ -144,6 +147,13 @@ export class OpenFile {
       this.#aim(work, isRead, position, parts.lengthBytes);
       this.#start(work);
     });
+  }
+
+  /** Reads or writes a whole file, at the file's own position. */
+  whole(isRead: boolean, work: FileWork, signal: AbortSignal | null): void {
+    work.turns = this.#turnsFor(isRead, OWN_POSITION);
+    work.signal = signal;
+    this.#start(work);
   }
 
   /** Has FileHandle do something, at its place among the reads and writes. */
