@@ -10,6 +10,7 @@ import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
 import type { MemoryParts } from './memory-parts.js';
+import type { Descriptor } from './open-descriptor.js';
 import { StreamEngine } from './stream-engine.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
@@ -24,7 +25,8 @@ export interface OpenFileOptions {
   readonly appends: boolean;
   /** Whether it was opened with O_DIRECT. */
   readonly direct: boolean;
-  readonly engine: 'auto' | 'uring' | 'fs';
+  /** Whether it is read and written through io_uring: see {@link usesRing}. */
+  readonly usesRing: boolean;
   /** How many operations may be with the kernel. */
   readonly depth: number;
   /** Whether memory is used as it is: see `TransferOptions`. */
@@ -40,14 +42,13 @@ export const IN_TURN: CallPlace = { position: OWN_POSITION, signal: null, priori
 /**
  * An open file, and what serves it: what an AioFile is the face of, and what is left to be closed when an AioFile has been collected.
  *
- * The descriptor belongs to a FileHandle of Node's, which does all but reads, writes and syncs. Those go through a pool of aio to io_uring, and
- * the descriptor is held for them: it is closed when the last of them is over, and so is everything else (rule 13).
+ * A FileHandle of Node's does all but reads, writes and syncs. Those go through a pool of aio to io_uring, and the descriptor is held for them: it is closed when the last of them is over, and so is everything else (rule 13).
  *
  * Whatever goes by the file's own position, and each append, has its turn in the order of the calls (rule 7). Where there is no position, as with
  * a pipe, reads and writes do not wait for each other.
  */
 export class OpenFile {
-  readonly handle: FileHandle;
+  readonly #descriptor: Descriptor;
   readonly path: string;
   readonly trusted: boolean;
   readonly #appends: boolean;
@@ -69,18 +70,18 @@ export class OpenFile {
   #closed: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
-  constructor(handle: FileHandle, { path, appends, direct, engine, depth, trusted }: OpenFileOptions) {
-    this.handle = handle;
+  constructor(descriptor: Descriptor, { path, appends, direct, usesRing, depth, trusted }: OpenFileOptions) {
+    this.#descriptor = descriptor;
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
-    this.#hasPositions = readStatus(handle.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
+    this.#hasPositions = readStatus(descriptor.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
     this.isPlain = this.#hasPositions && status.kind === S_IFREG && !direct;
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
     this.#direct = direct;
-    this.#usesRing = usesRing(engine);
+    this.#usesRing = usesRing;
     this.#depth = depth;
   }
 
@@ -91,7 +92,12 @@ export class OpenFile {
 
   /** The descriptor; -1 once it is being closed. */
   get fd(): number {
-    return this.handle.fd;
+    return this.#descriptor.fd;
+  }
+
+  /** What does all but reads, writes and syncs. */
+  get handle(): FileHandle {
+    return this.#descriptor.handle;
   }
 
   /** Keeps the file open until {@link release}. */
@@ -191,7 +197,7 @@ export class OpenFile {
   }
 
   #makeWork(): WorkPool {
-    const { fd } = this.handle;
+    const { fd } = this;
     const isCached = this.#hasPositions && !this.#direct;
     const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
     const engine = this.#usesRing ? new UringEngine(fd, this.path, this.#hasPositions, isCached) : new withoutRing(fd);
@@ -200,7 +206,7 @@ export class OpenFile {
 
   async #end(): Promise<void> {
     await this.#work?.close();
-    await this.handle.close();
+    await this.#descriptor.close();
   }
 
   #aim(work: TransferWork, isRead: boolean, position: number, lengthBytes: number): void {
@@ -227,8 +233,8 @@ export class OpenFile {
   }
 }
 
-/** @throws SystemError ENOSYS for io_uring where there is none */
-function usesRing(engine: OpenFileOptions['engine']): boolean {
+/** Whether a file is to go through io_uring. @throws SystemError ENOSYS for io_uring where there is none */
+export function usesRing(engine: 'auto' | 'uring' | 'fs'): boolean {
   if (engine === 'fs') return false;
   const { available, reason } = probe();
   if (available) return true;

@@ -11,8 +11,7 @@ import { WriteFileWork } from './write-file-work.js';
 
 /** FileHandle's readFile. What is no regular file, or has options that are unusual or wrong, is for that. */
 export function readFile(open: OpenFile, options: unknown): Promise<string | Buffer> {
-  const { handle } = open;
-  const byHandle = (): Promise<string | Buffer> => handle.readFile(options as BufferEncoding);
+  const byHandle = (): Promise<string | Buffer> => open.handle.readFile(options as BufferEncoding);
   const plain = open.isPlain ? plainOptions(options) : null;
   if (plain === null) return open.call(true, IN_TURN, byHandle);
   return new Promise((resolve, reject) => {
@@ -22,8 +21,7 @@ export function readFile(open: OpenFile, options: unknown): Promise<string | Buf
 
 /** FileHandle's writeFile of what is no iterable; as {@link readFile}. */
 export function writeFile(open: OpenFile, data: unknown, options: unknown): Promise<void> {
-  const { handle } = open;
-  const byHandle = (): Promise<void> => handle.writeFile(data as string, options as BufferEncoding);
+  const byHandle = (): Promise<void> => open.handle.writeFile(data as string, options as BufferEncoding);
   const plain = open.isPlain ? plainOptions(options) : null;
   const isText = typeof data === 'string';
   if (plain === null || !(isText || ArrayBuffer.isView(data))) return open.call(false, IN_TURN, byHandle);
@@ -34,7 +32,7 @@ export function writeFile(open: OpenFile, data: unknown, options: unknown): Prom
   if (memory === null && view.length > BOUNCE_MAX_BYTES) {
     // FileHandle's own writeFile writes half a MiB at a time, and looks at the signal in between.
     const { length } = view;
-    const call = plain.signal === null ? () => writeAtOnce(handle, view, length) : byHandle;
+    const call = plain.signal === null ? () => writeAtOnce(open.handle, view, length) : byHandle;
     return open.call(false, { ...IN_TURN, signal: plain.signal }, call);
   }
   return new Promise((resolve, reject) => {
