@@ -1,4 +1,4 @@
-import { constants, type OpenMode, type PathLike } from 'node:fs';
+import { constants, type OpenMode, open as openWithCallback, type PathLike } from 'node:fs';
 import { type FileHandle, open as openHandle } from 'node:fs/promises';
 import { isMainThread } from 'node:worker_threads';
 import { libc } from '@biodone/uring';
@@ -11,14 +11,16 @@ export interface Descriptor {
   readonly fd: number;
   /** For all that FileHandle does. It must not be closed: {@link close} does that. */
   readonly handle: FileHandle;
+  /** Of what kind the file is, as `status.kind`; 0 where that cannot be asked. */
+  readonly kind: number;
   close(): Promise<void>;
 }
 
 /**
- * Opens a file as `fs.promises.open` does.
+ * Opens a file as `fs.promises.open` does, without a FileHandle of Node's: what that is needed for is done by one that is made for the same descriptor.
  *
- * A regular file that is there the ring opens where it can, and closes: if the kernel has its path in memory, that takes two system calls, where a FileHandle takes
- * two trips to another thread. What FileHandle is needed for is done by one that is made for the same descriptor.
+ * A regular file that is there the ring opens where it can, and closes: if the kernel has its path in memory, that takes system calls within the thread, where
+ * Node takes two trips to another one.
  *
  * @param usesRing whether the file's reads and writes go through io_uring
  * @throws (rejects) what `fs.promises.open` rejects with
@@ -29,21 +31,27 @@ export async function openDescriptor(
   mode: number | string | undefined,
   usesRing: boolean,
 ): Promise<Descriptor> {
-  if (usesRing && isPlainPath(path) && isPlainMode(mode)) {
-    const number = typeof flags === 'number' ? flags : (LETTERS.get(flags) ?? -1);
-    const fd = number >= 0 && (number & NOT_BY_RING) === 0 && canMakeHandles() ? await openRegular(path, number) : -1;
-    if (fd >= 0) return new RingDescriptor(fd, (number & ACCESS_MODE) !== constants.O_RDONLY);
+  if (canMakeHandles()) {
+    const isByRing = usesRing && isPlainPath(path) && isPlainMode(mode);
+    const number = typeof flags === 'number' ? flags : (LETTERS.get(flags) ?? NOT_BY_RING);
+    const fd = isByRing && (number & NOT_BY_RING) === 0 ? await openRegular(path, number) : -1;
+    if (fd >= 0) return new BareDescriptor(fd, (number & ACCESS_MODE) !== constants.O_RDONLY, S_IFREG);
+    const other = await openByNode(path, flags, mode);
+    if (other >= 0) return new BareDescriptor(other, true, kindOf(other));
   }
+  // Also for the error of what could not be opened.
   const handle = await openHandle(path, flags, mode);
   handleClass ??= handle.constructor as HandleClass;
-  return new NodeDescriptor(handle);
+  return new HandleDescriptor(handle);
 }
 
-class NodeDescriptor implements Descriptor {
+class HandleDescriptor implements Descriptor {
   readonly handle: FileHandle;
+  readonly kind: number;
 
   constructor(handle: FileHandle) {
     this.handle = handle;
+    this.kind = kindOf(handle.fd);
   }
 
   get fd(): number {
@@ -55,14 +63,17 @@ class NodeDescriptor implements Descriptor {
   }
 }
 
-class RingDescriptor implements Descriptor {
+class BareDescriptor implements Descriptor {
   fd: number;
-  readonly #isWritable: boolean;
+  readonly kind: number;
+  readonly #isLong: boolean;
   #handle: FileHandle | null = null;
 
-  constructor(fd: number, isWritable: boolean) {
+  /** @param isLong whether closing it may take long, or do more than to let go of it */
+  constructor(fd: number, isLong: boolean, kind: number) {
     this.fd = fd;
-    this.#isWritable = isWritable;
+    this.kind = kind;
+    this.#isLong = isLong;
   }
 
   get handle(): FileHandle {
@@ -73,10 +84,26 @@ class RingDescriptor implements Descriptor {
   close(): Promise<void> {
     const { fd } = this;
     this.fd = -1;
-    // The end of a file that was written, or that has no name any more, can take long: blocks are allocated, or given back.
-    const isLong = this.#isWritable || !readStatus(fd) || status.links === 0;
+    // The end of a file that was written takes long if blocks have to be allocated, that of one without a name if they are given back.
+    const isLong = this.#isLong || !readStatus(fd) || status.links === 0;
     return isLong ? closeByNode(fd) : closeByRing(fd);
   }
+}
+
+function kindOf(fd: number): number {
+  return readStatus(fd) ? status.kind : 0;
+}
+
+/** Opens a file by Node's callbacks. @returns -1 for what could not be opened */
+function openByNode(path: PathLike, flags: OpenMode, mode: number | string | undefined): Promise<number> {
+  return new Promise((resolve) => {
+    try {
+      openWithCallback(path, flags, mode ?? 0o666, (error, fd) => resolve(error === null ? fd : -1));
+    } catch {
+      // What it throws for wrong arguments, the promise is rejected with.
+      resolve(-1);
+    }
+  });
 }
 
 /** FileHandle's class. Its constructor takes the object that has the descriptor; its methods use nothing but the number, except for `close`. */
@@ -86,7 +113,7 @@ type HandleClass = new (owner: { readonly fd: number }) => FileHandle;
 let handleClass: HandleClass | null = null;
 let isKnownToWork: boolean | null = null;
 
-/** Whether FileHandles can be made for descriptors that Node has not opened, as in all versions up to 26. */
+/** Whether FileHandles can be made for descriptors that are there, as in all versions up to 26. */
 function canMakeHandles(): boolean {
   if (handleClass === null) return false;
   isKnownToWork ??= works(handleClass);

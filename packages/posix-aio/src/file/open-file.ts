@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { OrderingKey } from '@biodone/aio';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
-import { readStatus, S_IFBLK, S_IFREG, status } from '../descriptor/file-status.js';
+import { S_IFBLK, S_IFREG } from '../descriptor/file-status.js';
 import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { TRANSFER_MAX_BYTES } from './file-driver.js';
@@ -33,6 +33,13 @@ export interface OpenFileOptions {
   readonly trusted: boolean;
 }
 
+/** A call of FileHandle's that is under way by itself. */
+interface AloneCall {
+  readonly isRead: boolean;
+  readonly position: number;
+  readonly ended: Promise<unknown>;
+}
+
 /** What a call of FileHandle's has of a transfer. */
 type CallPlace = Pick<TransferArguments, 'position' | 'signal' | 'priority'>;
 
@@ -54,7 +61,8 @@ export class OpenFile {
   readonly #appends: boolean;
   /** The longest transfer whose memory is copied. */
   readonly #copiedMaxBytes: number;
-  readonly #direct: boolean;
+  /** Whether it was opened with O_DIRECT. */
+  readonly direct: boolean;
   readonly #usesRing: boolean;
   readonly #depth: number;
   /** Made for the first that is to be done: many a file is opened for its status alone. */
@@ -63,6 +71,8 @@ export class OpenFile {
   readonly #hasPositions: boolean;
   /** Whether it is a regular file that is read and written by the page cache. */
   readonly isPlain: boolean;
+  /** What is under way without a pool. */
+  #alone: AloneCall | null = null;
   readonly #readTurns = new OrderingKey();
   readonly #writeTurns: OrderingKey;
   /** Calls that are not over, and streams. */
@@ -75,14 +85,20 @@ export class OpenFile {
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
-    this.#hasPositions = readStatus(descriptor.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
-    this.isPlain = this.#hasPositions && status.kind === S_IFREG && !direct;
+    const { kind } = descriptor;
+    this.#hasPositions = kind === S_IFREG || kind === S_IFBLK;
+    this.isPlain = kind === S_IFREG && !direct;
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
-    this.#direct = direct;
+    this.direct = direct;
     this.#usesRing = usesRing;
     this.#depth = depth;
+  }
+
+  /** Whether nothing that is ordered has been asked of it, or one call has that is over. */
+  get isUnused(): boolean {
+    return this.#work === null && this.#alone === null;
   }
 
   /** Whether {@link close} has been called. */
@@ -164,6 +180,7 @@ export class OpenFile {
 
   /** Has FileHandle do something, at its place among the reads and writes. */
   call<T>(isRead: boolean, { position, signal, priority }: CallPlace, call: () => Promise<T>): Promise<T> {
+    if (this.isUnused && signal === null) return this.#callAlone(isRead, position, call);
     return new Promise((resolve, reject) => {
       const work = new CallWork(isRead, call, resolve, reject);
       work.turns = this.#turnsFor(isRead, position);
@@ -198,15 +215,40 @@ export class OpenFile {
 
   #makeWork(): WorkPool {
     const { fd } = this;
-    const isCached = this.#hasPositions && !this.#direct;
+    const isCached = this.#hasPositions && !this.direct;
     const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
     const engine = this.#usesRing ? new UringEngine(fd, this.path, this.#hasPositions, isCached) : new withoutRing(fd);
     return WorkPool.take(engine, this.path, this.#depth, () => this.release());
   }
 
   async #end(): Promise<void> {
-    await this.#work?.close();
+    // It lets go of the descriptor at once.
+    const left = this.#work?.close();
     await this.#descriptor.close();
+    await left;
+  }
+
+  /**
+   * Does a call of FileHandle's without a pool, while nothing else is asked of the file: to make one takes longer than many a call, and many a file is opened
+   * for one alone.
+   */
+  #callAlone<T>(isRead: boolean, position: number, call: () => Promise<T>): Promise<T> {
+    const ended = this.manage(call);
+    const alone = { isRead, position, ended };
+    this.#alone = alone;
+    const forget = (): void => {
+      if (this.#alone === alone) this.#alone = null;
+    };
+    ended.then(forget, forget);
+    return ended;
+  }
+
+  /** Something else is asked of the file meanwhile: from now on the call has its place in the pool, as if it had begun there. */
+  #join({ isRead, position, ended }: AloneCall): void {
+    this.#alone = null;
+    const work = new CallWork<unknown>(isRead, () => ended, nothing, nothing);
+    work.turns = this.#turnsFor(isRead, position);
+    this.#start(work);
   }
 
   #aim(work: TransferWork, isRead: boolean, position: number, lengthBytes: number): void {
@@ -227,6 +269,7 @@ export class OpenFile {
       work.refused(new AbortError(signal.reason));
       return;
     }
+    if (this.#alone !== null) this.#join(this.#alone);
     this.#work ??= this.#makeWork();
     this.hold();
     this.#work.start(work);
@@ -241,6 +284,10 @@ export function usesRing(engine: 'auto' | 'uring' | 'fs'): boolean {
   if (engine === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
   warnOnce(`io_uring is not available, AioFile uses Node's own thread pool: ${reason}`);
   return false;
+}
+
+function nothing(): void {
+  // Who has called has a promise of the same end.
 }
 
 let warned = false;

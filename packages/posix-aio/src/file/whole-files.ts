@@ -1,4 +1,4 @@
-import type { FileHandle } from 'node:fs/promises';
+import { write } from 'node:fs';
 import { EFAULT } from '@biodone/uring';
 import { BOUNCE_MAX_BYTES } from './bounce.js';
 import { TRANSFER_MAX_BYTES } from './file-driver.js';
@@ -22,21 +22,26 @@ export function readFile(open: OpenFile, options: unknown): Promise<string | Buf
 /** FileHandle's writeFile of what is no iterable; as {@link readFile}. */
 export function writeFile(open: OpenFile, data: unknown, options: unknown): Promise<void> {
   const byHandle = (): Promise<void> => open.handle.writeFile(data as string, options as BufferEncoding);
-  const plain = open.isPlain ? plainOptions(options) : null;
+  const plain = open.direct ? null : plainOptions(options);
   const isText = typeof data === 'string';
   if (plain === null || !(isText || ArrayBuffer.isView(data))) return open.call(false, IN_TURN, byHandle);
+  const { signal } = plain;
   const view = isText ? Buffer.from(data, plain.encoding ?? 'utf8') : bytesOf(data);
+  const { length } = view;
   // Text that is short is encoded into memory that others use parts of.
-  const isUnseen = isText && view.length > 0 && view.length === view.buffer.byteLength;
-  const memory = isUnseen ? unseenMemoryOf(view) : view.length === 0 ? null : memoryOf(view, open.trusted);
-  if (memory === null && view.length > BOUNCE_MAX_BYTES) {
+  const isUnseen = isText && length > 0 && length === view.buffer.byteLength;
+  if (signal === null && open.isUnused) {
+    const safe = isUnseen || length > BOUNCE_MAX_BYTES ? view : Buffer.from(view);
+    return open.call(false, IN_TURN, () => writeAtOnce(open, safe, length));
+  }
+  if (!open.isPlain) return open.call(false, IN_TURN, byHandle);
+  const memory = isUnseen ? unseenMemoryOf(view) : length === 0 ? null : memoryOf(view, open.trusted);
+  if (memory === null && length > BOUNCE_MAX_BYTES) {
     // FileHandle's own writeFile writes half a MiB at a time, and looks at the signal in between.
-    const { length } = view;
-    const call = plain.signal === null ? () => writeAtOnce(open.handle, view, length) : byHandle;
-    return open.call(false, { ...IN_TURN, signal: plain.signal }, call);
+    return open.call(false, { ...IN_TURN, signal }, signal === null ? () => writeAtOnce(open, view, length) : byHandle);
   }
   return new Promise((resolve, reject) => {
-    open.whole(false, new WriteFileWork(view, memory, byHandle, resolve, reject), plain.signal);
+    open.whole(false, new WriteFileWork(view, memory, byHandle, resolve, reject), signal);
   });
 }
 
@@ -59,12 +64,21 @@ function plainOptions(options: unknown): PlainOptions | null {
 
 const NO_OPTIONS: PlainOptions = { encoding: null, signal: null };
 
-/** As much at a time as one system call takes. */
-async function writeAtOnce(handle: FileHandle, view: Uint8Array, length: number): Promise<void> {
-  // It has been transferred away, or has shrunk, since the call.
-  if (view.length !== length) throw ioError(EFAULT, 'write');
-  for (let written = 0; written < length; ) {
-    const { bytesWritten } = await handle.write(view, written, Math.min(length - written, TRANSFER_MAX_BYTES), null);
-    written += bytesWritten;
-  }
+/** Has Node's threads write all of it at the file's own position, as much at a time as one system call takes. */
+function writeAtOnce({ fd }: OpenFile, view: Uint8Array, length: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let written = 0;
+    const next = (): void => {
+      // It may have been transferred away, or have shrunk, since the call.
+      if (view.length !== length) reject(ioError(EFAULT, 'write'));
+      else if (written === length) resolve();
+      else write(fd, view, written, Math.min(length - written, TRANSFER_MAX_BYTES), null, done);
+    };
+    const done = (error: NodeJS.ErrnoException | null, count: number): void => {
+      written += count;
+      if (error === null) next();
+      else reject(error);
+    };
+    next();
+  });
 }
