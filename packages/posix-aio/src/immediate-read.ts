@@ -9,13 +9,16 @@ import { settle, unreaped } from './requests.js';
 // From linux/fcntl.h.
 const F_GETFL = 3;
 
+/** What preadv2(2) takes for the file's own position. */
+const OWN_POSITION = -1;
+
 /** How many reads of a descriptor go the long way after one that the page cache could not answer. */
 const SKIPPED = 16;
 /** Descriptors with higher numbers share their counts with lower ones: they only say what is worth a try. */
 const DESCRIPTORS = 1024;
 
 /** More would take so long to copy that it is no longer asynchronous. */
-const IMMEDIATE_MAX_BYTES = 65_536;
+export const IMMEDIATE_MAX_BYTES = 65_536;
 
 /** By descriptor, how many reads are not worth a try. */
 const skips = new Uint8Array(DESCRIPTORS);
@@ -64,6 +67,18 @@ export function readNow(cb: aiocb): boolean {
   if (request.entry.queue !== null) unreaped.remove(request.entry);
   settle(request, 0, lengthBytes);
   return true;
+}
+
+/**
+ * Reads what the page cache has, at the file's own position, into memory that nobody else has seen yet.
+ *
+ * @returns how much, at most the length of the memory: fewer bytes, too, where only a part is in the cache; 0 at the end of the file; -1 if it cannot be said
+ * without waiting
+ */
+export function readCached(fd: number, memory: Uint8Array): number {
+  if (calls == null && !prepare()) return -1;
+  describe(libc().address(memory), memory.length);
+  return (calls as NonNullable<typeof calls>).preadv2(fd, vectorAddress, 1, OWN_POSITION, RWF_NOWAIT);
 }
 
 function isPlain(cb: aiocb, request: AioRequest, view: Uint8Array, lengthBytes: number, offset: number): boolean {

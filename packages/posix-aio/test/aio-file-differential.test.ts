@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { open as openHandle } from 'node:fs/promises';
 import { join } from 'node:path';
+import { inspect, isDeepStrictEqual } from 'node:util';
 import { open } from '@biodone/posix-aio';
 import { probe } from '@biodone/uring';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AnyFile, calls, ordered, outcomeOf } from './support/file-calls.js';
+import { type AnyFile, calls, ordered, outcomeOf, wholeCalls, wholeLengths } from './support/file-calls.js';
 import { type Folder, makeFolder } from './support/files.js';
 
 const { available, reason } = probe();
@@ -14,6 +15,7 @@ if (!available) console.warn(`AioFile is compared with FileHandle on Node's thre
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`AioFile beside FileHandle: BIODONE_SEED=${seed}`);
 const RUNS = 200;
+const WHOLE_RUNS = 100;
 
 const engines = available ? (['uring', 'fs'] as const) : (['fs'] as const);
 
@@ -26,9 +28,10 @@ beforeAll(() => {
 
 afterAll(() => folder.remove());
 
-function twoFiles(): [string, string] {
+function twoFiles(length = 200): [string, string] {
   files += 1;
-  const content = Buffer.from(Array.from({ length: 200 }, (_, index) => index));
+  // Of no period that a wrong position could hide in, and partly text of several bytes a character.
+  const content = Buffer.from(Uint8Array.from({ length }, (_, index) => (index * index) >>> (index % 3)));
   const paths = [join(folder.path, `${files}-handle`), join(folder.path, `${files}-aio`)] as [string, string];
   for (const path of paths) writeFileSync(path, content);
   return paths;
@@ -41,6 +44,11 @@ async function rest(file: AnyFile): Promise<unknown> {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code;
   }
+}
+
+/** What the kernel says of it. */
+function positionOf({ fd }: AnyFile): string | undefined {
+  return /^pos:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1];
 }
 
 const flags = fc.constantFrom('r', 'r+', 'r+', 'w', 'w+', 'a', 'a+', 'as+', 'wx');
@@ -64,6 +72,7 @@ describe.each(engines)('AioFile on %s, beside FileHandle', (engine) => {
             for (const call of before) {
               expect(await outcomeOf(call, file), call.name).toEqual(await outcomeOf(call, handle));
             }
+            expect(positionOf(file)).toBe(positionOf(handle));
             expect(await rest(file)).toEqual(await rest(handle));
             if (after !== null) await Promise.all([file.close(), handle.close()]);
             for (const call of after ?? []) {
@@ -80,6 +89,32 @@ describe.each(engines)('AioFile on %s, beside FileHandle', (engine) => {
     },
     120_000,
   );
+
+  it('comes to the same with files of all lengths, read and written whole', async () => {
+    await fc.assert(
+      fc.asyncProperty(flags, wholeLengths, fc.array(wholeCalls, { minLength: 1, maxLength: 6 }), async (flag, length, all) => {
+        const [handlePath, aioPath] = twoFiles(length);
+        const [theirs, ours] = await Promise.allSettled([
+          openHandle(handlePath, flag),
+          open(aioPath, flag, undefined, { engine }),
+        ]);
+        if (ours.status === 'rejected' || theirs.status === 'rejected') return;
+        const [handle, file] = [theirs.value, ours.value];
+        try {
+          for (const call of all) {
+            const [one, other] = [await outcomeOf(call, file), await outcomeOf(call, handle)];
+            // The difference of two long values takes long to print.
+            if (!isDeepStrictEqual(one, other)) expect.fail(`${call.name}: ${inspect(one)} instead of ${inspect(other)}`);
+          }
+          expect(positionOf(file)).toBe(positionOf(handle));
+        } finally {
+          await Promise.all([file.close(), handle.close()]);
+        }
+        expect(readFileSync(aioPath).equals(readFileSync(handlePath))).toBe(true);
+      }),
+      { seed, numRuns: WHOLE_RUNS },
+    );
+  }, 120_000);
 
   it('comes to the same without waiting, where the order is promised', async () => {
     await fc.assert(

@@ -40,10 +40,15 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     aiofile_d32_over_filehandle: withRings,
     aiofile_iobuffer_d32_over_filehandle: withRings,
     aiofile_fs_d32_over_filehandle: expect.any(Number),
+    ...Object.fromEntries(wholeFiles.map((id) => [id, withRings])),
   });
   expect(environment).toMatchObject({ repeats: 1, node: process.version });
   for (const id of Object.keys(figures)) expect(stdout).toContain(id);
 });
+
+const wholeFiles = ['open_readfile_close', 'open_writefile_close', 'readfile'].flatMap((kind) =>
+  ['4k', '64k', '1m', '16m'].map((size) => `${kind}_${size}_over_filehandle`),
+);
 
 function isNumberOrNull(value: unknown): boolean {
   return value === null || typeof value === 'number';

@@ -5,8 +5,8 @@ import { IoBuffer, libc } from '@biodone/uring';
 // From linux/fcntl.h.
 const F_GETFL = 3;
 const AT_EMPTY_PATH = 0x1000;
-/** STATX_TYPE, STATX_MODE, STATX_INO, STATX_SIZE and STATX_BTIME, from linux/stat.h. */
-const MASK = 0x1 | 0x2 | 0x100 | 0x200 | 0x800;
+/** STATX_TYPE, STATX_MODE, STATX_NLINK, STATX_INO, STATX_SIZE and STATX_BTIME, from linux/stat.h. */
+const MASK = 0x1 | 0x2 | 0x4 | 0x100 | 0x200 | 0x800;
 const SEEK_CUR = 1;
 /** Device numbers of Documentation/admin-guide/devices.txt: /dev/ptmx, and the screens of virtual consoles. */
 const PTMX: readonly number[] = [5, 2];
@@ -25,16 +25,24 @@ export const S_IFCHR = 0o020000;
 export const S_IFDIR = 0o040000;
 
 /** What {@link readStatus} has found last, one look at a time: nothing is allocated for it. */
-export const status: { kind: number; sizeBytes: number; deviceMajor: number; deviceMinor: number; readonly words: Uint32Array } =
-  {
-    kind: 0,
-    sizeBytes: 0,
-    /** Which device it is, of a device. */
-    deviceMajor: 0,
-    deviceMinor: 0,
-    /** What names a file: inode, device and the time of its making, since file systems use inodes again. */
-    words: new Uint32Array(7),
-  };
+export const status: {
+  kind: number;
+  links: number;
+  sizeBytes: number;
+  deviceMajor: number;
+  deviceMinor: number;
+  readonly words: Uint32Array;
+} = {
+  kind: 0,
+  /** How many names it has. */
+  links: 0,
+  sizeBytes: 0,
+  /** Which device it is, of a device. */
+  deviceMajor: 0,
+  deviceMinor: 0,
+  /** What names a file: inode, device and the time of its making, since file systems use inodes again. */
+  words: new Uint32Array(7),
+};
 
 /** The open file's flags (fcntl(2), F_GETFL); -1 for what is no open descriptor. */
 export function flagsOf(fd: number): number {
@@ -53,6 +61,7 @@ export function readStatus(fd: number): boolean {
   const { words } = status;
   // Offsets of `struct statx`, include/uapi/linux/stat.h, in words of 32 bits.
   status.kind = ((bytes[28] as number) | ((bytes[29] as number) << 8)) & S_IFMT;
+  status.links = words32[4] as number;
   status.sizeBytes = (words32[11] as number) * 2 ** 32 + (words32[10] as number);
   status.deviceMajor = words32[32] as number;
   status.deviceMinor = words32[33] as number;
@@ -89,8 +98,9 @@ let words32: Uint32Array | null = null;
 /** For C libraries without statx(2). */
 function readByNode(fd: number): boolean {
   try {
-    const { ino, dev, rdev, mode, size, birthtimeNs } = fstatSync(fd, { bigint: true });
+    const { ino, dev, rdev, mode, nlink, size, birthtimeNs } = fstatSync(fd, { bigint: true });
     status.kind = Number(mode) & S_IFMT;
+    status.links = Number(nlink);
     status.sizeBytes = Number(size);
     // As makedev(3) puts them together.
     status.deviceMajor = Number((rdev >> 8n) & 0xfffn);

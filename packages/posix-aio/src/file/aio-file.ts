@@ -18,10 +18,11 @@ import { closeIfCollected, forgetCollection } from './collected-file.js';
 import { closedError } from './file-errors.js';
 import type { AioReadResult, AioWriteResult, FileMemory } from './file-memory.js';
 import { createReadStream, createWriteStream } from './file-streams.js';
-import { IN_TURN, type OpenFile } from './open-file.js';
+import type { OpenFile } from './open-file.js';
 import type { PartOptions } from './transfer-arguments.js';
 import { read, readv, write, writev } from './transfers.js';
 import { checkStreamable, type WebStreamOptions, webStreamOf } from './web-stream.js';
+import { readFile, writeFile } from './whole-files.js';
 import { isCustomIterable, writeChunks } from './write-chunks.js';
 
 /** Options of {@link AioFile.writeFile}. */
@@ -51,7 +52,7 @@ type FileContent =
  *   take it: its methods do the same. It has no `getAsyncId`.
  * - It cannot be transferred to another thread. {@link readableWebStream} is always a stream of bytes, as since Node 24.
  *
- * FileHandle itself does what is rare (stat, truncate, chmod, chown, utimes), whole files, transfers of more than 32 KiB of memory that would have
+ * FileHandle itself does what is rare (stat, truncate, chmod, chown, utimes), whole files that are not regular, transfers of more than 32 KiB of memory that would have
  * to be copied, and every call whose arguments are wrong or unusual.
  *
  * It belongs to the thread that opened it. If it is collected while open, it is closed, with a warning `BIODONE_FILE_COLLECTED`.
@@ -120,7 +121,12 @@ export class AioFile extends EventEmitter {
     return writev(this.#open, buffers, position) as unknown as Promise<WriteVResult<T>>;
   }
 
-  /** Reads from the file's own position to the end. By FileHandle, in its turn. */
+  /**
+   * Reads from the file's own position to the end, in its turn: as many bytes as the file has when its turn comes, at most. `signal` ends it before its turn, and
+   * what has been read is nobody's then.
+   *
+   * @throws (rejects) what FileHandle rejects with
+   */
   readFile(
     options?: ({ encoding?: null | undefined } & { signal?: AbortSignal | undefined }) | null,
   ): Promise<Buffer<ArrayBuffer>>;
@@ -129,17 +135,18 @@ export class AioFile extends EventEmitter {
     options?: (ObjectEncodingOptions & { signal?: AbortSignal | undefined }) | BufferEncoding | null,
   ): Promise<string | Buffer<ArrayBuffer>>;
   readFile(options?: object | BufferEncoding | null): Promise<never> {
-    const { handle } = this.#open;
-    return this.#call('readFile', true, () => handle.readFile(options as BufferEncoding)) as Promise<never>;
+    if (this.#open.closing) return Promise.reject(closedError('readFile'));
+    return readFile(this.#open, options) as Promise<never>;
   }
 
   /**
-   * Writes all of the data at the file's own position, without truncating the file. By FileHandle, in its turn; what comes in chunks has a turn for each.
+   * Writes all of the data at the file's own position, in its turn, without truncating the file; what comes in chunks has a turn for each.
+   *
+   * @throws (rejects) what FileHandle rejects with
    */
   writeFile(data: FileContent, options?: FileContentOptions): Promise<void> {
-    const { handle } = this.#open;
-    if (!isCustomIterable(data)) return this.#call('writeFile', false, () => handle.writeFile(data as never, options as null));
     if (this.#open.closing) return Promise.reject(closedError('writeFile'));
+    if (!isCustomIterable(data)) return writeFile(this.#open, data, options);
     return this.#open.manage(() => writeChunks(this.#open, data, options as null));
   }
 
@@ -239,11 +246,6 @@ export class AioFile extends EventEmitter {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
-  }
-
-  #call<T>(syscall: string, isRead: boolean, call: () => Promise<T>): Promise<T> {
-    if (this.#open.closing) return Promise.reject(closedError(syscall));
-    return this.#open.call(isRead, IN_TURN, call);
   }
 
   #manage<T>(syscall: string, call: () => Promise<T>): Promise<T> {

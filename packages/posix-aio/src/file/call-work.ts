@@ -3,15 +3,19 @@ import { BLOCK_READ, BLOCK_WRITE, type BlockIo, biodone } from '@biodone/blockde
 import { AbortError } from '@biodone/sync';
 import { ECANCELED } from '@biodone/uring';
 import { ioError } from './file-errors.js';
-import { FileWork } from './file-work.js';
+import { type FileEngine, FileWork } from './file-work.js';
 
 /** A call of FileHandle's, in its place among the reads and writes: it waits for its turn as they do, and a sync waits for it. */
 export class CallWork<T> extends FileWork {
   readonly #call: () => Promise<T>;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: unknown) => void;
-  /** How the call has ended; null before. */
-  #settle: (() => void) | null = null;
+  #state: CallState = 'waiting';
+  /**
+   * What the call has come to, until the promise is settled. A closure would do, but V8 lets closures live through its collections of young objects, and all that
+   * they hold: whole files, until it collects everything.
+   */
+  #outcome: unknown = null;
 
   constructor(isRead: boolean, call: () => Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void) {
     super(isRead ? BLOCK_READ : BLOCK_WRITE);
@@ -20,23 +24,36 @@ export class CallWork<T> extends FileWork {
     this.#reject = reject;
   }
 
-  protected override begin(io: BlockIo): void {
+  protected override begin(io: BlockIo, _engine: FileEngine): void {
+    this.call(io);
+  }
+
+  /** Has FileHandle do it. */
+  protected call(io: BlockIo): void {
     this.#call().then(
-      (value) => {
-        this.#settle = () => this.#resolve(value);
-        biodone(io, 0);
-      },
+      (value) => this.succeed(io, value),
       (error) => {
-        this.#settle = () => this.#reject(error);
+        this.#state = 'failed';
+        this.#outcome = error;
         // A wrong argument has no errno, and is nothing that a later sync should fail for.
         biodone(io, Math.abs((error as NodeJS.ErrnoException).errno ?? 0));
       },
     );
   }
 
+  /** Ends it with what the call comes to. */
+  protected succeed(io: BlockIo, value: T): void {
+    this.#state = 'succeeded';
+    this.#outcome = value;
+    biodone(io, 0);
+  }
+
   protected override done({ error }: AioOp): void {
     const { signal } = this;
-    if (this.#settle !== null) this.#settle();
+    const outcome = this.#outcome;
+    this.#outcome = null;
+    if (this.#state === 'succeeded') this.#resolve(outcome as T);
+    else if (this.#state === 'failed') this.#reject(outcome);
     // It was ended before its turn.
     else if (error === ECANCELED && signal?.aborted === true) this.#reject(new AbortError(signal.reason));
     else this.#reject(ioError(error, this.operation === BLOCK_READ ? 'read' : 'write'));
@@ -46,3 +63,5 @@ export class CallWork<T> extends FileWork {
     this.#reject(error);
   }
 }
+
+type CallState = 'waiting' | 'succeeded' | 'failed';

@@ -3,7 +3,7 @@ import { type BlockIo, type BlockOperation, biodone } from '@biodone/blockdev';
 import { EIO, IoBuffer } from '@biodone/uring';
 import { LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 
-/** Who does what is asked of an open file: io_uring, or Node's own callbacks. It completes each request with `biodone`. */
+/** Who does what is asked of an open file: io_uring, or Node's own callbacks. It tells of each end by {@link FileWork.transferred}. */
 export interface FileEngine {
   readonly name: 'uring' | 'fs';
   readonly progress: 'any' | 'event-loop';
@@ -49,9 +49,19 @@ export abstract class FileWork {
     try {
       this.begin(io, engine);
     } catch (error) {
-      this.#thrown = error as Error;
-      biodone(io, EIO);
+      this.fail(io, error as Error);
     }
+  }
+
+  /** Ends it with what has been thrown. */
+  protected fail(io: BlockIo, error: Error): void {
+    this.#thrown = error;
+    biodone(io, EIO);
+  }
+
+  /** The engine is done, with `io.transferredBytes` or a positive errno. Work of several transfers begins the next one instead of ending. */
+  transferred(io: BlockIo, error: number): void {
+    biodone(io, error);
   }
 
   /** It is over. */

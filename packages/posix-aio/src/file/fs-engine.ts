@@ -1,7 +1,7 @@
 import { fdatasync, fsync, read, write } from 'node:fs';
-import { BLOCK_READ, type BlockIo, biodone } from '@biodone/blockdev';
+import { BLOCK_READ, type BlockIo } from '@biodone/blockdev';
 import { EFAULT, type IoBuffer } from '@biodone/uring';
-import type { FileEngine } from './file-work.js';
+import type { FileEngine, FileWork } from './file-work.js';
 
 /** The requests of an open file through Node's own callbacks, where io_uring is not to be had. */
 export class FsEngine implements FileEngine {
@@ -19,19 +19,19 @@ export class FsEngine implements FileEngine {
     const position = atOwnPosition ? null : io.offset;
     const done = (error: NodeJS.ErrnoException | null, count: number): void => {
       if (error === null) io.transferredBytes = count;
-      biodone(io, errnoOf(error));
+      (io.private as FileWork).transferred(io, errnoOf(error));
     };
     try {
       if (io.operation === BLOCK_READ) read(this.#fd, bytes, io.bufferOffset, io.lengthBytes, position, done);
       else write(this.#fd, bytes, io.bufferOffset, io.lengthBytes, position, done);
     } catch {
       // Trusted memory has been transferred away since the request was checked.
-      biodone(io, EFAULT);
+      (io.private as FileWork).transferred(io, EFAULT);
     }
   }
 
   sync(io: BlockIo, dataOnly: boolean): void {
-    (dataOnly ? fdatasync : fsync)(this.#fd, (error) => biodone(io, errnoOf(error)));
+    (dataOnly ? fdatasync : fsync)(this.#fd, (error) => (io.private as FileWork).transferred(io, errnoOf(error)));
   }
 
   abort(_io: BlockIo): void {

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { OrderingKey } from '@biodone/aio';
 import { AbortError } from '@biodone/sync';
 import { ENOSYS, probe, SystemError } from '@biodone/uring';
-import { readStatus, S_IFBLK, S_IFREG, status } from '../descriptor/file-status.js';
+import { S_IFBLK, S_IFREG } from '../descriptor/file-status.js';
 import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
 import { TRANSFER_MAX_BYTES } from './file-driver.js';
@@ -10,6 +10,7 @@ import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
 import type { MemoryParts } from './memory-parts.js';
+import type { Descriptor } from './open-descriptor.js';
 import { StreamEngine } from './stream-engine.js';
 import { SyncWork } from './sync-work.js';
 import { OWN_POSITION, type TransferArguments } from './transfer-arguments.js';
@@ -24,11 +25,19 @@ export interface OpenFileOptions {
   readonly appends: boolean;
   /** Whether it was opened with O_DIRECT. */
   readonly direct: boolean;
-  readonly engine: 'auto' | 'uring' | 'fs';
+  /** Whether it is read and written through io_uring: see {@link usesRing}. */
+  readonly usesRing: boolean;
   /** How many operations may be with the kernel. */
   readonly depth: number;
   /** Whether memory is used as it is: see `TransferOptions`. */
   readonly trusted: boolean;
+}
+
+/** A call of FileHandle's that is under way by itself. */
+interface AloneCall {
+  readonly isRead: boolean;
+  readonly position: number;
+  readonly ended: Promise<unknown>;
 }
 
 /** What a call of FileHandle's has of a transfer. */
@@ -40,26 +49,30 @@ export const IN_TURN: CallPlace = { position: OWN_POSITION, signal: null, priori
 /**
  * An open file, and what serves it: what an AioFile is the face of, and what is left to be closed when an AioFile has been collected.
  *
- * The descriptor belongs to a FileHandle of Node's, which does all but reads, writes and syncs. Those go through a pool of aio to io_uring, and
- * the descriptor is held for them: it is closed when the last of them is over, and so is everything else (rule 13).
+ * A FileHandle of Node's does all but reads, writes and syncs. Those go through a pool of aio to io_uring, and the descriptor is held for them: it is closed when the last of them is over, and so is everything else (rule 13).
  *
  * Whatever goes by the file's own position, and each append, has its turn in the order of the calls (rule 7). Where there is no position, as with
  * a pipe, reads and writes do not wait for each other.
  */
 export class OpenFile {
-  readonly handle: FileHandle;
+  readonly #descriptor: Descriptor;
   readonly path: string;
   readonly trusted: boolean;
   readonly #appends: boolean;
   /** The longest transfer whose memory is copied. */
   readonly #copiedMaxBytes: number;
-  readonly #direct: boolean;
+  /** Whether it was opened with O_DIRECT. */
+  readonly direct: boolean;
   readonly #usesRing: boolean;
   readonly #depth: number;
   /** Made for the first that is to be done: many a file is opened for its status alone. */
   #work: WorkPool | null = null;
   /** Whether it is a regular file or a block device, which has positions. */
   readonly #hasPositions: boolean;
+  /** Whether it is a regular file that is read and written by the page cache. */
+  readonly isPlain: boolean;
+  /** What is under way without a pool. */
+  #alone: AloneCall | null = null;
   readonly #readTurns = new OrderingKey();
   readonly #writeTurns: OrderingKey;
   /** Calls that are not over, and streams. */
@@ -67,18 +80,25 @@ export class OpenFile {
   #closed: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
-  constructor(handle: FileHandle, { path, appends, direct, engine, depth, trusted }: OpenFileOptions) {
-    this.handle = handle;
+  constructor(descriptor: Descriptor, { path, appends, direct, usesRing, depth, trusted }: OpenFileOptions) {
+    this.#descriptor = descriptor;
     this.path = path;
     this.trusted = trusted;
     this.#appends = appends;
-    this.#hasPositions = readStatus(handle.fd) && (status.kind === S_IFREG || status.kind === S_IFBLK);
+    const { kind } = descriptor;
+    this.#hasPositions = kind === S_IFREG || kind === S_IFBLK;
+    this.isPlain = kind === S_IFREG && !direct;
     // FileHandle refuses unaligned memory, and a read of a pipe would keep one of Node's threads waiting.
     this.#copiedMaxBytes = direct || !this.#hasPositions ? LONG_BOUNCE_MAX_BYTES : BOUNCE_MAX_BYTES;
     this.#writeTurns = this.#hasPositions ? this.#readTurns : new OrderingKey();
-    this.#direct = direct;
-    this.#usesRing = usesRing(engine);
+    this.direct = direct;
+    this.#usesRing = usesRing;
     this.#depth = depth;
+  }
+
+  /** Whether nothing that is ordered has been asked of it, or one call has that is over. */
+  get isUnused(): boolean {
+    return this.#work === null && this.#alone === null;
   }
 
   /** Whether {@link close} has been called. */
@@ -88,7 +108,12 @@ export class OpenFile {
 
   /** The descriptor; -1 once it is being closed. */
   get fd(): number {
-    return this.handle.fd;
+    return this.#descriptor.fd;
+  }
+
+  /** What does all but reads, writes and syncs. */
+  get handle(): FileHandle {
+    return this.#descriptor.handle;
   }
 
   /** Keeps the file open until {@link release}. */
@@ -146,8 +171,16 @@ export class OpenFile {
     });
   }
 
+  /** Reads or writes a whole file, at the file's own position. */
+  whole(isRead: boolean, work: FileWork, signal: AbortSignal | null): void {
+    work.turns = this.#turnsFor(isRead, OWN_POSITION);
+    work.signal = signal;
+    this.#start(work);
+  }
+
   /** Has FileHandle do something, at its place among the reads and writes. */
   call<T>(isRead: boolean, { position, signal, priority }: CallPlace, call: () => Promise<T>): Promise<T> {
+    if (this.isUnused && signal === null) return this.#callAlone(isRead, position, call);
     return new Promise((resolve, reject) => {
       const work = new CallWork(isRead, call, resolve, reject);
       work.turns = this.#turnsFor(isRead, position);
@@ -181,16 +214,41 @@ export class OpenFile {
   }
 
   #makeWork(): WorkPool {
-    const { fd } = this.handle;
-    const isCached = this.#hasPositions && !this.#direct;
+    const { fd } = this;
+    const isCached = this.#hasPositions && !this.direct;
     const withoutRing = this.#hasPositions ? FsEngine : StreamEngine;
     const engine = this.#usesRing ? new UringEngine(fd, this.path, this.#hasPositions, isCached) : new withoutRing(fd);
     return WorkPool.take(engine, this.path, this.#depth, () => this.release());
   }
 
   async #end(): Promise<void> {
-    await this.#work?.close();
-    await this.handle.close();
+    // It lets go of the descriptor at once.
+    const left = this.#work?.close();
+    await this.#descriptor.close();
+    await left;
+  }
+
+  /**
+   * Does a call of FileHandle's without a pool, while nothing else is asked of the file: to make one takes longer than many a call, and many a file is opened
+   * for one alone.
+   */
+  #callAlone<T>(isRead: boolean, position: number, call: () => Promise<T>): Promise<T> {
+    const ended = this.manage(call);
+    const alone = { isRead, position, ended };
+    this.#alone = alone;
+    const forget = (): void => {
+      if (this.#alone === alone) this.#alone = null;
+    };
+    ended.then(forget, forget);
+    return ended;
+  }
+
+  /** Something else is asked of the file meanwhile: from now on the call has its place in the pool, as if it had begun there. */
+  #join({ isRead, position, ended }: AloneCall): void {
+    this.#alone = null;
+    const work = new CallWork<unknown>(isRead, () => ended, nothing, nothing);
+    work.turns = this.#turnsFor(isRead, position);
+    this.#start(work);
   }
 
   #aim(work: TransferWork, isRead: boolean, position: number, lengthBytes: number): void {
@@ -211,20 +269,25 @@ export class OpenFile {
       work.refused(new AbortError(signal.reason));
       return;
     }
+    if (this.#alone !== null) this.#join(this.#alone);
     this.#work ??= this.#makeWork();
     this.hold();
     this.#work.start(work);
   }
 }
 
-/** @throws SystemError ENOSYS for io_uring where there is none */
-function usesRing(engine: OpenFileOptions['engine']): boolean {
+/** Whether a file is to go through io_uring. @throws SystemError ENOSYS for io_uring where there is none */
+export function usesRing(engine: 'auto' | 'uring' | 'fs'): boolean {
   if (engine === 'fs') return false;
   const { available, reason } = probe();
   if (available) return true;
   if (engine === 'uring') throw new SystemError(ENOSYS, 'io_uring_setup', undefined, reason ?? undefined);
   warnOnce(`io_uring is not available, AioFile uses Node's own thread pool: ${reason}`);
   return false;
+}
+
+function nothing(): void {
+  // Who has called has a promise of the same end.
 }
 
 let warned = false;

@@ -1,8 +1,8 @@
 import { constants, type OpenMode, type PathLike } from 'node:fs';
-import { open as openHandle } from 'node:fs/promises';
 import { AioFile } from './aio-file.js';
 import { invalidType, invalidValue, outOfRange } from './file-errors.js';
-import { OpenFile } from './open-file.js';
+import { openDescriptor } from './open-descriptor.js';
+import { OpenFile, usesRing } from './open-file.js';
 
 /** What {@link open} takes besides the arguments of `fs.promises.open`. */
 export interface AioFileOptions {
@@ -25,7 +25,8 @@ export interface AioFileOptions {
 }
 
 /**
- * Opens a file as `fs.promises.open` does, for reads, writes and syncs through io_uring. The opening itself is Node's.
+ * Opens a file as `fs.promises.open` does, for reads, writes and syncs through io_uring. A regular file that is there is opened so
+ * too, on the main thread; all else, and the first file of a thread, Node opens.
  *
  * @param flags @default 'r'
  * @param mode @default 0o666
@@ -49,14 +50,15 @@ export async function open(
   options: AioFileOptions = {},
 ): Promise<AioFile> {
   const { engine = 'auto', depth = 256, trusted = false } = check(options);
-  const handle = await openHandle(path, flags ?? 'r', mode);
+  const isByRing = usesRing(engine);
+  const descriptor = await openDescriptor(path, flags ?? 'r', mode, isByRing);
   try {
     const name = typeof path === 'string' ? path : String(path);
     const direct = typeof flags === 'number' && (flags & (constants.O_DIRECT ?? 0)) !== 0;
     const appends = isAppending(flags);
-    return new AioFile(new OpenFile(handle, { path: name, appends, direct, engine, depth, trusted }));
+    return new AioFile(new OpenFile(descriptor, { path: name, appends, direct, usesRing: isByRing, depth, trusted }));
   } catch (error) {
-    await handle.close();
+    await descriptor.close();
     throw error;
   }
 }

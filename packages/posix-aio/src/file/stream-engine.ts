@@ -1,10 +1,11 @@
 import { type AioOp, AioServicePool } from '@biodone/aio';
-import { BLOCK_READ, BlockDevice, type BlockIo, biodone } from '@biodone/blockdev';
+import { BLOCK_READ, BlockDevice, type BlockIo } from '@biodone/blockdev';
 import { RingFile } from '@biodone/uring';
 import { DescriptorDriver } from '../descriptor/descriptor-driver.js';
 import { DescriptorOp, letGo } from '../descriptor/descriptor-op.js';
 import { flagsOf, O_NONBLOCK } from '../descriptor/file-status.js';
 import { ThreadEngine } from '../descriptor/thread-engine.js';
+import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 
 /** As many as all files of the thread may have with it. */
@@ -39,7 +40,7 @@ export class StreamEngine extends FsEngine {
     const refused = streamPool().submit(op);
     if (refused === 0) return;
     letGo(op);
-    biodone(io, refused);
+    (io.private as FileWork).transferred(io, refused);
   }
 
   override abort(io: BlockIo): void {
@@ -80,7 +81,7 @@ function ended(op: AioOp): void {
   // Whoever let go of the memory must not wait for the next use of this operation.
   op.buffer = null;
   io.transferredBytes = transferredBytes;
-  biodone(io, error);
+  (io.private as FileWork).transferred(io, error);
 }
 
 let pool: AioServicePool | null = null;

@@ -1,4 +1,4 @@
-import { BLOCK_FLUSH, BLOCK_READ, type BlockIo, biodone } from '@biodone/blockdev';
+import { BLOCK_FLUSH, BLOCK_READ, type BlockIo } from '@biodone/blockdev';
 import {
   EAGAIN,
   EBADF,
@@ -20,7 +20,7 @@ import {
   threadRing,
 } from '@biodone/uring';
 import { isTerminalNow, reopenTerminal } from '../descriptor/terminal.js';
-import type { FileEngine } from './file-work.js';
+import type { FileEngine, FileWork } from './file-work.js';
 
 /** What the kernel takes as the offset of a transfer at the file's own position. */
 const OWN_POSITION = -1;
@@ -63,7 +63,7 @@ export class UringEngine implements FileEngine {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ERR_OUT_OF_RANGE') throw error;
       // Trusted memory has been transferred away since the request was checked.
-      biodone(io, EFAULT);
+      (io.private as FileWork).transferred(io, EFAULT);
       return;
     }
     if (this.#isCached && io.lengthBytes >= ASYNC_MIN_BYTES) request.flags |= IOSQE_ASYNC;
@@ -136,7 +136,7 @@ class FileRequest extends RingRequest {
     } catch (error) {
       // Somebody has closed the thread's ring: nothing can be started any more, and that is the request's error.
       if ((error as NodeJS.ErrnoException).code !== 'EBADF') throw error;
-      biodone(this.#io, EBADF);
+      this.#end(EBADF);
     }
   }
 
@@ -153,14 +153,18 @@ class FileRequest extends RingRequest {
     if (this.#polling) {
       // What a poll comes to is no count of bytes.
       this.#polling = false;
-      biodone(io, result < 0 ? -result : ECANCELED);
+      this.#end(result < 0 ? -result : ECANCELED);
     } else if (result >= 0) {
       io.transferredBytes = result;
-      biodone(io, 0);
+      this.#end(0);
     } else {
       // A call that the kernel has interrupted for the cancel.
-      biodone(io, result === -EINTR && this.#ending ? ECANCELED : -result);
+      this.#end(result === -EINTR && this.#ending ? ECANCELED : -result);
     }
+  }
+
+  #end(error: number): void {
+    (this.#io.private as FileWork).transferred(this.#io, error);
   }
 
   /** Whether the transfer is to be tried again, or waited for, which has begun then. */

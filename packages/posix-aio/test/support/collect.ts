@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void;
 
 /** Far more than a collection ever needs. */
 const ROUNDS = 50;
@@ -21,4 +21,13 @@ export async function isCollected(reference: WeakRef<object>): Promise<boolean> 
 export function heldBytes(): number {
   collect();
   return process.memoryUsage().heapUsed;
+}
+
+/** How much memory of array buffers is left by a collection of young objects alone, in bytes. */
+export async function heldYoungBytes(): Promise<number> {
+  for (let round = 0; round < 3; round++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect({ type: 'minor' });
+  }
+  return process.memoryUsage().arrayBuffers;
 }

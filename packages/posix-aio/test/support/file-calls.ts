@@ -18,9 +18,9 @@ export async function outcomeOf(call: FileCall, file: AnyFile): Promise<object> 
   try {
     return { value: await call.run(file) };
   } catch (error) {
-    const { name, message, code, syscall, errno } = error as NodeJS.ErrnoException;
+    const { name, message, code, syscall, errno, cause } = error as NodeJS.ErrnoException;
     // FileHandle's error of a closed file alone has no errno.
-    return { name, message, code, syscall, ...(message === 'file closed' ? {} : { errno }) };
+    return { name, message, code, syscall, cause, ...(message === 'file closed' ? {} : { errno }) };
   }
 }
 
@@ -120,9 +120,32 @@ const vectors = fc
       .tuple(fc.array(memories, { maxLength: 4 }), positions)
       .map(([parts, position]) => callOf(name, [parts, position], () => [parts.map(make), position])),
   );
-const wholeReads = fc
-  .constantFrom(undefined, null, 'utf8', 'hex', 'bad', {}, { encoding: 'latin1' }, { encoding: 'bad' }, { signal: 1 }, 7)
-  .map((options) => callOf('readFile', [options], () => [options]));
+const rightEncodings = fc.constantFrom('utf8', 'UTF-8', 'utf16le', 'ucs2', 'latin1', 'ascii', 'hex', 'base64', 'base64url');
+const readOptions = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(undefined, null, {}, { encoding: null }) },
+  { weight: 3, arbitrary: rightEncodings },
+  { weight: 2, arbitrary: rightEncodings.map((encoding) => ({ encoding })) },
+  { weight: 1, arbitrary: fc.constantFrom('bad', 'buffer', '', { encoding: 'bad' }, { encoding: 7 }, { flag: 'r' }, 7) },
+  { weight: 1, arbitrary: fc.constantFrom({ signal: 1 }, { signal: null }, { signal: {} }) },
+);
+const wholeReads = readOptions.map((options) => callOf('readFile', [options], () => [options]));
+/** A call whose signal is aborted before it, right after it, or not at all. */
+const aborts = fc
+  .tuple(fc.constantFrom('readFile', 'readFile', 'writeFile'), fc.constantFrom('before', 'after', 'never'), texts)
+  .map(
+    ([name, when, text]): FileCall => ({
+      name,
+      [fc.toStringMethod]: () => `${name}(${fc.stringify(text)}, a signal that is aborted ${when})`,
+      run: (file) => {
+        const controller = new AbortController();
+        const { signal } = controller;
+        if (when === 'before') controller.abort('early');
+        const ended = name === 'readFile' ? file.readFile({ signal }) : file.writeFile(text, { signal });
+        if (when === 'after') controller.abort('at once');
+        return ended;
+      },
+    }),
+  );
 const wholeWrites = fc
   .tuple(fc.constantFrom('writeFile', 'appendFile'), fc.oneof(texts, memories), encodings, fc.boolean())
   .map(([name, data, encoding, iterable]) =>
@@ -161,6 +184,7 @@ export const calls: fc.Arbitrary<FileCall> = fc.oneof(
   { weight: 3, arbitrary: textWrites },
   { weight: 4, arbitrary: vectors },
   { weight: 2, arbitrary: wholeReads },
+  { weight: 2, arbitrary: aborts },
   { weight: 3, arbitrary: wholeWrites },
   { weight: 1, arbitrary: syncs },
   { weight: 2, arbitrary: truncates },
@@ -180,4 +204,54 @@ export const ordered: fc.Arbitrary<FileCall> = fc.oneof(
     .map(([name, parts]) => callOf(name, [parts], () => [parts.map(make)])),
   fc.tuple(fc.constantFrom('writeFile', 'appendFile'), texts).map(([name, text]) => callOf(name, [text], () => [text])),
   fc.constantFrom(undefined, 'latin1').map((encoding) => callOf('readFile', [encoding], () => [encoding])),
+);
+
+/** At and around the lengths from which on a file, or memory, is treated in another way. */
+const EDGES = [1, 4096, 2 ** 15, 2 ** 16, 2 ** 17, 2 ** 19, 2 ** 20, 2 ** 20 + 2 ** 19];
+export const wholeLengths: fc.Arbitrary<number> = fc
+  .tuple(fc.constantFrom(0, ...EDGES), fc.constantFrom(-1, 0, 1))
+  .map(([edge, by]) => Math.max(0, edge + by));
+
+/** Text and memory of all kinds that is written whole. */
+const contents = fc.record({
+  kind: fc.constantFrom('text', 'wide text', 'buffer', 'words', 'view', 'shared', 'part'),
+  size: wholeLengths,
+  seed: fc.integer({ min: 0, max: 255 }),
+});
+
+function makeContent({ kind, size, seed }: { kind: string; size: number; seed: number }): unknown {
+  if (kind === 'text') return String.fromCharCode(65 + (seed % 26)).repeat(size);
+  if (kind === 'wide text') return '\u{1f600}ö'.repeat(size / 6);
+  return make({ kind: kind as Memory['kind'], size, seed });
+}
+
+/** Calls on long files: they read and write the whole, or move the position. */
+export const wholeCalls: fc.Arbitrary<FileCall> = fc.oneof(
+  { weight: 4, arbitrary: readOptions.map((options) => callOf('readFile', [options], () => [options])) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom('writeFile', 'appendFile'), contents, fc.constantFrom(undefined, 'utf8', 'utf16le'))
+      .map(([name, content, encoding]) =>
+        callOf(
+          name,
+          [content, encoding],
+          () => [makeContent(content), encoding],
+          () => 'done',
+        ),
+      ),
+  },
+  {
+    weight: 2,
+    arbitrary: wholeLengths.map((length) =>
+      callOf(
+        'read',
+        [length],
+        () => [Buffer.alloc(Math.max(1, length))],
+        ({ bytesRead }: { bytesRead: number }) => bytesRead,
+      ),
+    ),
+  },
+  { weight: 2, arbitrary: wholeLengths.map((length) => callOf('truncate', [length], () => [length])) },
+  { weight: 1, arbitrary: aborts },
 );
