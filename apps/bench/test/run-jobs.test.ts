@@ -451,7 +451,11 @@ describe('bad input', () => {
     ],
     ['a latency without a window', ['--name=x', '--size=4k', '--latency_target=1ms'], ['latency_window=']],
     ['a window without a latency', ['--name=x', '--size=4k', '--latency_window=1s'], ['latency_target=']],
-    ['a batch that cannot be taken', ['--name=x', '--size=4k', '--iodepth=8', '--iodepth_batch_complete_max=4'], ['give 8']],
+    [
+      'more at a time than there are',
+      ['--name=x', '--size=4k', '--iodepth=8', '--iodepth_batch_complete_max=9'],
+      ['iodepth_batch_complete_max=9', 'more than iodepth=8'],
+    ],
     ['zones that are not all', ['--name=x', '--size=4k', '--random_distribution=zoned_abs:50/4k'], ['add up to 50']],
     ['a spin without a thought', ['--name=x', '--size=4k', '--thinktime_spin=1ms'], ['thinktime=']],
     ['a report that exists', ['--name=x', '--size=4k', '--output=.'], ["'.'"]],

@@ -6,7 +6,8 @@ import type { JobResult, JobShape, LatencySearch, ResourceUse } from '../results
 import { sumOfSamples } from '../results/sample-series.js';
 import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
-import { isQueued, type ThreadOutcome } from './job-run.js';
+import type { ThreadOutcome } from './job-run.js';
+import { loopShapeOf } from './plan-shape.js';
 import type { JobThread } from './job-thread-handle.js';
 import { percentileChoiceOf } from './percentile-choice.js';
 
@@ -101,7 +102,7 @@ function shapeOf(plan: JobPlan): JobShape {
     bs: job.given['bs'] ?? job.globals['bs'] ?? blockText(options),
     ioengine: options.ioengine,
     iodepth: options.iodepth,
-    isQueued: isQueued(plan),
+    ...loopShapeOf(plan),
     numjobs: options.numjobs,
     direct: options.direct || !options.buffered,
     filename,

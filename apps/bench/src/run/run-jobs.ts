@@ -2,13 +2,14 @@ import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { ExitTasks } from '../exit-tasks.js';
+import { isSameShape } from '../results/loop-shape.js';
 import type { Calibration, DiskUse, Outcome, RunResult } from '../results/run-result.js';
 import { diskOf, watchDisk } from '../trust/disk.js';
 import { currentLoad, machineRecord, watchOtherCpu } from '../trust/machine.js';
 import { calibrate } from './calibrate.js';
 import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
-import { depthOf, isQueued } from './job-run.js';
+import { depthOf, loopShapeOf } from './plan-shape.js';
 import { JobThread } from './job-thread-handle.js';
 import { writeLogFiles } from './log-files.js';
 import type { RunPlan } from './plan-run.js';
@@ -109,14 +110,14 @@ export class Run {
     };
   }
 
-  /** Once for each depth and each way of completion that a job has. */
+  /** Once for each depth and each shape that a job's loop has. */
   async #calibrate(): Promise<void> {
     for (const plan of this.#plan.plans) {
       const depth = depthOf(plan);
-      const isWaiting = isQueued(plan);
+      const shape = loopShapeOf(plan);
       if (this.#isInterrupted) return;
-      if (this.#calibrations.some((known) => known.depth === depth && known.isQueued === isWaiting)) continue;
-      this.#calibrations.push(await calibrate(depth, isWaiting));
+      if (this.#calibrations.some((known) => known.depth === depth && isSameShape(known, shape))) continue;
+      this.#calibrations.push(await calibrate(depth, shape));
     }
   }
 
