@@ -10,7 +10,12 @@ const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 /** What is compared: fio's engine, then ours, then what explains the difference. */
 const PAIRS = [
   { id: 'agree_direct_d1', title: 'O_DIRECT, depth 1', sides: ['fio:io_uring', 'uring'], options: ['--direct=1', '--iodepth=1'] },
-  { id: 'agree_direct_d32', title: 'O_DIRECT, depth 32', sides: ['fio:io_uring', 'uring'], options: ['--direct=1', '--iodepth=32'] },
+  {
+    id: 'agree_direct_d32',
+    title: 'O_DIRECT, depth 32',
+    sides: ['fio:io_uring', 'uring'],
+    options: ['--direct=1', '--iodepth=32'],
+  },
   {
     id: 'agree_cached_d1',
     title: 'cached, depth 1',

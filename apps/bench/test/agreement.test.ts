@@ -29,10 +29,15 @@ describe('agreement with fio', () => {
   });
 
   it.each([
-    ['IOPS and p50', 95_000, 105_000, 'O_DIRECT: agrees with fio within 10 % (IOPS 0.950, p50 1.050 of fio\'s)'],
+    ['IOPS and p50', 95_000, 105_000, "O_DIRECT: agrees with fio within 10 % (IOPS 0.950, p50 1.050 of fio's)"],
     ['not IOPS', 89_000, 100_000, "O_DIRECT: does not agree with fio within 10 % (IOPS 0.890, p50 1.000 of fio's)"],
     ['not p50', 100_000, 111_000, "O_DIRECT: does not agree with fio within 10 % (IOPS 1.000, p50 1.110 of fio's)"],
-    ['neither that is better', 112_000, 100_000, "O_DIRECT: does not agree with fio within 10 % (IOPS 1.120, p50 1.000 of fio's)"],
+    [
+      'neither that is better',
+      112_000,
+      100_000,
+      "O_DIRECT: does not agree with fio within 10 % (IOPS 1.120, p50 1.000 of fio's)",
+    ],
   ])('takes %s within 10 %', (_, iops, p50Ns, expected) => {
     const fio = withP50(someSide('fio:io_uring', [100_000]), 100_000);
     const ours = withP50(someSide('uring', [iops]), p50Ns);
@@ -53,7 +58,9 @@ describe('the breakdown of a cached read', () => {
     expect(agreementOf(CACHED, cachedSides(0.96)).breakdown).toBeNull();
     expect(agreementOf(CACHED, cachedSides(0.94)).breakdown).toHaveLength(3);
     expect(agreementOf(DIRECT, cachedSides(0.5)).breakdown).toBeNull();
-    expect(verdictOf(agreementOf(CACHED, cachedSides(0.8)))).toMatch(/does not agree .*; the table below shows where the time goes$/);
+    expect(verdictOf(agreementOf(CACHED, cachedSides(0.8)))).toMatch(
+      /does not agree .*; the table below shows where the time goes$/,
+    );
   });
 
   it('has parts whose sum is the whole, as they are printed, and what ours costs beyond fio of each', () => {

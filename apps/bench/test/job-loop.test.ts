@@ -271,7 +271,14 @@ describe('the loop', () => {
       },
     });
     expect(recorder.completed.toData()).toEqual([[1, 8]]);
-    expect(sessions[0]?.log).toEqual([...times('submit 1', 4), 'wait for 4', ...times('submit 1', 3), 'wait for 3', 'submit 1', 'wait for 1']);
+    expect(sessions[0]?.log).toEqual([
+      ...times('submit 1', 4),
+      'wait for 4',
+      ...times('submit 1', 3),
+      'wait for 3',
+      'submit 1',
+      'wait for 1',
+    ]);
   });
 
   it('with a rate measures from when an I/O was due, so a stall is in all that it held up', async () => {

@@ -57,7 +57,9 @@ describe('what a run prints with its figures', () => {
     const queued = ['--ioengine=null', '--size=1m', '--iodepth=8'];
     expect(await report(...queued)).toMatch(/ depth +7\.89 achieved of 8; 1\.00 submitted and 1\.00 completed at a time/);
     const together = ['--iodepth_batch_submit=8', '--iodepth_batch_complete_max=8'];
-    expect(await report(...queued, ...together)).toMatch(/ depth +8\.00 achieved of 8; 8\.00 submitted and 8\.00 completed at a time/);
+    expect(await report(...queued, ...together)).toMatch(
+      / depth +8\.00 achieved of 8; 8\.00 submitted and 8\.00 completed at a time/,
+    );
   });
 
   it('are pauses of the garbage collector, the delay of the event loop, CPU time of all threads, and the machine', async () => {

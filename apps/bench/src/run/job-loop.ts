@@ -9,8 +9,8 @@ import type { JobClock } from './job-clock.js';
 import type { JobControl } from './job-control.js';
 import type { JobFailure } from './job-failure.js';
 import type { JobPlan } from './job-plan.js';
-import { loopShapeOf } from './plan-shape.js';
 import type { NextIo } from './next-io.js';
+import { loopShapeOf } from './plan-shape.js';
 
 /** While nothing else is due, the loop looks this often whether it is to stop. */
 const LOOK_NS = 5e6;

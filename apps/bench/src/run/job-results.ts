@@ -7,9 +7,9 @@ import { sumOfSamples } from '../results/sample-series.js';
 import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
 import type { ThreadOutcome } from './job-run.js';
-import { loopShapeOf } from './plan-shape.js';
 import type { JobThread } from './job-thread-handle.js';
 import { percentileChoiceOf } from './percentile-choice.js';
+import { loopShapeOf } from './plan-shape.js';
 
 const EMPTY_USE: ResourceUse = {
   wallMs: 0,

@@ -19,8 +19,8 @@ import { JOB_ENDED, JOB_RAMPING, JOB_RUNNING, JOB_VERIFYING, type JobControl } f
 import type { JobFailure } from './job-failure.js';
 import { JobLoop } from './job-loop.js';
 import type { JobPlan } from './job-plan.js';
-import { depthOf } from './plan-shape.js';
 import { NextIo } from './next-io.js';
+import { depthOf } from './plan-shape.js';
 import { Timeline } from './timeline.js';
 
 /** What became of one thread of a job, besides what its recorder has. Plain data. */

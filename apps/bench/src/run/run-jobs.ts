@@ -9,10 +9,10 @@ import { currentLoad, machineRecord, watchOtherCpu } from '../trust/machine.js';
 import { calibrate } from './calibrate.js';
 import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
-import { depthOf, loopShapeOf } from './plan-shape.js';
 import { JobThread } from './job-thread-handle.js';
 import { writeLogFiles } from './log-files.js';
 import type { RunPlan } from './plan-run.js';
+import { depthOf, loopShapeOf } from './plan-shape.js';
 import { StallWatch } from './stall-watch.js';
 import { makeTargetFile, type TargetFile, warmCache } from './target-file.js';
 

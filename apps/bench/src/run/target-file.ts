@@ -1,6 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import type { ExitTasks } from '../exit-tasks.js';
 import { formatSize } from '../size.js';
 import { quote, UsageError } from '../usage-error.js';
@@ -33,10 +32,9 @@ export interface TargetFile {
 /**
  * Makes the file of a job, which must not exist, and sees to it that it is removed however the program ends, unless it is to be kept.
  *
- * @throws UsageError where there is no room, or no permission; nothing is left behind then
+ * @throws UsageError where there is no permission; nothing is left behind then
  */
 export function makeTargetFile({ path, sizeBytes, isFilled, isKept }: FileToMake, exitTasks: ExitTasks): TargetFile {
-  checkRoom(path, sizeBytes);
   let fd: number;
   try {
     fd = openSync(path, 'wx', 0o600);
@@ -77,22 +75,6 @@ export function warmCache(path: string, startOffset: number, lengthBytes: number
   } finally {
     closeSync(fd);
   }
-}
-
-function checkRoom(path: string, sizeBytes: number): void {
-  const folder = dirname(path);
-  let freeBytes: number;
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    freeBytes = bavail * bsize;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${quote(folder)} cannot be used (${code}): name another folder with directory=`);
-  }
-  if (freeBytes >= sizeBytes) return;
-  throw new UsageError(
-    `no room for ${formatSize(sizeBytes)} at ${quote(path)}, ${formatSize(freeBytes)} are free: name another folder with directory=, or a smaller size=`,
-  );
 }
 
 function fill(fd: number, sizeBytes: number, path: string): void {
