@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  statfsSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -572,6 +573,25 @@ describe('what goes wrong meanwhile', () => {
       ['o', 0],
       ['h', 110],
     ]);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
+  it.for<[string, string[], RegExp, RegExp]>([
+    ['files are made', ['--size=2g'], /writing x\.0\.0 · \d+ %/, /^interrupted before the first job began$/m],
+    ['a job waits for its time', ['--size=1m', '--startdelay=1000'], /starting/, /^x: \(groupid=0, .*\(interrupted\)$/m],
+  ])('Ctrl-C ends it while %s, as the line of progress says', async ([, options, progress, report], context) => {
+    if (statfsSync(place).bavail * statfsSync(place).bsize < 2 ** 32) context.skip('there is no room for a large file');
+    let isAsked = false;
+    const outcome = await bench(['run', '--name=x', '--rw=read', '--ioengine=sync', '--eta=always', ...options], {
+      cwd: place,
+      onError: (text, child) => {
+        if (isAsked || !progress.test(text)) return;
+        isAsked = true;
+        child.kill('SIGINT');
+      },
+    });
+    expect(outcome.status).toBe(130);
+    expect(outcome.stdout).toMatch(report);
     expect(readdirSync(place)).toEqual([]);
   });
 
