@@ -5,6 +5,7 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { median, printTable, spread } from '../../../scripts/bench-table.mjs';
 import { measureAgreement } from './agreement.mjs';
+import { breakdownTable, figuresOf, verdictOf } from './agreement-report.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const FULL = { repeats: 5, runtime: '1s', size: '256m' };
@@ -28,18 +29,19 @@ function addAgreement() {
     [`${title}, p50`, ...spread(p50)],
   ]);
   printTable([['4 KiB random reads', 'median', 'lowest', 'highest'], ...rows]);
+  console.log(found.map((agreement) => `- ${verdictOf(agreement)}`).join('\n'));
   for (const { breakdown } of found) {
     if (breakdown === null) continue;
     console.log('\nmedians of the same series');
-    printTable(breakdown);
+    printTable(breakdownTable(breakdown));
   }
   for (const reason of new Set(found.flatMap(({ reason }) => (reason === null ? [] : [reason])))) console.log(`- ${reason}`);
   const file = argumentOf('--json');
   if (file === null) return;
   const report = JSON.parse(readFileSync(file, 'utf8'));
-  for (const { id, iops } of found) {
-    report.figures[id] = iops.length === 0 ? null : Number(median(iops).toPrecision(4));
-    report.spread[id] = iops.length === 0 ? null : { min: Math.min(...iops), max: Math.max(...iops) };
+  for (const { id, values } of figuresOf(found)) {
+    report.figures[id] = values.length === 0 ? null : Number(median(values).toPrecision(4));
+    report.spread[id] = values.length === 0 ? null : { min: Math.min(...values), max: Math.max(...values) };
   }
   const temporary = `${file}.${process.pid}.part`;
   writeFileSync(temporary, `${JSON.stringify(report, null, 2)}\n`);

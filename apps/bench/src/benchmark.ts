@@ -9,6 +9,7 @@ import { formatEnvironment, formatFigures, formatMissing, formatNotes } from './
 import { formatTable } from './report/table.js';
 import { formatVerdict } from './report/verdict.js';
 import { calibrate } from './run/calibrate.js';
+import { BLOCKING_SHAPE } from './run/plan-shape.js';
 import { formatSize } from './size.js';
 import { type Figure, figuresOf, nullFigure } from './stats/figures.js';
 import { rowsOf } from './stats/row.js';
@@ -102,7 +103,7 @@ async function measureOn(path: string, options: RunOptions, exitTasks: ExitTasks
 /** What one I/O costs in which nothing is done, as often as everything is measured. */
 async function measureHarness(repeats: number): Promise<Figure> {
   const iops: number[] = [];
-  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1, false)).nullIops);
+  for (let repeat = 0; repeat < repeats; repeat++) iops.push((await calibrate(1, BLOCKING_SHAPE)).nullIops);
   return nullFigure(iops);
 }
 

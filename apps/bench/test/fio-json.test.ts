@@ -116,7 +116,9 @@ describe("fio's JSON", () => {
   });
 
   it('says which percentiles are not to be believed, and why', () => {
-    const costly = [{ depth: 8, isQueued: true, nullIops: 800_000, nsPerIo: 1250, clockNs: 40 }];
+    const costly = [
+      { depth: 8, isQueued: true, batchSubmit: 1, batchComplete: 1, nullIops: 800_000, nsPerIo: 1250, clockNs: 40 },
+    ];
     const [job] = reportOf(someRun({ calibrations: costly })).jobs;
     expect(job?.read.lat_ns.doubts).toMatchObject({ '1.000000': 'harness', '10.000000': 'harness', '99.990000': 'few-samples' });
     expect(job?.read.lat_ns.doubts).not.toHaveProperty(['90.000000']);

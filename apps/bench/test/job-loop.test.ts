@@ -36,6 +36,13 @@ function planOf(options: Record<string, string>, sizeBytes = 2 ** 16): JobPlan {
   };
 }
 
+/** As few system calls as can be: all that is free goes to the kernel together, and all that is done is taken together. */
+const ALL_TOGETHER = { iodepth_batch_submit: '0', iodepth_batch_complete_max: '4' };
+
+function times(text: string, count: number): string[] {
+  return Array.from({ length: count }, () => text);
+}
+
 /** A clock that stands until somebody moves it. */
 class HeldClock implements JobClock {
   reads = 0;
@@ -64,6 +71,8 @@ class SlowSession implements EngineSession {
   start(unit: IoUnit): void {
     this.#inFlight.push({ unit, doneNs: this.#clock.nowNs + this.#serviceNs });
   }
+
+  flush(): void {}
 
   wait(timeoutMs: number): void {
     const first = this.#inFlight[0];
@@ -94,10 +103,46 @@ class SerialSession implements EngineSession {
     this.#queue.push(unit);
   }
 
+  flush(): void {}
+
   wait(): void {
     const unit = this.#queue.shift();
     this.#clock.nowNs += 1000;
     if (unit !== undefined) this.#sink.done(unit, unit.lengthBytes);
+  }
+}
+
+/** A device that does all that it was given when it is waited for, each in 1000 ns, and tells of them together: what has happened to it is kept. */
+class BatchSession implements EngineSession {
+  readonly completes = 'wait' as const;
+  readonly log: string[] = [];
+  readonly #sink: CompletionSink;
+  readonly #clock: HeldClock;
+  readonly #queue: IoUnit[] = [];
+  #started = 0;
+
+  constructor(sink: CompletionSink, clock: HeldClock) {
+    this.#sink = sink;
+    this.#clock = clock;
+  }
+
+  start(unit: IoUnit): void {
+    this.#started += 1;
+    this.#queue.push(unit);
+  }
+
+  flush(): void {
+    this.log.push(`submit ${this.#started}`);
+    this.#started = 0;
+    // What the call takes.
+    this.#clock.nowNs += 10;
+  }
+
+  wait(): void {
+    const done = this.#queue.splice(0);
+    this.log.push(`wait for ${done.length}`);
+    this.#clock.nowNs += 1000 * done.length;
+    for (const unit of done) this.#sink.done(unit, unit.lengthBytes);
   }
 }
 
@@ -148,7 +193,7 @@ async function runLoop(
 
 describe('the loop', () => {
   it('records each I/O once, with the time that it took', async () => {
-    const { recorder, clock } = await runLoop(planOf({ iodepth: '4' }), 4, 5000);
+    const { recorder, clock } = await runLoop(planOf({ iodepth: '4', ...ALL_TOGETHER }), 4, 5000);
     const { read } = recorder;
     expect([read.totalIos, read.bytes, read.total.count]).toEqual([16, 2 ** 16, 16]);
     expect([read.total.minNs, read.total.maxNs, read.submission.maxNs]).toEqual([5000, 5000, 0]);
@@ -164,11 +209,76 @@ describe('the loop', () => {
       expect(recorder.read.totalIos).toBe(16);
       return [recorder.submitted.toData(), Math.max(...recorder.depth.toData().map(([depth]) => depth))];
     };
-    expect(await depths({})).toEqual([[[4, 4]], 4]);
-    expect(await depths({ iodepth_batch_submit: '1' })).toEqual([[[1, 16]], 4]);
-    const [submitted, deepest] = await depths({ iodepth_batch_submit: '2' });
-    expect(submitted).toEqual([[2, 8]]);
-    expect(deepest).toBe(4);
+    expect(await depths({})).toEqual([[[1, 16]], 4]);
+    expect(await depths({ iodepth_batch_submit: '2', iodepth_batch_complete_min: '2' })).toEqual([[[2, 8]], 4]);
+    expect(await depths({ iodepth_batch_submit: '0', iodepth_batch_complete_max: '4' })).toEqual([[[4, 4]], 4]);
+    expect(await depths({ iodepth_batch_submit: '4', iodepth_batch_complete_max: '4' })).toEqual([[[4, 4]], 4]);
+  });
+
+  it.each<[string, Record<string, string>, string[]]>([
+    [
+      'goes to the kernel with each I/O, and takes one completion at a time, before the next I/O has its place',
+      {},
+      [...times('submit 1', 4), 'wait for 4', ...times('submit 1', 4), 'wait for 4', ...times('submit 1', 4), 'wait for 4'],
+    ],
+    [
+      'goes to the kernel with all that is free, and takes all completions that there are',
+      ALL_TOGETHER,
+      ['submit 4', 'wait for 4', 'submit 4', 'wait for 4', 'submit 4', 'wait for 4'],
+    ],
+    [
+      'goes to the kernel with each I/O, and takes two completions at a time',
+      { iodepth_batch_complete_max: '2' },
+      [...times('submit 1', 4), 'wait for 4', ...times('submit 1', 4), 'wait for 4', ...times('submit 1', 4), 'wait for 4'],
+    ],
+    [
+      'fills what two completions have left free with one batch, waiting for no more of them than are there',
+      { iodepth_batch_submit: '2', iodepth_batch_complete_min: '2' },
+      [...times('submit 2', 2), 'wait for 4', ...times('submit 2', 2), 'wait for 4', ...times('submit 2', 2), 'wait for 4'],
+    ],
+  ])('%s', async (_, options, expected) => {
+    const sessions: BatchSession[] = [];
+    const plan = planOf({ iodepth: '4', ...options }, 12 * 4096);
+    const { recorder } = await runLoop(plan, 4, 0, {
+      open: (sink, clock) => {
+        const session = new BatchSession(sink, clock);
+        sessions.push(session);
+        return session;
+      },
+    });
+    expect(recorder.read.totalIos).toBe(12);
+    expect(sessions[0]?.log).toEqual(expected);
+  });
+
+  it('counts the time in which a completion waits until it is taken, so that as many are in flight as are to be', async () => {
+    const latencies = async (options: Record<string, string>): Promise<number> => {
+      const plan = planOf({ iodepth: '4', ...options }, 4000 * 4096);
+      const { recorder, clock } = await runLoop(plan, 4, 0, { open: (sink, clock) => new BatchSession(sink, clock) });
+      // By Little's law: the mean latency is as long as it takes to do as many I/Os as are in flight.
+      return recorder.read.total.toData().sumNs / clock.nowNs;
+    };
+    expect(await latencies({})).toBeCloseTo(4, 1);
+    expect(await latencies(ALL_TOGETHER)).toBeCloseTo(4, 1);
+  });
+
+  it('goes on taking until no more are in flight than iodepth_low, where the queue was full', async () => {
+    const sessions: BatchSession[] = [];
+    const { recorder } = await runLoop(planOf({ iodepth: '4', iodepth_low: '1' }, 8 * 4096), 4, 0, {
+      open: (sink, clock) => {
+        const session = new BatchSession(sink, clock);
+        sessions.push(session);
+        return session;
+      },
+    });
+    expect(recorder.completed.toData()).toEqual([[1, 8]]);
+    expect(sessions[0]?.log).toEqual([
+      ...times('submit 1', 4),
+      'wait for 4',
+      ...times('submit 1', 3),
+      'wait for 3',
+      'submit 1',
+      'wait for 1',
+    ]);
   });
 
   it('with a rate measures from when an I/O was due, so a stall is in all that it held up', async () => {
@@ -237,7 +347,7 @@ describe('the loop', () => {
 it('the loop and its records allocate nothing for an I/O', async () => {
   const collections = async (ios: number): Promise<number> => {
     const plan = {
-      ...planOf({ ioengine: 'null', rw: 'randrw', iodepth: '32' }),
+      ...planOf({ ioengine: 'null', rw: 'randrw', iodepth: '32', ...ALL_TOGETHER, iodepth_batch_complete_max: '32' }),
       totalBytes: Number.POSITIVE_INFINITY,
       totalIos: ios,
     };

@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
+  statfsSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -14,7 +16,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { probe } from '@biodone/uring';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, type TestContext, vi } from 'vitest';
 import { bench, type Outcome, PROGRAM } from './support/bench.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -54,6 +56,25 @@ async function run(...args: string[]): Promise<Outcome & { jobs: FioJob[] }> {
   const outcome = await bench(['run', '--output-format=json', ...args], { cwd: place });
   const jobs = outcome.stdout.startsWith('{') ? (JSON.parse(outcome.stdout) as { jobs: FioJob[] }).jobs : [];
   return { ...outcome, jobs };
+}
+
+/** Makes the test's place a file system of 2 MiB, until the test is over. */
+function onSmallFileSystem(context: TestContext): void {
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', place]);
+  if (mounted.status !== 0) context.skip('no file system can be mounted here');
+  context.onTestFinished(() => void spawnSync('umount', [place]));
+}
+
+/** Writes a file until nothing more goes on its file system. */
+function fillUp(path: string): void {
+  const fd = openSync(path, 'w');
+  try {
+    for (;;) writeSync(fd, new Uint8Array(4096));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'ENOSPC' });
+  } finally {
+    closeSync(fd);
+  }
 }
 
 async function expectRefused(args: readonly string[], ...words: string[]): Promise<void> {
@@ -451,7 +472,11 @@ describe('bad input', () => {
     ],
     ['a latency without a window', ['--name=x', '--size=4k', '--latency_target=1ms'], ['latency_window=']],
     ['a window without a latency', ['--name=x', '--size=4k', '--latency_window=1s'], ['latency_target=']],
-    ['a batch that cannot be taken', ['--name=x', '--size=4k', '--iodepth=8', '--iodepth_batch_complete_max=4'], ['give 8']],
+    [
+      'more at a time than there are',
+      ['--name=x', '--size=4k', '--iodepth=8', '--iodepth_batch_complete_max=9'],
+      ['iodepth_batch_complete_max=9', 'more than iodepth=8'],
+    ],
     ['zones that are not all', ['--name=x', '--size=4k', '--random_distribution=zoned_abs:50/4k'], ['add up to 50']],
     ['a spin without a thought', ['--name=x', '--size=4k', '--thinktime_spin=1ms'], ['thinktime=']],
     ['a report that exists', ['--name=x', '--size=4k', '--output=.'], ["'.'"]],
@@ -491,29 +516,50 @@ describe('what goes wrong meanwhile', () => {
     expect(outcome.stdout).toContain('err=');
   });
 
-  it('a full disk is told, and the file removed', async (context) => {
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', place]);
-    if (mounted.status !== 0) context.skip('no file system can be mounted here');
-    try {
-      // Another job fills what was free when this one was let in.
-      const jobs = [
-        '--name=a',
-        '--rw=write',
-        '--size=1500k',
-        '--unlink=0',
-        '--name=b',
-        '--rw=write',
-        '--size=1500k',
-        '--unlink=0',
-      ];
-      const outcome = await run('--ioengine=sync', ...jobs);
-      expect(outcome.status).toBe(1);
-      expect(outcome.stderr).toContain('failed with ENOSPC');
-      expect(outcome.jobs.some(({ error }) => error === 28)).toBe(true);
-      expect(readdirSync(place)).toEqual([]);
-    } finally {
-      spawnSync('umount', [place]);
-    }
+  it('a full disk is told, and the files removed', async (context) => {
+    onSmallFileSystem(context);
+    // Somebody else fills what was free when this run was let in: slow enough to be overtaken.
+    const filler = join(place, 'filler');
+    const job = ['--rw=write', '--size=1500k', '--rate=32k', '--unlink=0', '--ioengine=sync', '--bs=4k'];
+    const outcome = await bench(['run', '--name=a', ...job, '--output-format=json', '--status-interval=200ms'], {
+      cwd: place,
+      onFirstLine: () => fillUp(filler),
+    });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toContain("job 'a': write of 4096 bytes at");
+    expect(outcome.stderr).toContain('failed with ENOSPC');
+    expect(outcome.stdout).toContain('"error": 28');
+    expect(readdirSync(place)).toEqual(['filler']);
+  });
+
+  it.for<[string, string[], string]>([
+    ['two jobs', ['--name=a', '--size=1500k', '--name=b', '--size=1500k'], 'a.0.0'],
+    ['two jobs, one after the other', ['--name=a', '--size=1500k', '--name=b', '--stonewall', '--size=1500k'], 'a.0.0'],
+    ['copies of a job', ['--name=a', '--numjobs=2', '--size=1500k'], 'a.0.0'],
+    [
+      'jobs in two folders',
+      ['--name=a', '--directory=one', '--size=1500k', '--name=b', '--directory=two', '--size=1500k'],
+      'one/a.0.0',
+    ],
+  ])('the room of all files is added up before one is made: of %s', async ([, jobs, first], context) => {
+    onSmallFileSystem(context);
+    for (const name of ['one', 'two']) mkdirSync(join(place, name));
+    const what = `no room for 2 files of 2.9 MiB together, the first of them '${join(place, first)}', 2 MiB are free`;
+    await expectRefused(['--rw=write', '--ioengine=sync', '--output=report', ...jobs], what, 'smaller size=');
+    for (const name of ['one', 'two']) expect(readdirSync(join(place, name))).toEqual([]);
+  });
+
+  it('files that have room are made, each on its file system', async (context) => {
+    onSmallFileSystem(context);
+    const elsewhere = join(folder, `${places}-elsewhere`);
+    mkdirSync(elsewhere);
+    const jobs = ['--name=a', '--size=1500k', '--name=b', `--directory=${elsewhere}`, '--size=1500k'];
+    const outcome = await run('--rw=write', '--ioengine=sync', ...jobs);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    // One file, however many jobs share it.
+    const shared = ['--filename=shared', '--size=1500k', '--offset_increment=0'];
+    expect(await run('--rw=write', '--ioengine=sync', '--name=a', ...shared, '--name=b', ...shared)).toMatchObject({ status: 0 });
+    expect([readdirSync(place), readdirSync(elsewhere)]).toEqual([[], []]);
   });
 
   it('a device that hangs ends the run with a report, and files are removed', async () => {
@@ -527,6 +573,25 @@ describe('what goes wrong meanwhile', () => {
       ['o', 0],
       ['h', 110],
     ]);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
+  it.for<[string, string[], RegExp, RegExp]>([
+    ['files are made', ['--size=2g'], /writing x\.0\.0 · \d+ %/, /^interrupted before the first job began$/m],
+    ['a job waits for its time', ['--size=1m', '--startdelay=1000'], /starting/, /^x: \(groupid=0, .*\(interrupted\)$/m],
+  ])('Ctrl-C ends it while %s, as the line of progress says', async ([, options, progress, report], context) => {
+    if (statfsSync(place).bavail * statfsSync(place).bsize < 2 ** 32) context.skip('there is no room for a large file');
+    let isAsked = false;
+    const outcome = await bench(['run', '--name=x', '--rw=read', '--ioengine=sync', '--eta=always', ...options], {
+      cwd: place,
+      onError: (text, child) => {
+        if (isAsked || !progress.test(text)) return;
+        isAsked = true;
+        child.kill('SIGINT');
+      },
+    });
+    expect(outcome.status).toBe(130);
+    expect(outcome.stdout).toMatch(report);
     expect(readdirSync(place)).toEqual([]);
   });
 

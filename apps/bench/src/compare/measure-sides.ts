@@ -30,8 +30,10 @@ export interface MeasuredSides {
   readonly failures: readonly string[];
 }
 
-/** Code is compiled in this time. fio has none to compile, and its CPU time could not be divided. */
-const RAMP = '200ms';
+/**
+ * Code is compiled in this time, which takes the more of it the slower the device is. fio has none to compile, and its CPU time could not be divided.
+ */
+const RAMP = '1s';
 
 /** Lets all sides do the job, everything once before anything twice, each time beginning with another side. */
 export async function measureSides({ subjects, job, repeats, signal, onProgress }: MeasureSidesOptions): Promise<MeasuredSides> {

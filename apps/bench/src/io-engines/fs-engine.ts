@@ -1,7 +1,7 @@
 import { closeSync, fdatasync, fsync, openSync, read, write } from 'node:fs';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_FDATASYNC, IO_READ, IO_WRITE, type IoUnit } from '../run/io-unit.js';
-import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToDo, type OpenOptions } from './io-engine.js';
 import { openFlags, pathOf } from './open-target.js';
 
 type Callback = (error: NodeJS.ErrnoException | null, count?: number) => void;
@@ -21,7 +21,8 @@ export const fsEngine: IoEngine = {
 
 class FsSession implements EngineSession {
   readonly completes = 'events' as const;
-  readonly wait = nothingToWaitFor;
+  readonly flush = nothingToDo;
+  readonly wait = nothingToDo;
   readonly #fd: number;
   readonly #callbacks: Callback[];
 

@@ -1,7 +1,7 @@
 import { closeSync, fdatasyncSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_FDATASYNC, IO_READ, IO_WRITE, type IoUnit } from '../run/io-unit.js';
-import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToDo, type OpenOptions } from './io-engine.js';
 import { openFlags, pathOf } from './open-target.js';
 
 /** Node's own blocking calls. */
@@ -19,7 +19,8 @@ export const fsSyncEngine: IoEngine = {
 
 class FsSyncSession implements EngineSession {
   readonly completes = 'inside' as const;
-  readonly wait = nothingToWaitFor;
+  readonly flush = nothingToDo;
+  readonly wait = nothingToDo;
   readonly #sink: CompletionSink;
   readonly #fd: number;
 

@@ -33,6 +33,8 @@ export interface EngineSession {
   /** Where completions come from: from inside `start`, from `wait`, or from the event loop. */
   readonly completes: 'inside' | 'wait' | 'events';
   start(unit: IoUnit): void;
+  /** Where completions come from `wait`: hands what was started to the kernel, if starting alone does not. What completes at once it may deliver. */
+  flush(): void;
   /**
    * Where completions come from it: blocks until something completes, at most so long, and tells the sink. It may return with nothing done,
    * and delivers nothing that was started after it was called.
@@ -45,5 +47,5 @@ export class Unavailable extends Error {
   override readonly name = 'Unavailable';
 }
 
-/** For engines that nothing waits for. */
-export function nothingToWaitFor(): void {}
+/** For engines that start at once what they are to start, and that nothing waits for. */
+export function nothingToDo(): void {}

@@ -1,6 +1,6 @@
 import type { CompletionSink } from '../run/completion-sink.js';
 import type { IoUnit } from '../run/io-unit.js';
-import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToDo, type OpenOptions } from './io-engine.js';
 
 /**
  * Does nothing: what remains is the cost of the program itself. As fio's, it completes an I/O in the call at depth 1, as an engine that blocks
@@ -20,7 +20,8 @@ export const nullEngine: IoEngine = {
 
 class BlockingSession implements EngineSession {
   readonly completes = 'inside' as const;
-  readonly wait = nothingToWaitFor;
+  readonly flush = nothingToDo;
+  readonly wait = nothingToDo;
   readonly #sink: CompletionSink;
 
   constructor(sink: CompletionSink) {
@@ -34,6 +35,7 @@ class BlockingSession implements EngineSession {
 
 class QueuedSession implements EngineSession {
   readonly completes = 'wait' as const;
+  readonly flush = nothingToDo;
   readonly #sink: CompletionSink;
   readonly #queue: IoUnit[];
   #count = 0;

@@ -81,6 +81,10 @@ class PoolSession implements EngineSession {
     this.#pool.submit(op);
   }
 
+  flush(): void {
+    this.#pool.poll();
+  }
+
   wait(timeoutMs: number): void {
     if (timeoutMs === 0) this.#pool.poll();
     else this.#pool.wait(timeoutMs);

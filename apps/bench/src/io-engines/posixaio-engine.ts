@@ -13,7 +13,7 @@ import {
 } from '@biodone/posix-aio';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_FDATASYNC, IO_READ, IO_WRITE, type IoUnit } from '../run/io-unit.js';
-import type { EngineOpening, EngineSession, IoEngine, OpenOptions } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToDo, type OpenOptions } from './io-engine.js';
 import { openFlags, pathOf } from './open-target.js';
 
 /** Requests that one aio_suspend waits for, as in fio's engine. */
@@ -34,6 +34,8 @@ export const posixAioEngine: IoEngine = {
 
 class PosixAioSession implements EngineSession {
   readonly completes = 'wait' as const;
+  /** Each call of aio_read or aio_write goes to the kernel by itself. */
+  readonly flush = nothingToDo;
   readonly #sink: CompletionSink;
   readonly #units: readonly IoUnit[];
   readonly #blocks: readonly aiocb[];

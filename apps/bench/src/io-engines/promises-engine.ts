@@ -2,7 +2,7 @@ import { AioServicePool, promises } from '@biodone/aio';
 import { probe } from '@biodone/uring';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_READ, IO_TRIM, IO_WRITE, type IoUnit } from '../run/io-unit.js';
-import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToDo, type OpenOptions } from './io-engine.js';
 import { openBlockTarget } from './open-target.js';
 import { requireIoUring } from './pool-engine.js';
 import { writeFlags } from './sync-engine.js';
@@ -39,7 +39,7 @@ export function promiseSession(sink: CompletionSink, transferUnit: (unit: IoUnit
     }
     sink.done(unit, result);
   };
-  return { completes: 'events', start: (unit) => void run(unit), wait: nothingToWaitFor };
+  return { completes: 'events', start: (unit) => void run(unit), flush: nothingToDo, wait: nothingToDo };
 }
 
 async function transfer(pool: AioServicePool, unit: IoUnit, flags: number): Promise<number> {

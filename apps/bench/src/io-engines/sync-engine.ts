@@ -10,7 +10,7 @@ import {
 } from '@biodone/blockdev';
 import type { CompletionSink } from '../run/completion-sink.js';
 import { IO_READ, IO_TRIM, IO_WRITE, type IoUnit } from '../run/io-unit.js';
-import { type EngineOpening, type EngineSession, type IoEngine, nothingToWaitFor, type OpenOptions } from './io-engine.js';
+import { type EngineOpening, type EngineSession, type IoEngine, nothingToDo, type OpenOptions } from './io-engine.js';
 import { openBlockTarget } from './open-target.js';
 
 /** biodone with a null callback: the calling thread does the I/O. It needs no io_uring. */
@@ -32,7 +32,8 @@ export const syncEngine: IoEngine = {
 
 class SyncSession implements EngineSession {
   readonly completes = 'inside' as const;
-  readonly wait = nothingToWaitFor;
+  readonly flush = nothingToDo;
+  readonly wait = nothingToDo;
   readonly #sink: CompletionSink;
   readonly #pool: AioServicePool;
   readonly #op: AioOp;

@@ -75,10 +75,10 @@ function checkTogether({ options }: Job, placeOf: (name: string) => string, isGi
       'iodepth_batch_complete_min',
       `iodepth_batch_complete_min=${options.iodepth_batch_complete_min} is more than iodepth=${iodepth}`,
     );
-  if (options.iodepth_batch_complete_max > 0 && options.iodepth_batch_complete_max < iodepth)
+  if (options.iodepth_batch_complete_max > iodepth)
     refuse(
       'iodepth_batch_complete_max',
-      `iodepth_batch_complete_max=${options.iodepth_batch_complete_max} is less than iodepth=${iodepth}, and all that has completed is always taken at once: give ${iodepth}, or leave it out`,
+      `iodepth_batch_complete_max=${options.iodepth_batch_complete_max} is more than iodepth=${iodepth}`,
     );
   if (options.iodepth_low > iodepth) refuse('iodepth_low', `iodepth_low=${options.iodepth_low} is more than iodepth=${iodepth}`);
   for (const direction of ['read', 'write', 'trim'] as const) {

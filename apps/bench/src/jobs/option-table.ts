@@ -99,7 +99,7 @@ export const OPTION_TABLE: OptionTable = {
   number_ios: whole(0, 0),
 
   iodepth: whole(1, 1, 65_536),
-  iodepth_batch_submit: whole(0, 0, 65_536),
+  iodepth_batch_submit: whole(1, 0, 65_536),
   iodepth_batch_complete_min: whole(1, 0, 65_536),
   iodepth_batch_complete_max: whole(0, 0, 65_536),
   iodepth_low: whole(0, 0, 65_536),

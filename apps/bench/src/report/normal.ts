@@ -19,6 +19,7 @@ const LATENESS_MAX_NS = 100_000;
 export function normal(run: RunResult): string {
   const parts = [
     ...run.jobs.map((job) => formatJob(run, job)),
+    run.outcome === 'interrupted' && run.jobs.length === 0 ? 'interrupted before the first job began' : '',
     run.disks.map(formatDisk).join('\n'),
     formatMachine(run.machine),
     formatReading(run),

@@ -2,6 +2,7 @@ import { meanOfCounts } from '../results/count-distribution.js';
 import type { Direction } from '../results/job-recorder.js';
 import { DIRECTIONS } from '../results/job-recorder.js';
 import type { JobResult } from '../results/job-result.js';
+import { isSameShape } from '../results/loop-shape.js';
 import type { Calibration, RunResult } from '../results/run-result.js';
 import type { Sample } from '../results/sample-series.js';
 
@@ -69,7 +70,7 @@ export function cpuMicrosPerIoOf({ use, recorded }: JobResult): number | null {
 export function harnessNsOf(run: RunResult, job: JobResult): number | null {
   const depth = meanOfCounts(job.recorded.depth) || job.shape.iodepth;
   const distance = (calibration: Calibration): number =>
-    Math.abs(calibration.depth - depth) + (calibration.isQueued === job.shape.isQueued ? 0 : 0.5);
+    Math.abs(calibration.depth - depth) + (isSameShape(calibration, job.shape) ? 0 : 0.5);
   const [nearest] = [...run.calibrations].sort((a, b) => distance(a) - distance(b));
   return nearest === undefined ? null : nearest.nsPerIo * Math.max(1, depth);
 }

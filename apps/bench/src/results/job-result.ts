@@ -1,4 +1,5 @@
 import type { RecorderData } from './job-recorder.js';
+import type { LoopShape } from './loop-shape.js';
 import type { SampleData } from './sample-series.js';
 
 /** CPU time of a thread of the process. */
@@ -57,15 +58,13 @@ export interface LatencySearch {
 }
 
 /** What the job was, whether it was said or a default. */
-export interface JobShape {
+export interface JobShape extends LoopShape {
   /** fio's name of the pattern: `randread`, `rw`. */
   readonly rw: string;
   /** fio's form: `4k`, or `4k,64k,4k`. */
   readonly bs: string;
   readonly ioengine: string;
   readonly iodepth: number;
-  /** Whether completions are waited for, or come from inside the call: see Calibration. */
-  readonly isQueued: boolean;
   readonly numjobs: number;
   readonly direct: boolean;
   /** The file, device or stack that it worked on. */

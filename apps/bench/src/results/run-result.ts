@@ -1,4 +1,5 @@
 import type { JobResult } from './job-result.js';
+import type { LoopShape } from './loop-shape.js';
 
 /** What a run was made with and on: all that figures depend on. */
 export interface MachineRecord {
@@ -32,11 +33,9 @@ export interface MachineRecord {
 }
 
 /** What the program itself costs: the same job with an engine that does nothing. */
-export interface Calibration {
+export interface Calibration extends LoopShape {
   /** Of the job's depth. */
   readonly depth: number;
-  /** Whether completions were waited for, or came from inside the call, as with engines that block. */
-  readonly isQueued: boolean;
   readonly nullIops: number;
   /** Time for one I/O in which nothing is done. Latencies below ten times that are mostly the program's own. */
   readonly nsPerIo: number;

@@ -1,5 +1,6 @@
 import { jobOf } from '../jobs/job.js';
 import { JobRecorder } from '../results/job-recorder.js';
+import type { LoopShape } from '../results/loop-shape.js';
 import type { Calibration } from '../results/run-result.js';
 import { clockCostNs } from '../trust/clock-cost.js';
 import { JobControl } from './job-control.js';
@@ -16,16 +17,19 @@ const SIZE = '256m';
  * What the program itself costs: the same loop with the same records, and an engine that does nothing. CPU time is counted, as other work on the
  * machine makes none of it.
  *
- * @param isQueued whether completions are waited for; otherwise they come from inside the call, as with an engine that blocks, and the clock is
- *   read once an I/O instead of twice a batch
+ * @param shape how often the clock is read: with an engine that blocks once an I/O, otherwise twice a batch
  */
-export async function calibrate(depth: number, isQueued: boolean): Promise<Calibration> {
-  await runNull(depth, isQueued, WARM_UP_IOS);
-  const { ios, cpuMicros } = await runNull(depth, isQueued, MEASURED_IOS);
-  return { depth, isQueued, nullIops: (ios / cpuMicros) * 1e6, nsPerIo: (cpuMicros * 1e3) / ios, clockNs: clockCostNs() };
+export async function calibrate(depth: number, shape: LoopShape): Promise<Calibration> {
+  await runNull(depth, shape, WARM_UP_IOS);
+  const { ios, cpuMicros } = await runNull(depth, shape, MEASURED_IOS);
+  return { depth, ...shape, nullIops: (ios / cpuMicros) * 1e6, nsPerIo: (cpuMicros * 1e3) / ios, clockNs: clockCostNs() };
 }
 
-async function runNull(depth: number, isQueued: boolean, ios: number): Promise<{ ios: number; cpuMicros: number }> {
+async function runNull(
+  depth: number,
+  { isQueued, batchSubmit, batchComplete }: LoopShape,
+  ios: number,
+): Promise<{ ios: number; cpuMicros: number }> {
   const texts = {
     ioengine: 'null',
     rw: 'randread',
@@ -33,6 +37,8 @@ async function runNull(depth: number, isQueued: boolean, ios: number): Promise<{
     size: SIZE,
     bs: '4k',
     iodepth: String(depth),
+    iodepth_batch_submit: String(batchSubmit),
+    iodepth_batch_complete_max: String(batchComplete),
   };
   const options = Object.entries(texts).map(([name, value]) => ({ name, value, place: 'calibration' }));
   const job = jobOf({ name: 'calibration', globals: [], options, place: 'calibration' });

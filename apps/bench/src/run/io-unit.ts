@@ -26,6 +26,8 @@ export class IoUnit {
   /** Whether it was read to be verified, in a phase of its own. */
   isCheck = false;
   inFlight = false;
+  /** What became of it, while the loop has not taken notice yet: a count of bytes, or a negative errno. */
+  result = 0;
   /** What the verifier keeps with it. */
   token = 0;
   /** What the engine keeps with it. */

@@ -1,6 +1,7 @@
 import { getSystemErrorName } from 'node:util';
 import type { EngineSession } from '../io-engines/io-engine.js';
 import type { JobRecorder } from '../results/job-recorder.js';
+import { Arrivals } from './arrivals.js';
 import type { CompletionSink } from './completion-sink.js';
 import type { DepthSearch } from './depth-search.js';
 import { IO_FDATASYNC, IO_NAMES, IO_TRIM, type IoUnit } from './io-unit.js';
@@ -9,6 +10,7 @@ import type { JobControl } from './job-control.js';
 import type { JobFailure } from './job-failure.js';
 import type { JobPlan } from './job-plan.js';
 import type { NextIo } from './next-io.js';
+import { loopShapeOf } from './plan-shape.js';
 
 /** While nothing else is due, the loop looks this often whether it is to stop. */
 const LOOK_NS = 5e6;
@@ -34,9 +36,12 @@ export interface LoopParts {
 /**
  * Keeps a job's I/Os in flight and records them. It allocates nothing per I/O, but a reading of the clock can be a number on the heap.
  *
+ * **Order.** With an engine that is waited for it does what fio does with the same options: it fills the queue, batch by batch, each of which goes to
+ * the kernel at once; then it takes as many completions as may be taken at a time, waiting for them where none has come; and fills the queue again.
+ *
  * **Clock.** With an engine that blocks in each I/O it is read once per I/O: the completion counts as the beginning of the next one. With the
- * others it is read when completions are taken, once for all that come together, and when a batch has been handed over, once for the batch. An
- * I/O begins when the completion before it was taken; so what it waits for in a batch is part of its latency.
+ * others it is read when completions are taken, once for all that are taken together, and when a batch has been handed over, once for the batch.
+ * An I/O begins when what was before it was done; so what it waits for in a batch is part of its latency.
  */
 export class JobLoop implements CompletionSink {
   readonly #session: EngineSession;
@@ -51,11 +56,15 @@ export class JobLoop implements CompletionSink {
   readonly #batch: IoUnit[] = [];
   readonly #batchMax: number;
   readonly #completeMin: number;
+  readonly #completeMax: number;
   readonly #depthLow: number;
   readonly #maxLatencyNs: number;
   readonly #isOpenLoop: boolean;
   readonly #search: DepthSearch | null;
   readonly #onDepthFound: (nowNs: number) => void;
+  readonly #arrivals: Arrivals;
+  /** Whether the engine is one that is waited for. Then what completes is kept until its turn comes. */
+  readonly #isWaited: boolean;
   #depthMax: number;
   #freeCount: number;
   /** A unit that is filled in, but not due. */
@@ -69,7 +78,6 @@ export class JobLoop implements CompletionSink {
   readonly #runtimeBeforeNs = [0, 0, 0];
   #phaseStartNs = 0;
   #activeDirections: readonly number[] = [];
-  #doneInWait = 0;
   #failure: JobFailure | null = null;
   #failedIos = 0;
   /** With an engine that needs the event loop: called when nothing is in flight and nothing more comes. */
@@ -86,8 +94,11 @@ export class JobLoop implements CompletionSink {
     this.#units = parts.units;
     this.#free = Int32Array.from(parts.units.keys()).reverse();
     this.#freeCount = parts.units.length;
-    this.#batchMax = options.iodepth_batch_submit > 0 ? options.iodepth_batch_submit : parts.units.length;
+    const { batchSubmit, batchComplete } = loopShapeOf(parts.plan);
+    this.#batchMax = batchSubmit;
     this.#completeMin = Math.max(1, options.iodepth_batch_complete_min);
+    this.#completeMax = batchComplete;
+    this.#arrivals = new Arrivals(parts.units);
     this.#depthLow = options.iodepth_low > 0 ? options.iodepth_low : parts.units.length;
     this.#maxLatencyNs = options.max_latency > 0 ? options.max_latency * 1e3 : Number.POSITIVE_INFINITY;
     this.#isOpenLoop = parts.next.isOpenLoop;
@@ -95,6 +106,7 @@ export class JobLoop implements CompletionSink {
     this.#onDepthFound = parts.onDepthFound ?? ((nowNs) => this.beginMeasuring(nowNs));
     this.#depthMax = this.#search?.depth ?? parts.units.length;
     this.#session = openSession(this);
+    this.#isWaited = this.#session.completes === 'wait';
   }
 
   get failure(): JobFailure | null {
@@ -140,18 +152,22 @@ export class JobLoop implements CompletionSink {
     this.#next.begin(this.#nowNs);
     this.#look();
     if (this.#session.completes === 'inside') this.#runInside();
-    else if (this.#session.completes === 'wait') this.#runWaiting();
+    else if (this.#isWaited) this.#runWaiting();
     else await this.#runByEvents();
     this.#endPhase();
   }
 
   done(unit: IoUnit, result: number): void {
+    if (this.#isWaited) this.#arrivals.add(unit, result);
+    else this.#complete(unit, result);
+  }
+
+  #complete(unit: IoUnit, result: number): void {
     if (this.#isStale) {
       this.#nowNs = this.#clock.now();
       this.#isStale = false;
     }
     this.#inFlight -= 1;
-    this.#doneInWait += 1;
     unit.inFlight = false;
     this.#free[this.#freeCount] = unit.index;
     this.#freeCount += 1;
@@ -249,7 +265,7 @@ export class JobLoop implements CompletionSink {
   /** An engine that has several in flight, and that the thread waits for. */
   #runWaiting(): void {
     for (;;) {
-      while (this.#submit() && this.#freeCount > 0) this.#takeWhatIsDone();
+      while (this.#submit() && this.#freeCount > 0);
       if (this.#inFlight === 0) {
         if (this.#isEnding || !this.#sleepUntilDue()) return;
       } else {
@@ -258,15 +274,13 @@ export class JobLoop implements CompletionSink {
     }
   }
 
+  /** Takes what has completed, and where the queue was full goes on until it has emptied as far as it is to. */
   #await(): void {
-    const enough = Math.min(this.#completeMin, this.#inFlight);
     const low = this.#freeCount === 0 ? this.#depthLow : this.#units.length;
-    this.#doneInWait = 0;
-    this.#isStale = true;
-    this.#session.wait(this.#timeoutMs());
-    if (this.#held === null)
-      while (this.#doneInWait < enough || this.#inFlight > low) this.#session.wait(Number.POSITIVE_INFINITY);
-    if (this.#doneInWait > 0) this.#recorder.completed.record(this.#doneInWait);
+    do {
+      this.#gather(Math.min(this.#completeMin, this.#inFlight));
+      this.#take();
+    } while (this.#inFlight > low && this.#held === null);
     if (this.#isStale) {
       this.#nowNs = this.#clock.now();
       this.#isStale = false;
@@ -274,18 +288,26 @@ export class JobLoop implements CompletionSink {
     }
   }
 
-  /** Between two batches: what was handed over goes to the kernel, or the next batch would go with it. */
-  #takeWhatIsDone(): void {
-    this.#doneInWait = 0;
-    this.#isStale = true;
-    this.#session.wait(0);
-    if (this.#doneInWait > 0) this.#recorder.completed.record(this.#doneInWait);
+  /** Waits until enough have completed, or until the unit that is held is due. */
+  #gather(enough: number): void {
+    const arrivals = this.#arrivals;
+    if (this.#held !== null) {
+      if (arrivals.count === 0) this.#session.wait(this.#restMs(SPIN_NS));
+      return;
+    }
+    while (arrivals.count < enough) this.#session.wait(Number.POSITIVE_INFINITY);
   }
 
-  /** Until the unit that is held is due; for ever if there is none. */
-  #timeoutMs(): number {
-    if (this.#held === null) return Number.POSITIVE_INFINITY;
-    return this.#restMs(SPIN_NS);
+  /** Takes what has completed, as many as may be taken together. */
+  #take(): void {
+    const arrivals = this.#arrivals;
+    const count = Math.min(arrivals.count, this.#completeMax);
+    this.#isStale = true;
+    for (let left = count; left > 0; left--) {
+      const unit = arrivals.take();
+      this.#complete(unit, unit.result);
+    }
+    if (count > 0) this.#recorder.completed.record(count);
   }
 
   /** How many milliseconds can be slept until the unit that is held is due; what is left is spent polling. 0 while it is not to sleep. */
@@ -294,7 +316,7 @@ export class JobLoop implements CompletionSink {
     return leftNs < sleepFromNs || this.#nowNs < this.#next.spinUntilNs ? 0 : Math.floor((leftNs - SPIN_NS) / 1e6);
   }
 
-  /** Starts a batch, or as many as there is room for, and reads the clock once behind them. Returns whether the batch was a whole one. */
+  /** Hands over a batch, or as many as there is room for, and reads the clock once behind them. Returns whether the batch was a whole one. */
   #submit(): boolean {
     const batch = this.#batch;
     let count = 0;
@@ -315,6 +337,7 @@ export class JobLoop implements CompletionSink {
       this.#session.start(unit);
     }
     if (count === 0) return false;
+    if (this.#isWaited) this.#session.flush();
     this.#recorder.submitted.record(count);
     this.#nowNs = this.#clock.now();
     for (let index = 0; index < count; index++) {

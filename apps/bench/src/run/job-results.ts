@@ -6,9 +6,10 @@ import type { JobResult, JobShape, LatencySearch, ResourceUse } from '../results
 import { sumOfSamples } from '../results/sample-series.js';
 import { mergeLoopUses } from '../trust/loop-watch.js';
 import type { JobPlan } from './job-plan.js';
-import { isQueued, type ThreadOutcome } from './job-run.js';
+import type { ThreadOutcome } from './job-run.js';
 import type { JobThread } from './job-thread-handle.js';
 import { percentileChoiceOf } from './percentile-choice.js';
+import { loopShapeOf } from './plan-shape.js';
 
 const EMPTY_USE: ResourceUse = {
   wallMs: 0,
@@ -101,7 +102,7 @@ function shapeOf(plan: JobPlan): JobShape {
     bs: job.given['bs'] ?? job.globals['bs'] ?? blockText(options),
     ioengine: options.ioengine,
     iodepth: options.iodepth,
-    isQueued: isQueued(plan),
+    ...loopShapeOf(plan),
     numjobs: options.numjobs,
     direct: options.direct || !options.buffered,
     filename,

@@ -20,6 +20,7 @@ import type { JobFailure } from './job-failure.js';
 import { JobLoop } from './job-loop.js';
 import type { JobPlan } from './job-plan.js';
 import { NextIo } from './next-io.js';
+import { depthOf } from './plan-shape.js';
 import { Timeline } from './timeline.js';
 
 /** What became of one thread of a job, besides what its recorder has. Plain data. */
@@ -189,17 +190,6 @@ export class JobRun {
       bytes += unit.lengthBytes;
     }
   }
-}
-
-/** How many I/Os a job has in flight: one, where the engine blocks. */
-export function depthOf({ job }: JobPlan): number {
-  return IO_ENGINES[job.options.ioengine].isSynchronous ? 1 : job.options.iodepth;
-}
-
-/** Whether a job's completions are waited for. Otherwise they come from inside the call. */
-export function isQueued({ job }: JobPlan): boolean {
-  const { ioengine, iodepth } = job.options;
-  return !IO_ENGINES[ioengine].isSynchronous && (ioengine !== 'null' || iodepth > 1);
 }
 
 function directionsOf({ job }: JobPlan): number[] {

@@ -11,6 +11,7 @@ import { blockBytes } from './io-chooser.js';
 import type { JobPlan, Target } from './job-plan.js';
 import { checkLogFiles } from './log-files.js';
 import { RandomMap } from './random-map.js';
+import { checkRoom } from './room.js';
 import { ShiftRegister } from './shift-register.js';
 import type { FileToMake } from './target-file.js';
 import { type FoundTarget, findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
@@ -27,7 +28,7 @@ const SECTOR_BYTES = 512;
 const VERIFY_BLOCKS_MAX = 2 ** 28;
 
 /**
- * Finds out where each job works and how much, and whether it may, before anything is created.
+ * Finds out where each job works and how much, whether it may, and whether there is room, before anything is created.
  *
  * @throws UsageError where it cannot, or must not
  */
@@ -45,6 +46,7 @@ export async function planRun(jobs: readonly Job[], permissions: Permissions): P
       plans.push(plan);
     }
   }
+  checkRoom([...files.values()]);
   return { plans, files: [...files.values()] };
 }
 

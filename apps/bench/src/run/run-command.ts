@@ -56,10 +56,10 @@ function say(text: string): number {
 
 /** Progress on a terminal, reports by time and by SIGUSR1, and Ctrl-C, which ends the run with a report; a second one ends it at once. */
 function watch(run: Run, { statusIntervalMs, eta }: RunCommand, report: (result: RunResult) => void): () => void {
-  const progress = eta === 'never' ? null : new Progress(process.stderr);
+  const progress = eta === 'never' ? null : new Progress(process.stderr, eta === 'always');
   const onTick = (): void => {
     run.tick(Date.now());
-    progress?.show(progressText(run.threads, Date.now()));
+    progress?.show(progressText(run.threads, Date.now(), run.preparation));
   };
   const timers = [setInterval(onTick, PROGRESS_MS)];
   const reportNow = (): void => {

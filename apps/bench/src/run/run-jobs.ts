@@ -1,19 +1,23 @@
 import { constants } from 'node:os';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import type { ExitTasks } from '../exit-tasks.js';
+import { isSameShape } from '../results/loop-shape.js';
 import type { Calibration, DiskUse, Outcome, RunResult } from '../results/run-result.js';
 import { diskOf, watchDisk } from '../trust/disk.js';
 import { currentLoad, machineRecord, watchOtherCpu } from '../trust/machine.js';
 import { calibrate } from './calibrate.js';
 import type { JobPlan } from './job-plan.js';
 import { jobResults } from './job-results.js';
-import { depthOf, isQueued } from './job-run.js';
 import { JobThread } from './job-thread-handle.js';
 import { writeLogFiles } from './log-files.js';
 import type { RunPlan } from './plan-run.js';
+import { depthOf, loopShapeOf } from './plan-shape.js';
 import { StallWatch } from './stall-watch.js';
-import { makeTargetFile, type TargetFile, warmCache } from './target-file.js';
+import { makeTargetFile, type Preparation, type TargetFile, warmCache } from './target-file.js';
+
+/** How long it takes at most until a job that is to begin later knows that it is not to begin. */
+const DELAY_SLICE_MS = 100;
 
 /** The jobs of a run, from making their files to removing them. */
 export class Run {
@@ -26,6 +30,7 @@ export class Run {
   readonly #place: string | null;
   readonly #watchedDisk: (() => DiskUse | null) | null;
   readonly #calibrations: Calibration[] = [];
+  #preparation = 'preparing';
   readonly #threads: JobThread[] = [];
   readonly #files: TargetFile[] = [];
   readonly #stallMs: number;
@@ -57,7 +62,7 @@ export class Run {
    */
   async run(): Promise<RunResult> {
     try {
-      for (const file of this.#plan.files) this.#files.push(makeTargetFile(file, this.#exitTasks));
+      await this.#makeFiles();
       await this.#calibrate();
       for (const batch of batchesOf(this.#plan.plans)) if (!this.#isInterrupted && !this.#hasStalled) await this.#runBatch(batch);
       this.#isRunning = false;
@@ -67,6 +72,11 @@ export class Run {
       this.#isRunning = false;
       for (const file of this.#files) file.end();
     }
+  }
+
+  /** What is done before jobs begin, with how much of it is done. */
+  get preparation(): string {
+    return this.#preparation;
   }
 
   /** Whether a thread is in a call that does not return: then the process cannot end by itself. */
@@ -109,14 +119,39 @@ export class Run {
     };
   }
 
-  /** Once for each depth and each way of completion that a job has. */
+  async #makeFiles(): Promise<void> {
+    for (const file of this.#plan.files) {
+      const made = await makeTargetFile(file, this.#exitTasks, this.#preparing(`writing ${basename(file.path)}`));
+      if (made === null) return;
+      this.#files.push(made);
+    }
+  }
+
+  /** Reads in what jobs read through the page cache, right before they do: the kernel gives idle pages back. */
+  async #warmCaches(batch: readonly JobPlan[]): Promise<void> {
+    for (const { job, target, startOffset, lengthBytes } of batch) {
+      const { direct, buffered, rw } = job.options;
+      if (!rw.reads || !buffered || direct || target.kind !== 'file') continue;
+      await warmCache(target.path, startOffset, lengthBytes, this.#preparing(`reading ${basename(target.path)} in`));
+    }
+  }
+
+  /** Says how far it is, and stops with Ctrl-C. */
+  #preparing(what: string): Preparation {
+    return (share) => {
+      this.#preparation = `${what} · ${Math.floor(share * 100)} %`;
+      return !this.#isInterrupted;
+    };
+  }
+
+  /** Once for each depth and each shape that a job's loop has. */
   async #calibrate(): Promise<void> {
     for (const plan of this.#plan.plans) {
       const depth = depthOf(plan);
-      const isWaiting = isQueued(plan);
+      const shape = loopShapeOf(plan);
       if (this.#isInterrupted) return;
-      if (this.#calibrations.some((known) => known.depth === depth && known.isQueued === isWaiting)) continue;
-      this.#calibrations.push(await calibrate(depth, isWaiting));
+      if (this.#calibrations.some((known) => known.depth === depth && isSameShape(known, shape))) continue;
+      this.#calibrations.push(await calibrate(depth, shape));
     }
   }
 
@@ -136,7 +171,8 @@ export class Run {
     this.#threads.push(...threads);
     try {
       await Promise.all(threads.map(({ ready }) => ready));
-      warmCaches(batch);
+      await this.#warmCaches(batch);
+      this.#preparation = 'starting';
       await Promise.all(threads.map((thread) => this.#runThread(thread)));
     } finally {
       await Promise.all(threads.map((thread) => thread.leave()));
@@ -145,10 +181,16 @@ export class Run {
 
   async #runThread(thread: JobThread): Promise<void> {
     const { startdelay, exitall } = thread.plan.job.options;
-    if (startdelay > 0) await new Promise((resolve) => setTimeout(resolve, startdelay / 1000));
+    await this.#delay(thread, startdelay / 1000);
     const { failure } = await thread.run();
     if (failure !== null && isNoRoom(failure.error)) this.#dropFull();
     if (exitall) this.#stopOthers(thread);
+  }
+
+  /** In slices, because what stops a job stops its delay too. */
+  async #delay({ control }: JobThread, delayMs: number): Promise<void> {
+    for (let leftMs = delayMs; leftMs > 0 && !control.isStopped; leftMs -= DELAY_SLICE_MS)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(leftMs, DELAY_SLICE_MS)));
   }
 
   /** A file that filled the disk is of no use to anybody: it goes, even if it was to be kept. */
@@ -183,12 +225,4 @@ function batchesOf(plans: readonly JobPlan[]): JobPlan[][] {
     batches.at(-1)?.push(plan);
   }
   return batches;
-}
-
-/** Reads in what jobs read through the page cache, right before they do: the kernel gives idle pages back. */
-function warmCaches(batch: readonly JobPlan[]): void {
-  for (const { job, target, startOffset, lengthBytes } of batch) {
-    const { direct, buffered, rw } = job.options;
-    if (rw.reads && buffered && !direct && target.kind === 'file') warmCache(target.path, startOffset, lengthBytes);
-  }
 }

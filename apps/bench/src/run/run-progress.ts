@@ -2,9 +2,13 @@ import { JOB_ENDED, JOB_RAMPING, JOB_RUNNING, JOB_VERIFYING } from './job-contro
 import { etaSecondsOf } from './job-results.js';
 import type { JobThread } from './job-thread-handle.js';
 
-/** What the jobs are doing, in a line: their states by fio's letters, rates since their beginning, and how long it takes yet. */
-export function progressText(threads: readonly JobThread[], nowMs: number): string {
-  if (threads.length === 0) return 'preparing';
+/**
+ * What the jobs are doing, in a line: their states by fio's letters, rates since their beginning, and how long it takes yet.
+ *
+ * @param preparation what is done before the first of them begins
+ */
+export function progressText(threads: readonly JobThread[], nowMs: number, preparation: string): string {
+  if (!threads.some(({ startedAtMs }) => startedAtMs > 0)) return preparation;
   const running = threads.filter(({ startedAtMs, outcome }) => startedAtMs > 0 && outcome === null);
   let ios = 0;
   let bytes = 0;

@@ -1,6 +1,6 @@
 import { randomFillSync } from 'node:crypto';
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, readSync, statfsSync, unlinkSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { unlinkSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { ExitTasks } from '../exit-tasks.js';
 import { formatSize } from '../size.js';
 import { quote, UsageError } from '../usage-error.js';
@@ -30,16 +30,23 @@ export interface TargetFile {
   remove(): void;
 }
 
+/** Who hears how far a long preparation is, from 0 to 1, and says whether it is to go on. */
+export type Preparation = (share: number) => boolean;
+
 /**
  * Makes the file of a job, which must not exist, and sees to it that it is removed however the program ends, unless it is to be kept.
  *
- * @throws UsageError where there is no room, or no permission; nothing is left behind then
+ * @returns null if it was not to go on; nothing is left behind then
+ * @throws UsageError where there is no permission, TargetFailure where the disk is full; nothing is left behind then
  */
-export function makeTargetFile({ path, sizeBytes, isFilled, isKept }: FileToMake, exitTasks: ExitTasks): TargetFile {
-  checkRoom(path, sizeBytes);
-  let fd: number;
+export async function makeTargetFile(
+  { path, sizeBytes, isFilled, isKept }: FileToMake,
+  exitTasks: ExitTasks,
+  onShare: Preparation,
+): Promise<TargetFile | null> {
+  let handle: FileHandle;
   try {
-    fd = openSync(path, 'wx', 0o600);
+    handle = await open(path, 'wx', 0o600);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${quote(path)} cannot be made (${code}): name another file with filename= or directory=`);
@@ -49,13 +56,16 @@ export function makeTargetFile({ path, sizeBytes, isFilled, isKept }: FileToMake
     if (!isWanted) unlinkIfThere(path);
   });
   try {
-    if (isFilled) fill(fd, sizeBytes, path);
-    else ftruncateSync(fd, sizeBytes);
+    if (!isFilled) await handle.truncate(sizeBytes);
+    else if (!(await fill(handle, sizeBytes, path, onShare))) {
+      remove();
+      return null;
+    }
   } catch (error) {
     remove();
     throw error;
   } finally {
-    closeSync(fd);
+    await handle.close();
   }
   return {
     remove,
@@ -67,42 +77,31 @@ export function makeTargetFile({ path, sizeBytes, isFilled, isKept }: FileToMake
 }
 
 /** Reads a file or device through once, so that what fits of it is in the page cache. */
-export function warmCache(path: string, startOffset: number, lengthBytes: number): void {
-  const fd = openSync(path, 'r');
+export async function warmCache(path: string, startOffset: number, lengthBytes: number, onShare: Preparation): Promise<void> {
+  const handle = await open(path, 'r');
   const chunk = new Uint8Array(CHUNK_BYTES);
   try {
-    for (let at = startOffset; at < startOffset + lengthBytes; at += CHUNK_BYTES) {
-      if (readSync(fd, chunk, 0, Math.min(CHUNK_BYTES, startOffset + lengthBytes - at), at) === 0) return;
+    for (let done = 0; done < lengthBytes && onShare(done / lengthBytes); done += CHUNK_BYTES) {
+      const wanted = Math.min(CHUNK_BYTES, lengthBytes - done);
+      const { bytesRead } = await handle.read(chunk, 0, wanted, startOffset + done);
+      if (bytesRead === 0) return;
     }
   } finally {
-    closeSync(fd);
+    await handle.close();
   }
 }
 
-function checkRoom(path: string, sizeBytes: number): void {
-  const folder = dirname(path);
-  let freeBytes: number;
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    freeBytes = bavail * bsize;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new UsageError(`${quote(folder)} cannot be used (${code}): name another folder with directory=`);
-  }
-  if (freeBytes >= sizeBytes) return;
-  throw new UsageError(
-    `no room for ${formatSize(sizeBytes)} at ${quote(path)}, ${formatSize(freeBytes)} are free: name another folder with directory=, or a smaller size=`,
-  );
-}
-
-function fill(fd: number, sizeBytes: number, path: string): void {
+/** Whether it went on to the end. */
+async function fill(handle: FileHandle, sizeBytes: number, path: string, onShare: Preparation): Promise<boolean> {
   const chunk = new Uint8Array(CHUNK_BYTES);
   try {
     for (let at = 0; at < sizeBytes; ) {
+      if (!onShare(at / sizeBytes)) return false;
       randomFillSync(chunk);
-      at += writeSync(fd, chunk, 0, Math.min(CHUNK_BYTES, sizeBytes - at), at);
+      at += (await handle.write(chunk, 0, Math.min(CHUNK_BYTES, sizeBytes - at), at)).bytesWritten;
     }
-    fdatasyncSync(fd);
+    await handle.datasync();
+    return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === undefined || !NO_ROOM.has(code)) throw error;

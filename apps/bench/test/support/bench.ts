@@ -22,13 +22,15 @@ export interface RunOptions {
   readonly onStart?: (child: { kill(signal: NodeJS.Signals): void }) => void;
   /** Called with each line that the program says. */
   readonly onLine?: (line: string, child: { kill(signal: NodeJS.Signals): void }) => void;
+  /** Called with what the program has said on standard error so far, whenever there is more. */
+  readonly onError?: (text: string, child: { kill(signal: NodeJS.Signals): void }) => void;
   /** Called when the program has said its first line. */
   readonly onFirstLine?: (line: string, child: { kill(signal: NodeJS.Signals): void }) => void;
 }
 
 /** Runs the program to its end, in pipes. */
 export function bench(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const { before = [], cwd, uid, onStart, onLine, onFirstLine } = options;
+  const { before = [], cwd, uid, onStart, onLine, onError, onFirstLine } = options;
   const child = spawn(process.execPath, [...before, PROGRAM, ...args], {
     cwd,
     env: environment(),
@@ -45,6 +47,7 @@ export function bench(args: readonly string[], options: RunOptions = {}): Promis
   });
   child.stderr.on('data', (chunk) => {
     stderr += chunk;
+    onError?.(stderr, { kill: (signal) => child.kill(signal) });
   });
   if (onLine !== undefined) {
     createInterface({ input: child.stdout }).on('line', (line) => onLine(line, { kill: (signal) => child.kill(signal) }));

@@ -10,6 +10,8 @@ const SHAPE: JobShape = {
   ioengine: 'uring',
   iodepth: 8,
   isQueued: true,
+  batchSubmit: 1,
+  batchComplete: 1,
   numjobs: 1,
   direct: true,
   filename: '/data/testfile',
@@ -98,7 +100,9 @@ export function someRun(change: Partial<RunResult> = {}): RunResult {
     writtenAtMs: 1_767_323_047_123,
     globalOptions: { ioengine: 'uring', iodepth: '8' },
     machine: MACHINE,
-    calibrations: [{ depth: 8, isQueued: true, nullIops: 3_000_000, nsPerIo: 333, clockNs: 40 }],
+    calibrations: [
+      { depth: 8, isQueued: true, batchSubmit: 1, batchComplete: 1, nullIops: 3_000_000, nsPerIo: 333, clockNs: 40 },
+    ],
     jobs: [someJob()],
     disks: [
       {
