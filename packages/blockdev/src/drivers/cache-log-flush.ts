@@ -36,9 +36,9 @@ export class CacheLogFlush implements Stepper {
   readonly #page: IoBuffer = IoBuffer.allocate(LOG_PAGE_BYTES);
   readonly #staging: IoBuffer;
   #current: StepOp | null = null;
-  /** Cache slots that are still to be logged, and those that are being. */
+  /** Cache slots that are still to be logged, and those that this flush has logged, or is logging. */
   #left: number[] = [];
-  #run: number[] = [];
+  #logged: number[] = [];
   /** Lines that the device below has, and will have stably after the flush that is under way. */
   #leaving: number[] = [];
   #pages: number[] = [];
@@ -137,9 +137,9 @@ export class CacheLogFlush implements Stepper {
   /** Writes lines to the log that can lie there side by side. */
   #logNext(op: StepOp): number {
     const { store } = this.#core;
-    this.#run = [];
+    let count = 0;
     let first = -1;
-    while (this.#left.length > 0 && (this.#run.length + 1) * store.lineBytes <= this.#staging.lengthBytes) {
+    while (this.#left.length > 0 && (count + 1) * store.lineBytes <= this.#staging.lengthBytes) {
       const slot = this.#left.at(-1) as number;
       // It has been written back meanwhile, which the flush below is about then.
       if (!store.index.isUnclean(slot) || store.index.isLogged(slot)) {
@@ -150,17 +150,19 @@ export class CacheLogFlush implements Stepper {
       // There is room for twice as many lines as can be dirty, and what has been written back has just left.
       if (place < 0) return this.#finish(op, ENOSPC);
       if (first < 0) first = place;
-      else if (place !== first + this.#run.length) break;
+      else if (place !== first + count) break;
       this.#left.pop();
       const line = store.index.lineOf(slot);
-      store.copyOut(slot, 0, this.#staging, this.#run.length * store.lineBytes, store.lengthOf(line));
+      store.copyOut(slot, 0, this.#staging, count * store.lineBytes, store.lengthOf(line));
       store.index.setLogged(slot, true);
-      this.#run.push(slot);
+      this.#log.map.copied(place);
+      this.#logged.push(slot);
+      count += 1;
     }
-    if (this.#run.length === 0) return this.#flushLines(op);
+    if (count === 0) return this.#flushLines(op);
     op.phase = LINES;
     this.#hasLogged = true;
-    aim(op, BLOCK_WRITE, this.#log.offsetOf(first), this.#staging, 0, this.#run.length * store.lineBytes);
+    aim(op, BLOCK_WRITE, this.#log.offsetOf(first), this.#staging, 0, count * store.lineBytes);
     return op.send(this.#log.device, this.#log.claim);
   }
 
@@ -175,10 +177,12 @@ export class CacheLogFlush implements Stepper {
     const core = this.#core;
     if (!core.unstableBelow) return this.#writeMap(op);
     const { index } = core.store;
+    const { map } = this.#log;
     core.unstableBelow = false;
-    this.#leaving = this.#log.map.entries().flatMap(([line]) => {
+    this.#leaving = map.entries().flatMap(([line]) => {
       const slot = index.find(line);
-      return slot === NO_SLOT || !index.isUnclean(slot) ? [line] : [];
+      // One that is dirty again leaves too if what the log has of it is older than what was written back.
+      return slot === NO_SLOT || !index.isUnclean(slot) || map.isBelow(line) ? [line] : [];
     });
     op.phase = BELOW_STABLE;
     return this.#flush(op, core.device, core.claim);
@@ -211,8 +215,10 @@ export class CacheLogFlush implements Stepper {
   #mapDone(op: StepOp): number {
     this.#log.map.settle(this.#written, false);
     this.#written = [];
-    // Room was made, and what the flush is about is still to be logged.
-    if (this.#reclaimed && !this.#hasLogged && this.#writeBack.uncleanSlots().length > 0) return this.#collect(op);
+    // Room was made, and what the flush is about is still to be logged, unless it has been written back meanwhile: then the device below is to be flushed.
+    const { index } = this.#core.store;
+    const isLeft = this.#core.unstableBelow || this.#writeBack.uncleanSlots().some((slot) => !index.isLogged(slot));
+    if (this.#reclaimed && !this.#hasLogged && isLeft) return this.#collect(op);
     return this.#finish(op, 0);
   }
 
@@ -228,14 +234,14 @@ export class CacheLogFlush implements Stepper {
 
   #finish(op: StepOp, error: number): number {
     if (error !== 0) {
-      for (const slot of this.#run) this.#core.store.index.setLogged(slot, false);
+      for (const slot of this.#logged) this.#core.store.index.setLogged(slot, false);
       this.#log.map.settle(this.#written, true);
       this.#core.unstableBelow = true;
     }
     this.#written = [];
     this.#leaving = [];
     this.#left = [];
-    this.#run = [];
+    this.#logged = [];
     if (this.#current === op) this.#current = null;
     const next = this.#waiting.shift();
     // After this one has ended, or the stack would grow with each that waits.
