@@ -3,23 +3,18 @@ import {
   BLOCK_FLUSH,
   BLOCK_WRITE,
   type BlockDevice,
-  beginSubmit,
   type CacheDevice,
   type CacheOptions,
-  endSubmit,
   openCache,
   openMem,
 } from '@biodone/blockdev';
 import {
-  type CrashDevice,
   flushRequest,
   type ManualDevice,
-  openCrash,
   openManual,
   readRequest,
   run,
   runSync,
-  SeededRandom,
   turn,
   VirtualTime,
   writeRequest,
@@ -27,8 +22,6 @@ import {
 import { describe, expect, it } from 'vitest';
 
 const { ECANCELED } = constants.errno;
-const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
-const RUNS = 400;
 const LINE = 4096;
 const SIZE_BYTES = 2 ** 18;
 /** Behind its label, the log has its map, of less than a page here, and then lines. */
@@ -204,119 +197,4 @@ describe('the log of a cache', () => {
     expect(await afterCrash(rig, 6)).toBe(1);
     await pump([log, below], device.close());
   });
-});
-
-const LINES = 6;
-
-/** What each line may hold after a crash: nothing older than what a flush covered, and nothing that was never written. */
-class Versions {
-  readonly submitted = new Uint8Array(LINES);
-  readonly completed = new Uint8Array(LINES);
-  readonly flushed = new Uint8Array(LINES);
-
-  check(device: BlockDevice, what: string): void {
-    for (let line = 0; line < LINES; line++) {
-      const io = readRequest(line * LINE, LINE);
-      expect(runSync(device, io).error).toBe(0);
-      for (const tag of new Set(io.buffer?.bytes.subarray(0, LINE))) {
-        const isRight = tag >= (this.flushed[line] as number) && tag <= (this.submitted[line] as number);
-        expect(isRight, `${what}: line ${line} holds ${tag}, of ${this.flushed[line]} to ${this.submitted[line]}`).toBe(true);
-      }
-    }
-  }
-}
-
-async function runUntilCrash(random: SeededRandom): Promise<void> {
-  const time = new VirtualTime();
-  const mems = [openMem(LINES * LINE), openMem(SIZE_BYTES)] as const;
-  const [below, log] = mems.map((mem) => openCrash(mem, { stepped: true })) as [CrashDevice, CrashDevice];
-  const shape = { cacheBytes: 8 * LINE, dirtyMaxBytes: 4 * LINE, deviceName: 'it' };
-  const opening = openCache(below, { ...shape, writeBackDelayMs: 20, readAheadBytes: 0, timers: time, log, create: true });
-  const step = async (): Promise<void> => {
-    const busy = [below, log].filter(({ waiting }) => waiting > 0);
-    if (busy.length > 0) {
-      const medium = random.pick(busy);
-      medium.step(random.below(medium.waiting));
-    }
-    await turn();
-  };
-  let device: CacheDevice | null = null;
-  void opening.then((opened) => {
-    device = opened;
-  });
-  while (device === null) await step();
-  const cache = device as CacheDevice;
-  const versions = new Versions();
-  const busyLines = new Set<number>();
-  for (let left = 20 + random.below(150); left > 0; left--) {
-    const kind = random.below(10);
-    if (kind < 3) {
-      const line = random.below(LINES);
-      if (!busyLines.has(line)) {
-        busyLines.add(line);
-        const tag = (versions.submitted[line] as number) + 1;
-        versions.submitted[line] = tag;
-        void run(cache, tagged(line, tag)).then(({ error }) => {
-          busyLines.delete(line);
-          if (error === 0) versions.completed[line] = tag;
-        });
-      }
-    } else if (kind === 3) {
-      const covered = Uint8Array.from(versions.completed);
-      const io = flushRequest();
-      void run(cache, io).then(({ error }) => {
-        if (error === 0)
-          for (let line = 0; line < LINES; line++)
-            versions.flushed[line] = Math.max(versions.flushed[line] as number, covered[line] as number);
-      });
-      if (random.chance(0.2)) {
-        for (let steps = random.below(4); steps > 0; steps--) await step();
-        if (io.state !== 2) cache.abort(io);
-      }
-    }
-    if (random.chance(0.3)) time.advance(random.below(30));
-    await step();
-  }
-  beginSubmit();
-  for (const medium of [below, log]) medium.crash({ survive: random.pick([0, 0.5, 1]), random, sectorBytes: 512 });
-  const found = mems.map(copyOf);
-  const atCrash = Object.assign(new Versions(), {
-    submitted: Uint8Array.from(versions.submitted),
-    flushed: Uint8Array.from(versions.flushed),
-  });
-  endSubmit();
-  const again = await openCache(found[0] as BlockDevice, { ...shape, log: found[1] as BlockDevice, closeChildren: false });
-  atCrash.check(again, 'after a crash');
-  await again.close();
-  atCrash.check(found[0] as BlockDevice, 'below, after a crash and a close');
-  const closed = cache.close().catch(() => {});
-  let isClosed = false;
-  void closed.then(() => {
-    isClosed = true;
-  });
-  while (!isClosed) {
-    time.advance(30);
-    await step();
-  }
-}
-
-function copyOf(mem: BlockDevice): BlockDevice {
-  const sizeBytes = mem.limits.sizeBytes as number;
-  const io = readRequest(0, sizeBytes);
-  expect(runSync(mem, io).error).toBe(0);
-  const copy = openMem(sizeBytes);
-  expect(runSync(copy, writeRequest(0, io.buffer?.bytes.subarray(0, sizeBytes) ?? new Uint8Array())).error).toBe(0);
-  return copy;
-}
-
-describe('a crash of a cache with a log', () => {
-  it('brings back no version that is older than what was flushed, whatever was on its way', async () => {
-    console.log(`crashes of a cache with a log: BIODONE_SEED=${seed}`);
-    for (let index = 0; index < RUNS; index++) {
-      await runUntilCrash(new SeededRandom(seed + index)).catch((error: Error) => {
-        error.message += `\n(run ${index}, BIODONE_SEED=${seed})`;
-        throw error;
-      });
-    }
-  }, 120_000);
 });
