@@ -154,7 +154,7 @@ describe('the log of a cache', () => {
     expect((await first).error).toBe(ECANCELED);
     const second = run(device, flushRequest());
     const order: string[] = [];
-    for (let turns = 0; log.started.length + below.started.length > 0; turns++) {
+    while (log.started.length + below.started.length > 0) {
       for (const { offset, operation } of log.started)
         order.push(operation === BLOCK_FLUSH ? 'flush' : offset < LINES_AT ? 'map' : 'line');
       log.completeAll();
