@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import {
   type BlockDevice,
   openDevice,
@@ -202,13 +203,34 @@ describe.skipIf(missing.length > 0)('partitions that other programs have made', 
     expect(command('sgdisk', ['-v', path])).toContain('No problems found');
   });
 
-  it('have their backup moved to the end of a disk that has grown', async () => {
+  it.each([
+    ['is whole', []],
+    ['is damaged', [0]],
+  ])('have their backup, which %s, moved to the end of a disk that has grown', async (_what, damage) => {
     const path = gptDisk();
-    poke(path, DISK_BYTES - 512, 0);
+    poke(path, DISK_BYTES - 512, ...damage);
     truncateSync(path, 2 * DISK_BYTES);
+    expect((await readPartitions(diskOf(path))).problems).toEqual([expect.stringContaining('the backup header')]);
     expect(await repairPartitions(diskOf(path))).toEqual(['the backup header and its entries']);
     expect((await readPartitions(diskOf(path))).problems).toEqual([]);
     expect(command('sgdisk', ['-v', path])).toContain('No problems found');
+  });
+
+  it('are not repaired where the entries would lie over what partitions can use', async () => {
+    const path = gptDisk();
+    const disk = readFileSync(path);
+    const header = disk.subarray(DISK_BYTES - 512, DISK_BYTES - 512 + 92);
+    header.writeBigUInt64LE(10n, 40);
+    header.writeUInt32LE(0, 16);
+    header.writeUInt32LE(crc32(header), 16);
+    disk.fill(0, 512, 1024);
+    writeFileSync(path, disk);
+    expect((await readPartitions(diskOf(path))).problems).toHaveLength(1);
+    await expect(repairPartitions(diskOf(path))).rejects.toMatchObject({
+      errno: -EINVAL,
+      message: /no room .* before sector 10/,
+    });
+    expect(Buffer.compare(readFileSync(path), disk)).toBe(0);
   });
 
   it('are refused if both headers are damaged', async () => {

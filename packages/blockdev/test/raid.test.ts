@@ -183,6 +183,32 @@ describe('opening', () => {
     await device.close();
   });
 
+  it('refuses two copies that have been used apart from each other', async () => {
+    const faulty = disks(2);
+    const { device } = await filled(faulty, { level: 1 });
+    await device.close();
+    const [one, other] = again(faulty) as [FaultDevice, FaultDevice];
+    for (const [pair, byte] of [
+      [[one, null], 1],
+      [[null, other], 2],
+    ] as const) {
+      const alone = await openRaid(devicesOf(pair), { degraded: true, closeChildren: false });
+      expect((await write(alone, Buffer.alloc(STRIPE, byte), 0)).error).toBe(0);
+      await alone.close();
+    }
+    const both = devicesOf([one, other]);
+    const apart = saying('EBUSY', /device [01]/, /device [01]/, /apart from each other/, /leave one of them out/);
+    await expect(openRaid(both, { closeChildren: false })).rejects.toEqual(apart);
+    await expect(openRaid(both, { closeChildren: false, degraded: true })).rejects.toEqual(apart);
+    // The way out that the message names.
+    other.memory.fill(0, SIZE - 8192);
+    const device2 = await openRaid([both[0] as BlockDevice], { degraded: true, spares: [both[1] as BlockDevice] });
+    await raid(device2).settled();
+    expect(raid(device2).state).toBe('optimal');
+    expect((await contents(device2)).subarray(0, STRIPE).equals(Buffer.alloc(STRIPE, 1))).toBe(true);
+    await device2.close();
+  });
+
   it('takes a stale component for want of others only if forced', async () => {
     const faulty = disks(3);
     const { device } = await filled(faulty);
@@ -461,6 +487,29 @@ describe('a rebuild', () => {
     raid(opened).fail(0);
     expect((await contents(opened)).equals(bytes)).toBe(true);
     await opened.close();
+  });
+
+  it('goes on when the power fails before the component has a bitmap', async () => {
+    const timers = new VirtualTimers();
+    const faulty = disks(4);
+    const { device, bytes } = await filled(faulty.slice(0, 3), { timers, rebuildBytesPerSecond: STRIPE, bitmapDelayMs: 500 });
+    raid(device).fail(1);
+    raid(device)
+      .replace(1, faulty[3]?.device as BlockDevice)
+      .catch(() => {});
+    await turn();
+    // What was written is stable by now, so the bits are clear.
+    await timers.advance(2500);
+    expect(device.describe()).toMatchObject({ state: expect.stringMatching(/^rebuilding/), dirtyRegions: 0 });
+    const found = again([faulty[0], faulty[3], faulty[2]] as FaultDevice[]);
+    (found[1] as FaultDevice).memory.fill(0, ROWS * STRIPE, ROWS * STRIPE + 4096);
+    const opened = await openRaid(devicesOf(found));
+    await raid(opened).settled();
+    expect(raid(opened).state).toBe('optimal');
+    raid(opened).fail(0);
+    expect((await contents(opened)).equals(bytes)).toBe(true);
+    await opened.close();
+    await device.close().catch(() => {});
   });
 
   it('that cannot read all ends with an error, and what there is can still be read', async () => {

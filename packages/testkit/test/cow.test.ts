@@ -1,6 +1,14 @@
 import { statSync, truncateSync } from 'node:fs';
-import { BLOCK_WRITE, type BlockDevice, type CowOptions, openCow, openFile, openMem } from '@biodone/blockdev';
-import { flushRequest, openFault, readRequest, run, runSync, SeededRandom, writeRequest } from '@biodone/testkit';
+import {
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type CowOptions,
+  openCow,
+  openFile,
+  openMem,
+} from '@biodone/blockdev';
+import { flushRequest, openFault, openManual, readRequest, run, runSync, SeededRandom, writeRequest } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
 import { newFile } from './support/devices.js';
 
@@ -231,6 +239,30 @@ describe('an overlay that is kept', () => {
     expect((await run(device, writeRequest(BLOCK, new Uint8Array(BLOCK)))).error).toBe(5);
     expect(device.changedBytes).toBe(0);
     expect(bytesOf(device)[BLOCK]).toBe(2);
+    await device.close();
+  });
+
+  it('keeps what is flushed after a discard that has failed half way', async () => {
+    let isFailing = false;
+    const overlay = openManual(SIZE_BYTES + 65_536, {
+      capabilities: { zeroes: 'fast' },
+      onStarted: (io) => {
+        const fails = isFailing && io.operation === BLOCK_WRITE_ZEROES;
+        if (fails) overlay.contents.fill(0, io.offset, io.offset + io.lengthBytes);
+        queueMicrotask(() => overlay.complete(io, fails ? 5 : 0));
+      },
+    });
+    const device = await openCow(numbered(), kept(overlay, { create: true }));
+    await write(device, 3 * BLOCK, 100);
+    await write(device, 9 * BLOCK, 101);
+    expect((await run(device, flushRequest())).error).toBe(0);
+    isFailing = true;
+    await expect(device.discard()).rejects.toMatchObject({ code: 'EIO' });
+    await write(device, 3 * BLOCK, 102);
+    expect((await run(device, flushRequest())).error).toBe(0);
+    const later = await openCow(numbered(), kept(copyOf(overlay)));
+    expect([3, 9].map((block) => bytesOf(later)[block * BLOCK])).toEqual([102, 101]);
+    await later.close();
     await device.close();
   });
 });

@@ -14,6 +14,7 @@ const BLOCKS = 32;
 const SIZE_BYTES = BLOCKS * BLOCK;
 const EIO = 5;
 const ENODEV = 19;
+const ECANCELED = 125;
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 const small = { blockBytes: BLOCK };
 
@@ -93,6 +94,30 @@ describe('a snapshot', () => {
     }
     expect([(await reading).error, (await writing).error, io.buffer?.bytes[0]]).toEqual([0, 0, 0]);
     await device.close();
+  });
+
+  it('stays valid when a write is cancelled that copies a block for it', async () => {
+    for (const step of ['the read', 'the copy']) {
+      const below = openManual(SIZE_BYTES, { abortable: true });
+      const store = openManual(SIZE_BYTES, { abortable: true });
+      const device = openSnapshots(below, small);
+      const snapshot = await device.snapshot({ store });
+      const io = writeRequest(0, new Uint8Array(BLOCK).fill(9));
+      const writing = run(device, io);
+      if (step === 'the copy') below.complete();
+      await turn();
+      device.abort(io);
+      expect((await writing).error, step).toBe(ECANCELED);
+      expect([below.contents[0], snapshot.invalid], step).toEqual([0, null]);
+      const again = run(device, writeRequest(0, new Uint8Array(BLOCK).fill(9)));
+      for (let turns = 0; turns < 10; turns++) {
+        below.completeAll();
+        store.completeAll();
+        await turn();
+      }
+      expect([(await again).error, below.contents[0], snapshot.keptBytes], step).toEqual([0, 9, BLOCK]);
+      await device.close();
+    }
   });
 
   it('that finds no room is not valid any more, and says so; the device and other snapshots go on', async () => {

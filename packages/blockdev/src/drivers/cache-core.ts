@@ -5,6 +5,7 @@ import type { BlockClaim } from '../claims.js';
 import { FreeList } from '../free-list.js';
 import { RangeQueue } from '../range-queue.js';
 import { NO_SLOT } from './cache-index.js';
+import type { CacheLogMap } from './cache-log-map.js';
 import { CacheOp, type CacheWork } from './cache-op.js';
 import type { CacheStore } from './cache-store.js';
 
@@ -57,6 +58,8 @@ export class CacheCore {
   ended: () => void = () => {};
   /** How many slots are being filled for lines that will be dirty. */
   reserved = 0;
+  /** What the log has; null without one. */
+  logMap: CacheLogMap | null = null;
   /** Whether something was written back, without being in the log, since the device below was flushed. */
   unstableBelow = false;
   /** The errno of the first write-back that failed; 0 if all went well. */

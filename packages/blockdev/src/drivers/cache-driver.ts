@@ -75,6 +75,7 @@ export class CacheDriver implements BlockDriver {
     this.#parts = parts;
     this.#store = store;
     this.#core = new CacheCore(store, child.device, child.claim);
+    this.#core.logMap = log?.map ?? null;
     this.#writeBack = new CacheWriteBack(this.#core, parts.limits, parts.timers);
     this.#reads = new CacheReads(this.#core);
     this.#through = new CacheThrough(this.#core, this.#writeBack);

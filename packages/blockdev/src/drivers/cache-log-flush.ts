@@ -158,6 +158,7 @@ export class CacheLogFlush implements Stepper {
       this.#left.pop();
       store.copyOut(slot, 0, this.#staging, count * store.lineBytes, store.lengthOf(line));
       store.index.setLogged(slot, true);
+      this.#log.map.copied(place);
       this.#logged.push(slot);
       count += 1;
     }
@@ -179,10 +180,12 @@ export class CacheLogFlush implements Stepper {
     const core = this.#core;
     if (!core.unstableBelow) return this.#writeMap(op);
     const { index } = core.store;
+    const { map } = this.#log;
     core.unstableBelow = false;
-    this.#leaving = this.#log.map.entries().flatMap(([line]) => {
+    this.#leaving = map.entries().flatMap(([line]) => {
       const slot = index.find(line);
-      return slot === NO_SLOT || !index.isUnclean(slot) ? [line] : [];
+      // One that is dirty again leaves too if what the log has of it is older than what was written back.
+      return slot === NO_SLOT || !index.isUnclean(slot) || map.isBelow(line) ? [line] : [];
     });
     op.phase = BELOW_STABLE;
     return this.#flush(op, core.device, core.claim);
@@ -215,8 +218,10 @@ export class CacheLogFlush implements Stepper {
   #mapDone(op: StepOp): number {
     this.#log.map.settle(this.#written, false);
     this.#written = [];
-    // Room was made, and what the flush is about is still to be logged.
-    if (this.#reclaimed && !this.#hasLogged && this.#writeBack.uncleanSlots().length > 0) return this.#collect(op);
+    // Room was made, and what the flush is about is still to be logged, unless it has been written back meanwhile: then the device below is to be flushed.
+    const { index } = this.#core.store;
+    const isLeft = this.#core.unstableBelow || this.#writeBack.uncleanSlots().some((slot) => !index.isLogged(slot));
+    if (this.#reclaimed && !this.#hasLogged && isLeft) return this.#collect(op);
     return this.#finish(op, 0);
   }
 

@@ -10,6 +10,10 @@ const SECTOR_SLOTS = (SECTOR_BYTES - HEADER_BYTES) / ENTRY_BYTES;
 const SECTORS = LOG_PAGE_BYTES / SECTOR_BYTES;
 const PAGE_SLOTS = SECTORS * SECTOR_SLOTS;
 
+/** In place of moments: of a slot whose first copy is not stable, and of a line that was not written back since it has its slot. */
+const NO_COPY = -1;
+const NEVER = -2;
+
 /** How many pages the map of so many slots takes. */
 export function logPages(slots: number): number {
   return Math.ceil(slots / PAGE_SLOTS);
@@ -28,11 +32,20 @@ export class CacheLogMap {
   readonly #free: number[] = [];
   #removed: number[] = [];
   readonly #changed = new Set<number>();
+  /** Counts the copies of lines that were made for the log. */
+  moment = 0;
+  /** By slot: when its copy was made, and the latest moment of which the device below has the line. */
+  readonly #copiedAt: Float64Array;
+  readonly #belowAt: Float64Array;
+  /** Copies that are not stable yet, with the moment of the one before. */
+  #unstable: [slot: number, before: number][] = [];
 
   constructor(slots: number, id: number) {
     this.#slots = slots;
     this.#id = id;
     this.#lines = new Float64Array(slots).fill(-1);
+    this.#copiedAt = new Float64Array(slots);
+    this.#belowAt = new Float64Array(slots).fill(NEVER);
     for (let slot = slots - 1; slot >= 0; slot--) this.#free.push(slot);
   }
 
@@ -60,7 +73,28 @@ export class CacheLogMap {
     const slot = this.#free.pop();
     if (slot === undefined) return -1;
     this.#set(line, slot);
+    this.#copiedAt[slot] = NO_COPY;
+    this.#belowAt[slot] = NEVER;
     return slot;
+  }
+
+  /** A copy of a line, as it is now, is on its way to its slot. */
+  copied(slot: number): void {
+    this.#unstable.push([slot, this.#copiedAt[slot] as number]);
+    this.moment += 1;
+    this.#copiedAt[slot] = this.moment;
+  }
+
+  /** The device below has a line as it was at a moment, though perhaps not stably. */
+  writtenBack(line: number, moment: number): void {
+    const slot = this.#slotOf.get(line);
+    if (slot !== undefined) this.#belowAt[slot] = Math.max(this.#belowAt[slot] as number, moment);
+  }
+
+  /** Whether the device below has what the log has of a line, or something newer: then the log's is not to come back over it. */
+  isBelow(line: number): boolean {
+    const slot = this.#slotOf.get(line) as number;
+    return (this.#belowAt[slot] as number) >= (this.#copiedAt[slot] as number);
   }
 
   /** The line is not needed any more. */
@@ -80,9 +114,13 @@ export class CacheLogMap {
     return changed;
   }
 
-  /** They are stable, or, with `failed`, are to be written once more. */
+  /** They are stable, and all copies are; or, with `failed`, they are to be written once more, and only the copies before are to be counted on. */
   settle(pages: readonly number[], failed: boolean): void {
-    if (failed) for (const page of pages) this.#changed.add(page);
+    if (failed) {
+      for (const page of pages) this.#changed.add(page);
+      for (const [slot, before] of this.#unstable.reverse()) this.#copiedAt[slot] = before;
+    }
+    this.#unstable = [];
     if (failed) return;
     this.#free.push(...this.#removed);
     this.#removed = [];

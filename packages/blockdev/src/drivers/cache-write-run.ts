@@ -13,6 +13,8 @@ export class CacheWriteRun {
   count = 0;
   /** When the first of its lines became dirty. */
   dirtiedAt = 0;
+  /** The log's moment at which its lines were copied. */
+  #moment = 0;
   readonly #core: CacheCore;
   readonly #linesMax: number;
   readonly #done: (run: CacheWriteRun) => void;
@@ -35,6 +37,7 @@ export class CacheWriteRun {
     while (wanted - first + 1 < this.#linesMax && this.#isFree(first - 1)) first -= 1;
     this.line = first;
     this.count = 0;
+    this.#moment = this.#core.logMap?.moment ?? 0;
     this.dirtiedAt = Number.POSITIVE_INFINITY;
     this.#staging ??= IoBuffer.allocate(this.#linesMax * store.lineBytes);
     let lengthBytes = 0;
@@ -77,6 +80,7 @@ export class CacheWriteRun {
       const slot = store.index.find(line);
       // Nothing but the device below has it now, where it is not stable yet.
       if (!store.index.isLogged(slot)) this.#core.unstableBelow = true;
+      if (failure === 0) this.#core.logMap?.writtenBack(line, this.#moment);
       store.index.endWriting(slot, failure !== 0);
     }
     counters.writeBacks += 1;

@@ -77,6 +77,11 @@ export class CowBitmap implements OverlayMap {
     this.count = 0;
   }
 
+  doubt(): void {
+    this.#fresh = [...this.blocks()];
+    this.#giving = [];
+  }
+
   *blocks(): Iterable<number> {
     for (let block = 0; block < this.#blocks; block++) if (this.has(block)) yield block;
   }

@@ -35,11 +35,16 @@ export async function commitOverlay(parts: CowParts, kept: KeptOverlay | null): 
 /** Throws what is in an overlay away. Its label says again what the base is, of which one that was being committed may have changed a part. */
 export async function clear(parts: CowParts, kept: KeptOverlay | null): Promise<void> {
   const { base, claims, map, sizeBytes } = parts;
-  if (kept !== null) {
-    await kept.store.clearMap(kept.label);
-    await relabel(kept, { ...kept.label, committing: false, fingerprint: await fingerprint(base, claims.base, sizeBytes) });
+  try {
+    await kept?.store.clearMap(kept.label);
+  } catch (error) {
+    // Nobody knows which blocks the store's map still has: the next flush writes all of it.
+    map.doubt?.();
+    throw error;
   }
   map.clear();
+  if (kept === null) return;
+  await relabel(kept, { ...kept.label, committing: false, fingerprint: await fingerprint(base, claims.base, sizeBytes) });
 }
 
 async function relabel(kept: KeptOverlay, label: CowLabel): Promise<void> {

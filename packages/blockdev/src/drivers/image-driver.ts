@@ -62,6 +62,8 @@ export interface ImageParts {
   /** What `config` and `describe` call the image below. */
   readonly belowName: string;
   readonly sizeBytes: number;
+  /** What the file has to have the beginning of, for the rest to count as zeros: a cluster. */
+  readonly unitBytes: number;
   readonly timers?: BlockTimers;
   readonly description: Readonly<Record<string, unknown>>;
   readonly handed: Readonly<Record<string, unknown>>;
@@ -98,6 +100,8 @@ export class ImageDriver implements BlockDriver {
   readonly #image: BlockDevice;
   readonly #below: BlockDevice | null;
   readonly #imageBytes: number;
+  /** Where the cluster ends in which the file ends. */
+  readonly #imageEnd: number;
   readonly #blockBytes: number;
   readonly #free = new FreeList<ImageWork>();
   readonly #made: ImageWork[] = [];
@@ -112,6 +116,7 @@ export class ImageDriver implements BlockDriver {
     this.#image = children.device(0);
     this.#below = children.count > 1 ? children.device(1) : null;
     this.#imageBytes = this.#image.limits.sizeBytes ?? 0;
+    this.#imageEnd = Math.ceil(this.#imageBytes / parts.unitBytes) * parts.unitBytes;
     this.#blockBytes = this.#image.limits.blockSizeBytes;
     const limits = children.all.map((device) => device.limits);
     const blockSizeBytes = Math.max(...limits.map((each) => each.blockSizeBytes));
@@ -255,7 +260,8 @@ export class ImageDriver implements BlockDriver {
       case BELOW:
         return this.#readBelow(work, run, isSync);
       default:
-        return offset < this.#imageBytes ? this.#readInto(work, this.#image, IN_IMAGE, offset, run, isSync) : EIO;
+        if (offset >= this.#imageBytes) return EIO;
+        return this.#readInto(work, this.#image, IN_IMAGE, offset, Math.min(run, this.#imageEnd - offset), isSync);
     }
   }
 

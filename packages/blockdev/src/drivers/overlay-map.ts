@@ -17,6 +17,8 @@ export interface OverlayMap {
   add(block: number): void;
   /** Forgets all blocks. */
   clear(): void;
+  /** Of a map that is kept: what is kept of it may be other than what is here. */
+  doubt?(): void;
   /** All blocks, in order. */
   blocks(): Iterable<number>;
 }

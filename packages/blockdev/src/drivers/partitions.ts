@@ -70,9 +70,11 @@ export async function repairPartitions(device: BlockDevice, options: PartitionOp
   if (typeof primary === 'string') {
     // The backup says where the first one was, and everybody else finds it there alone.
     const { header, entries } = backup as GptCopy;
+    if (2 + Math.ceil(entries.length / disk.sectorBytes) > header.firstUsable)
+      throw refuse(`there is no room for the first copy's entries before sector ${header.firstUsable}, where partitions can be`);
     await writeCopy(disk, entries, otherHeader(header, 1, 2), 2, 1);
     repaired.push('the first header and its entries');
-  } else if (typeof backup === 'string') {
+  } else if (typeof backup === 'string' || !isAtEnd(disk, backup)) {
     const { header, entries } = primary;
     const at = disk.sectors - 1;
     const entriesSector = at - Math.ceil(entries.length / disk.sectorBytes);
@@ -179,6 +181,10 @@ async function lookBySectors(disk: Disk): Promise<Found | null> {
     if (record === null || !record.isProtective) problems.push('there is no protective MBR in front of the GPT');
     if (typeof primary === 'string') problems.push(`the first header is damaged (${primary}): the backup is used`);
     if (typeof backup === 'string') problems.push(`the backup header is damaged: ${backup}`);
+    else if (!isAtEnd(disk, backup))
+      problems.push(
+        `the backup header is in sector ${backup.header.ownSector}, and the disk has grown: it ends with ${sectors - 1}`,
+      );
     const isHybrid = record?.isHybrid ?? false;
     const partitions = gptPartitions(copy, sectorBytes);
     const table: PartitionTable = { kind: 'gpt', sectorBytes, uuid: copy.header.diskGuid, partitions, isHybrid, problems };
@@ -207,6 +213,10 @@ async function readBackup(disk: Disk, primary: GptCopy | string): Promise<GptCop
   if (typeof copy === 'string' || typeof primary === 'string') return copy;
   if (copy.header.diskGuid !== primary.header.diskGuid) return `it is that of another disk, ${copy.header.diskGuid}`;
   return copy.header.entriesCrc === primary.header.entriesCrc ? copy : 'its entries are others than those of the first one';
+}
+
+function isAtEnd({ sectors }: Disk, { header }: GptCopy): boolean {
+  return header.ownSector === sectors - 1;
 }
 
 async function readCopy(disk: Disk, at: number): Promise<GptCopy | string> {

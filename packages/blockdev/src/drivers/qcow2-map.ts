@@ -15,8 +15,8 @@ import type { Qcow2Header } from './qcow2-format.js';
 import { zstdFrameBytes } from './zstd-frame.js';
 
 /** What Node has from 22.15 on. */
-export const zstdDecompress: ((data: Uint8Array) => Buffer) | undefined = (
-  zlib as { readonly zstdDecompressSync?: (data: Uint8Array) => Buffer }
+export const zstdDecompress: ((data: Uint8Array, options: { maxOutputLength: number }) => Buffer) | undefined = (
+  zlib as { readonly zstdDecompressSync?: (data: Uint8Array, options: { maxOutputLength: number }) => Buffer }
 ).zstdDecompressSync;
 
 const ENTRY_BYTES = 8;
@@ -84,7 +84,8 @@ export class Qcow2Map implements ImageMap {
       const expanded =
         this.#header.compression === 'zlib'
           ? zlib.inflateRawSync(compressed, { maxOutputLength: target.length, finishFlush: zlib.constants.Z_SYNC_FLUSH })
-          : zstdDecompress?.(compressed.subarray(0, zstdFrameBytes(compressed)));
+          : // A few bytes can say that they are gigabytes.
+            zstdDecompress?.(compressed.subarray(0, zstdFrameBytes(compressed)), { maxOutputLength: target.length });
       if (expanded === undefined || expanded.length !== target.length) return false;
       target.set(expanded);
       return true;

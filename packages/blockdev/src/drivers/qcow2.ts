@@ -1,12 +1,12 @@
 import { EINVAL, ENOTSUP, SystemError } from '@biodone/uring';
-import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
 import { checkDevice, checkOptions, DEVICE_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
-import { closeAll, StackChildren } from '../stack-children.js';
+import { closeAll } from '../stack-children.js';
 import { sizeOfDevice } from './child-device.js';
 import { type ImageChain, openNamed, pathOfImage } from './image-backing.js';
-import { ImageDriver } from './image-driver.js';
-import { ImageSlices } from './image-slices.js';
+import { openImage } from './image-open.js';
+import type { ImageSlices } from './image-slices.js';
 import { parseQcow2Header, QCOW2_HEADER_MAX_BYTES, type Qcow2Header } from './qcow2-format.js';
 import { Qcow2Map, zstdDecompress } from './qcow2-map.js';
 import { readBytes } from './read-bytes.js';
@@ -90,27 +90,20 @@ function open(
   close: () => void | Promise<void>,
   handle?: DeviceHandle,
 ): BlockDevice {
-  const children = new StackChildren(devices, (device) => (device.attached ? null : device.claim('read-many-write-none')));
-  try {
-    const slices = new ImageSlices();
-    const { sizeBytes, version, clusterBits, compression } = header;
-    const driver = new ImageDriver({
-      name: 'qcow2',
-      children,
-      belowName: 'backing',
-      map: new Qcow2Map(header, slices),
-      slices,
-      sizeBytes,
-      ...(options.timers === undefined ? {} : { timers: options.timers }),
-      description: { version, clusterBytes: 2 ** clusterBits, compression },
-      handed: { header },
-      close,
-    });
-    return new BlockDevice(driver, layerOptions(options), handle);
-  } catch (error) {
-    children.release();
-    throw error;
-  }
+  const { sizeBytes, version, clusterBits, compression } = header;
+  const clusterBytes = 2 ** clusterBits;
+  const format = {
+    name: 'qcow2',
+    devices,
+    belowName: 'backing',
+    map: (slices: ImageSlices) => new Qcow2Map(header, slices),
+    sizeBytes,
+    unitBytes: clusterBytes,
+    description: { version, clusterBytes, compression },
+    handed: { header },
+    close,
+  };
+  return openImage(format, layerOptions(options), handle);
 }
 
 /** Without what is not the layer's: a device keeps its options for as long as it lives. */

@@ -45,7 +45,7 @@ export interface RaidAssembly {
  * written, before anything that it lacks was told to be done.)
  *
  * @throws SystemError EINVAL if a device belongs to another array, or to none; ENODEV if a component is missing that was good (unless `degraded`), or
- * too many are; EBUSY if two devices are the same component
+ * too many are; EBUSY if two devices are the same component, or have each been used without the other
  */
 export function assembleRaid(found: readonly FoundDevice[], options: AssemblyOptions): RaidAssembly {
   const labelled = found.filter(({ label }) => label !== null);
@@ -56,6 +56,7 @@ export function assembleRaid(found: readonly FoundDevice[], options: AssemblyOpt
   );
   if (newest === null) throw wrong(EINVAL, NO_LABELS);
   for (const device of found) checkBelongs(device, newest, options);
+  if (!options.force) for (const device of found) checkApart(device, newest, found);
   const components = newest.components.map((listed, role) => judge(listed, role, found, newest, options));
   const taken = new Set(components.map(({ slot }) => slot));
   const spares = found.filter(
@@ -100,6 +101,22 @@ function checkBelongs({ label, name, isSpare }: FoundDevice, { uuid }: RaidLabel
       `${name} has no label that can be read, so it is no component of ${uuid}: give it as a spare, to which a missing one is rebuilt, or say degraded: true to go on without it`,
     );
   }
+}
+
+/**
+ * Components that call each other failed have both been written to since they were last used together, and each has what the other one lacks: whose
+ * count of labels is higher says nothing of which is wanted.
+ */
+function checkApart({ label, name }: FoundDevice, newest: RaidLabel, found: readonly FoundDevice[]): void {
+  if (label === null || label.role === ROLE_SPARE || label.components[label.role]?.state !== COMPONENT_GOOD) return;
+  if (newest.components[label.role]?.state !== COMPONENT_FAILED || label.components[newest.role]?.state !== COMPONENT_FAILED)
+    return;
+  const other = found.find((device) => device.label === newest)?.name;
+  throw wrong(
+    EBUSY,
+    `${name} and ${other} have been used apart from each other, and differ: leave one of them out, and rebuild it then as a spare, with its last ` +
+      '8192 bytes overwritten',
+  );
 }
 
 function judge(

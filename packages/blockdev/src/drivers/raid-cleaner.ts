@@ -81,6 +81,11 @@ export async function makeClean(set: RaidSet, metadata: RaidMetadata): Promise<n
   const { state } = set;
   let failure = 0;
   if (set.untouched) return 0;
+  const marked = Array.from({ length: state.regions }, (_, region) => region).filter(
+    (region) => state.markOf(region) === REGION_MARKED,
+  );
+  // Before the flush: it does not cover what another channel writes after it.
+  for (const region of marked) state.forgetWrites(region);
   await Promise.all(
     set.inUse().map(async (member) => {
       const slot = member.slot as RaidSlot;
@@ -89,10 +94,6 @@ export async function makeClean(set: RaidSet, metadata: RaidMetadata): Promise<n
     }),
   );
   if (failure === 0 && !state.isBroken) {
-    const marked = Array.from({ length: state.regions }, (_, region) => region).filter(
-      (region) => state.markOf(region) === REGION_MARKED,
-    );
-    for (const region of marked) state.forgetWrites(region);
     clearQuiet(set, metadata, marked);
     if (marked.length > 0) state.touch();
   }

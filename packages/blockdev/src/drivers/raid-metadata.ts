@@ -30,9 +30,10 @@ export class RaidMetadata {
   readonly #held: BlockIo[] = [];
   readonly #waiting: ((error: number) => void)[] = [];
   readonly #marking: MarkWaiter[] = [];
-  /** Regions whose bits are to be written, and those that this round writes. */
+  /** Regions whose bits are to be written; those that this round sets, and those that it clears. */
   #asked: number[] = [];
-  #round: number[] = [];
+  #setting: number[] = [];
+  #clearing: number[] = [];
   #running = false;
   #again = false;
   #outstanding = 0;
@@ -133,9 +134,12 @@ export class RaidMetadata {
     this.#again = false;
     this.#error = 0;
     this.#version = state.version;
-    this.#round = this.#asked.splice(0);
+    const round = new Set(this.#asked.splice(0));
     // The thread that was to set a bit may have ended before it did.
-    for (const { region } of this.#marking) if (!this.#round.includes(region)) this.#round.push(region);
+    for (const { region } of this.#marking) round.add(region);
+    // What is decided here stays so for the round: a region that is marked from now on is set by the next one, whatever this one writes of it.
+    this.#setting = [...round].filter((region) => state.markOf(region) === REGION_TO_MARK);
+    this.#clearing = [...round].filter((region) => state.markOf(region) === REGION_TO_CLEAR);
     const members = this.#set.inUse();
     const isUnsaved = !state.isSaved;
     const isMarked = (region: number): boolean => {
@@ -143,7 +147,7 @@ export class RaidMetadata {
       return mark === REGION_TO_MARK || mark === REGION_MARKED || state.isUnknown(region);
     };
     // A component that has come has no bitmap yet.
-    const bitmap = isUnsaved || this.#round.length > 0 ? IoBuffer.allocate(BITMAP_BYTES) : null;
+    const bitmap = isUnsaved || round.size > 0 ? IoBuffer.allocate(BITMAP_BYTES) : null;
     if (bitmap !== null) encodeBitmap(identity.uuid, state.regions, isMarked, bitmap.bytes);
     const generation = isUnsaved ? state.nextGeneration() : 0;
     // One more, so that it does not end before all have begun.
@@ -178,12 +182,9 @@ export class RaidMetadata {
     const { state } = this.#set;
     const error = this.#error;
     if (error === 0) state.setSaved(this.#version);
-    for (const region of this.#round) {
-      // What somebody has marked meanwhile again goes into the next round.
-      if (!state.setMark(region, REGION_TO_CLEAR, REGION_CLEAN) && error === 0) {
-        state.setMark(region, REGION_TO_MARK, REGION_MARKED);
-      }
-    }
+    if (error === 0) for (const region of this.#setting) state.setMark(region, REGION_TO_MARK, REGION_MARKED);
+    // One that somebody has marked again meanwhile is not, and goes into the next round.
+    for (const region of this.#clearing) state.setMark(region, REGION_TO_CLEAR, REGION_CLEAN);
     state.unlockLabels();
     this.#running = false;
     this.#tellMarked(error);

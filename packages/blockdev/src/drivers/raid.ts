@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { EINVAL, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
-import { BLOCK_READ, BLOCK_WRITE_ZEROES, BlockIo } from '../block-io.js';
+import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE_ZEROES, BlockIo } from '../block-io.js';
 import { checkDeviceList, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import { ENODEV } from '../errno.js';
 import { checkInteger, outOfRange } from '../errors.js';
@@ -321,6 +321,11 @@ async function prepare(set: RaidSet, { assumeClean = false }: RaidOptions): Prom
       io.lengthBytes = geometry.rows * geometry.stripeBytes;
       io.claim = claim;
       await runIo(device, io, 'raid');
+      // Before the labels: they would call a parity right of which a power cut has left a part.
+      const flush = new BlockIo();
+      flush.operation = BLOCK_FLUSH;
+      flush.claim = claim;
+      await runIo(device, flush, 'raid');
     }
     return new Set();
   }
@@ -336,8 +341,9 @@ async function readBitmaps(set: RaidSet, children: StackChildren, isForced: bool
   const { state, identity } = set;
   const dirty = new Set<number>();
   let readable = 0;
-  for (const { slot } of set.inUse()) {
-    if (slot === null) continue;
+  for (const { index, slot } of set.inUse()) {
+    // One that is being rebuilt may have its label, and no bitmap yet; those that are good have every bit.
+    if (slot === null || state.stateOf(index) !== COMPONENT_GOOD) continue;
     const block = await readBlock(slot.device, children, slot.index, slot.bitmapOffset, BITMAP_BYTES);
     if (block === null) continue;
     readable += 1;

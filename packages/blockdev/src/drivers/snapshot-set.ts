@@ -1,3 +1,4 @@
+import { ECANCELED } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
 import { BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
@@ -53,6 +54,7 @@ export class SnapshotSet implements Stepper {
 
   step(op: StepOp): number {
     if (op.phase < FIRST) return this.#forward.step(op);
+    if (op.aborted && op.phase !== FIRST && op.io.error === ECANCELED) return this.#cancelled(op);
     if (op.phase === OLD_BLOCK) this.#hasRead(op);
     else if (op.phase === COPY) this.#hasCopied(op);
     else op.block = op.begin;
@@ -62,6 +64,12 @@ export class SnapshotSet implements Stepper {
       op.count = 0;
     }
     return this.#forward.step(op);
+  }
+
+  /** A write whose copy was taken back has not been done: nothing is wrong with the snapshots. */
+  #cancelled(op: StepOp): number {
+    if (op.phase === COPY) (op.subject as SnapshotState).map.cancel(op.block);
+    return ECANCELED;
   }
 
   /** The first snapshot that lacks a block. */

@@ -41,6 +41,8 @@ export class StepOp implements RangeEntry {
   device: BlockDevice | null = null;
   isSync = false;
   below = false;
+  /** Somebody wants it to end, and has asked for the end of the request below. */
+  aborted = false;
   readonly #ops: StepOps;
   #staging: IoBuffer | null = null;
 
@@ -118,6 +120,7 @@ export class StepOps {
     op.position = 0;
     op.phase = 0;
     op.isSync = false;
+    op.aborted = false;
     op.begin = 0;
     op.end = 0;
     return op;
@@ -188,7 +191,10 @@ export class StepOps {
       this.end(op, ECANCELED);
       return 'cancelled';
     }
-    if (op.below) op.device?.abort(op.io);
+    if (op.below) {
+      op.aborted = true;
+      op.device?.abort(op.io);
+    }
     return 'in-progress';
   }
 

@@ -1,12 +1,12 @@
 import { EINVAL, SystemError } from '@biodone/uring';
-import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
 import { checkDevice, checkOptions, DEVICE_OPTIONS } from '../check-options.js';
 import type { DeviceHandle } from '../driver.js';
-import { closeAll, StackChildren } from '../stack-children.js';
+import { closeAll } from '../stack-children.js';
 import { sizeOfDevice } from './child-device.js';
 import { type ImageChain, openNamed, pathOfImage } from './image-backing.js';
-import { ImageDriver } from './image-driver.js';
-import { ImageSlices } from './image-slices.js';
+import { openImage } from './image-open.js';
+import type { ImageSlices } from './image-slices.js';
 import { readBytes } from './read-bytes.js';
 import {
   parseVhdFooter,
@@ -87,28 +87,20 @@ function open(
   close: () => void | Promise<void>,
   handle?: DeviceHandle,
 ): BlockDevice {
-  const children = new StackChildren(devices, (device) => (device.attached ? null : device.claim('read-many-write-none')));
-  try {
-    const slices = new ImageSlices();
-    const { kind, sizeBytes, uuid, blockBytes } = image;
-    const { parent: _, followParent: __, closeChildren: ___, ...layerOptions } = options;
-    const driver = new ImageDriver({
-      name: 'vhd',
-      children,
-      belowName: 'parent',
-      map: new VhdMap(image, slices),
-      slices,
-      sizeBytes,
-      ...(options.timers === undefined ? {} : { timers: options.timers }),
-      description: { kind, uuid, ...(kind === 'fixed' ? {} : { blockBytes }) },
-      handed: { image },
-      close,
-    });
-    return new BlockDevice(driver, layerOptions, handle);
-  } catch (error) {
-    children.release();
-    throw error;
-  }
+  const { kind, sizeBytes, uuid, blockBytes } = image;
+  const { parent: _, followParent: __, closeChildren: ___, ...layerOptions } = options;
+  const format = {
+    name: 'vhd',
+    devices,
+    belowName: 'parent',
+    map: (slices: ImageSlices) => new VhdMap(image, slices),
+    sizeBytes,
+    unitBytes: VHD_SECTOR_BYTES,
+    description: { kind, uuid, ...(kind === 'fixed' ? {} : { blockBytes }) },
+    handed: { image },
+    close,
+  };
+  return openImage(format, layerOptions, handle);
 }
 
 async function readImage(device: BlockDevice): Promise<VhdImage> {
@@ -116,6 +108,9 @@ async function readImage(device: BlockDevice): Promise<VhdImage> {
   const last = await readFooter(device, Math.max(0, fileBytes - VHD_FOOTER_BYTES), fileBytes);
   const first = typeof last === 'string' ? await readFooter(device, 0, fileBytes) : last;
   if (typeof first === 'string') throw refuse(`it is no VHD image: at the end ${last}, at the beginning ${first}`);
+  // A fixed one has no copy there: what looks like one was written by the guest.
+  if (typeof last === 'string' && first.kind === 'fixed')
+    throw refuse(`at the end ${last}, and at the beginning is the footer of a fixed image, which has none there`);
   if (first.kind !== 'fixed') {
     if (!(first.headerOffset + VHD_HEADER_BYTES <= fileBytes))
       throw refuse(`its header is at ${first.headerOffset}, of a file of ${fileBytes} bytes`);

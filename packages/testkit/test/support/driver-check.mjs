@@ -5,11 +5,21 @@ import { register } from 'node:module';
 const [name, seed, edit] = [process.argv[2], Number(process.argv[3]), process.argv[4] ?? ''];
 if (edit !== '') register('./driver-edit.mjs', import.meta.url, { data: JSON.parse(edit) });
 
-const { BLOCK_FUA, beginSubmit, endSubmit, openCache, openChecksum, openCow, openMem, openRaid, raidOf, scrub } = await import(
-  '@biodone/blockdev'
-);
-const { flushRequest, openCrash, openFault, openManual, readRequest, run, runSync, SeededRandom, turn, writeRequest } =
-  await import('@biodone/testkit');
+const { BLOCK_FUA, beginSubmit, endSubmit, openCache, openChecksum, openCow, openMem, openRaid, openSnapshots, raidOf, scrub } =
+  await import('@biodone/blockdev');
+const {
+  flushRequest,
+  openCrash,
+  openFault,
+  openManual,
+  readRequest,
+  run,
+  runSync,
+  SeededRandom,
+  turn,
+  VirtualTime,
+  writeRequest,
+} = await import('@biodone/testkit');
 
 const BLOCK = 4096;
 const HALF = BLOCK / 2;
@@ -19,16 +29,18 @@ const EILSEQ = 84;
 /** A device in memory whose requests end later, in an order that a seed decides. */
 function openShuffled(sizeBytes, random, blockSizeBytes = 512) {
   let scheduled = false;
-  const device = openManual(sizeBytes, {
-    limits: { blockSizeBytes },
-    onStarted: () => {
-      if (!scheduled) setImmediate(completeSome);
-      scheduled = true;
-    },
-  });
+  const schedule = () => {
+    if (!scheduled) setImmediate(completeSome);
+    scheduled = true;
+  };
+  const device = openManual(sizeBytes, { limits: { blockSizeBytes }, onStarted: schedule });
   const completeSome = () => {
     scheduled = false;
-    for (const io of random.shuffled(device.started)) if (device.started.includes(io)) device.complete(io);
+    for (const io of random.shuffled(device.started)) {
+      // Some take longer than what comes after them.
+      if (device.started.includes(io) && random.chance(0.7)) device.complete(io);
+    }
+    if (device.started.length > 0) schedule();
   };
   return device;
 }
@@ -233,7 +245,7 @@ async function checkRaid() {
 
 async function checkRaidCuts() {
   const component = 8 * 1024 + 8192;
-  const options = { stripeBytes: 1024, regionBytes: 1024, closeChildren: false };
+  const options = { stripeBytes: 1024, regionBytes: 2048, closeChildren: false };
   const target = {
     media: [component, component, component],
     unit: 512,
@@ -265,6 +277,138 @@ async function checkCache() {
   await model.verify('below the cache', below);
   const options = { cacheBytes: 8 * BLOCK, writeBackDelayMs: 60_000, closeChildren: false };
   const target = { media: [8 * BLOCK], open: ([medium]) => openCache(medium, options), reopen: ([medium]) => medium };
+  for (let workload = 0; workload < 4; workload++) await cutEverywhere(workload, target);
+}
+
+const LINES = 6;
+
+/**
+ * One crash of a cache with a log, with writes, flushes and write-backs under way, and some flushes cancelled: no line may hold what is older than what a
+ * flush has covered.
+ */
+async function crashLog(random) {
+  const timers = new VirtualTime();
+  const mems = [LINES * BLOCK, 2 ** 18].map((size) => openMem(size, { blockSizeBytes: 512 }));
+  const media = mems.map((mem) => openCrash(mem, { stepped: true }));
+  const shape = { cacheBytes: 8 * BLOCK, dirtyMaxBytes: 4 * BLOCK, deviceName: 'it', closeChildren: false };
+  const opening = openCache(media[0], { ...shape, writeBackDelayMs: 20, readAheadBytes: 0, timers, log: media[1], create: true });
+  await stepUntil(media, opening, random);
+  const device = await opening;
+  const [submitted, completed, stable] = Array.from({ length: 3 }, () => new Uint8Array(LINES));
+  const busy = new Set();
+  const step = async () => {
+    const waiting = media.filter((medium) => medium.waiting > 0);
+    const medium = waiting.length > 0 ? random.pick(waiting) : null;
+    medium?.step(random.below(medium.waiting));
+    if (random.chance(0.3)) timers.advance(random.below(30));
+    await turn();
+  };
+  for (let left = 20 + random.below(150); left > 0; left--) {
+    const kind = random.below(10);
+    const line = random.below(LINES);
+    if (kind < 3 && !busy.has(line)) {
+      busy.add(line);
+      submitted[line] += 1;
+      const tag = submitted[line];
+      run(device, writeRequest(line * BLOCK, new Uint8Array(BLOCK).fill(tag))).then(({ error }) => {
+        busy.delete(line);
+        if (error === 0) completed[line] = tag;
+      });
+    } else if (kind === 3) {
+      const covered = Uint8Array.from(completed);
+      const io = flushRequest();
+      run(device, io).then(({ error }) => {
+        if (error === 0) for (const [at, tag] of covered.entries()) stable[at] = Math.max(stable[at], tag);
+      });
+      if (random.chance(0.2)) {
+        for (let steps = random.below(4); steps > 0; steps--) await step();
+        if (io.state === 1) device.abort(io);
+      }
+    }
+    await step();
+  }
+  beginSubmit();
+  for (const medium of media) medium.crash({ survive: random.pick([0, 0.5, 1]), random, sectorBytes: 512 });
+  const found = mems.map((mem) => deviceOf(bytesOf(mem)));
+  const least = Uint8Array.from(stable);
+  endSubmit();
+  const again = await openCache(found[0], { ...shape, log: found[1] });
+  const look = (where, what) => {
+    for (const [at, byte] of bytesOf(where).entries()) {
+      const line = Math.floor(at / BLOCK);
+      assert.ok(byte >= least[line] && byte <= submitted[line], `line ${line} holds ${byte} ${what}`);
+    }
+  };
+  look(again, 'after a crash');
+  await again.close();
+  look(found[0], 'below, after a crash and a close');
+  const closed = device.close().catch(() => {});
+  let isClosed = false;
+  closed.then(() => {
+    isClosed = true;
+  });
+  while (!isClosed) await step();
+}
+
+async function checkCacheLog() {
+  const shape = { cacheBytes: 8 * BLOCK, dirtyMaxBytes: 2 * BLOCK, deviceName: 'it', closeChildren: false };
+  const target = {
+    media: [8 * BLOCK, 2 ** 18],
+    open: ([medium, log]) => openCache(medium, { ...shape, log, create: true, writeBackDelayMs: 60_000 }),
+    reopen: ([medium, log]) => openCache(medium, { ...shape, log }),
+  };
+  for (let workload = 0; workload < 4; workload++) await cutEverywhere(workload, target);
+  for (let index = 0; index < 400; index++) await crashLog(new SeededRandom(seed + index));
+}
+
+async function checkSnapshots() {
+  const random = new SeededRandom(seed);
+  const below = openShuffled(40 * BLOCK + HALF, random);
+  const device = openSnapshots(below, { blockBytes: BLOCK, closeChildren: false });
+  const model = new Model(device, random, 512);
+  const taken = [];
+  for (let round = 0; round < 12; round++) {
+    taken.push({ snapshot: await device.snapshot(), content: Uint8Array.from(model.content) });
+    const working = model.work(4);
+    const { snapshot, content } = random.pick(taken);
+    // While others write.
+    const io = readRequest(0, content.length);
+    assert.equal((await run(snapshot, io)).error, 0, 'a snapshot can be read');
+    assert.equal(Buffer.compare(io.buffer.bytes.subarray(0, content.length), content), 0, 'a snapshot does not change');
+    await working;
+  }
+  // Blocks that are written for the first time, and read at that moment.
+  for (let round = 0; round < 40; round++) {
+    const snapshot = await device.snapshot();
+    const content = model.content.slice(0, 3 * BLOCK);
+    const pieces = model.pieces(0, 3, BLOCK);
+    for (let turns = random.below(4); turns > 0; turns--) await turn();
+    const io = readRequest(0, content.length);
+    assert.equal((await run(snapshot, io)).error, 0);
+    assert.equal(Buffer.compare(io.buffer.bytes.subarray(0, content.length), content), 0, 'a snapshot does not change');
+    await pieces;
+    await snapshot.close();
+    assert.equal((await run(device, writeRequest(0, content))).error, 0);
+    model.content.set(content);
+  }
+  for (const { snapshot, content } of taken) {
+    const io = readRequest(0, content.length);
+    assert.equal((await run(snapshot, io)).error, 0);
+    assert.equal(Buffer.compare(io.buffer.bytes.subarray(0, content.length), content), 0, 'a snapshot is as it was');
+    await snapshot.close();
+  }
+  await model.verify('through the snapshots');
+  await device.close();
+  await model.verify('below the snapshots', below);
+  const target = {
+    media: [8 * BLOCK],
+    open: async ([medium]) => {
+      const over = openSnapshots(medium, { blockBytes: BLOCK, closeChildren: false });
+      await over.snapshot();
+      return over;
+    },
+    reopen: ([medium]) => medium,
+  };
   for (let workload = 0; workload < 4; workload++) await cutEverywhere(workload, target);
 }
 
@@ -378,6 +522,8 @@ const checks = {
   raid: checkRaid,
   'raid cuts': checkRaidCuts,
   cache: checkCache,
+  'cache log': checkCacheLog,
+  snapshots: checkSnapshots,
   cow: checkCow,
   checksum: checkChecksum,
   'checksum cuts': checkChecksumCuts,
