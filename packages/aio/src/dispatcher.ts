@@ -189,12 +189,17 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     else op.phase = AIO_ORDERED;
   }
 
-  /** Takes other limits: what they let in now starts, and what is under way beyond them ends as it will. @internal */
-  protected setLimits(limits: PoolLimitsHeld): void {
+  /** Takes other limits: what is under way beyond them ends as it will. {@link useLimits} is to follow. @internal */
+  setLimits(limits: PoolLimitsHeld): void {
     Object.assign(this, limits);
     // Without a limit what goes straight to the device is not counted.
     const ops = this.table.submitted().filter((op) => op.owner === this && isCounted(op));
     this.bytes = memoryBytesOf(ops, 0, ops.length);
+    this.reconsider();
+  }
+
+  /** Starts what the limits let in now. @internal */
+  useLimits(): void {
     this.startWaiting();
     this.reconsider();
     this.line.wake();

@@ -104,6 +104,7 @@ export class AioServicePool extends Dispatcher {
    */
   configure(limits: Partial<PoolLimits>): void {
     this.setLimits(this.changed(limits));
+    this.useLimits();
   }
 
   /** What {@link configure} would make of the limits. For the pool's class. @internal */

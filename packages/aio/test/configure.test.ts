@@ -203,6 +203,24 @@ describe('the limits of a class', () => {
     await target.close();
   });
 
+  it('change together: none of the pools takes by its old ones what another one starts no more', async () => {
+    const manual = openManual();
+    const { device } = manual;
+    const target = new AioServiceClass([
+      { device, inFlightMax: 1 },
+      { device, inFlightMax: 6, bytesMax: 20 },
+    ]);
+    const [one, other] = target.pools as [AioServicePool, AioServicePool];
+    for (const lengthBytes of [5, 5]) trySubmit(other, lengthBytes);
+    // The second is too large for the other pool, and keeps the third from it.
+    for (const lengthBytes of [1, 15, 5]) trySubmit(one, lengthBytes);
+    expect([one.started, other.started, one.inFlight]).toEqual([1, 2, 3]);
+    target.configure({ inFlightMax: 2 });
+    expect([one.started, other.started, one.inFlight]).toEqual([2, 2, 3]);
+    while (target.inFlight > 0) manual.completeAll();
+    await target.close();
+  });
+
   it('raised, let in who waits for room in any pool', async () => {
     const { manual, pool: single } = manualPool({ depth: 1 });
     const target = new AioServiceClass([{ device: single.device, depth: 1 }]);
