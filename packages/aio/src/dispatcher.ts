@@ -457,7 +457,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     this.finishing += 1;
     if (op.phase === AIO_STARTED) this.startedCount -= 1;
     else this.waitingCount -= 1;
-    this.bytes -= memoryBytes(op);
     try {
       this.#makeWay(op);
     } finally {
@@ -469,8 +468,13 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   /** Makes the outcome of an operation final, and lets what has waited for it go on. */
   #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
-    this.leave(op);
-    op.phase = AIO_OVER;
+    try {
+      this.leave(op);
+    } finally {
+      // In one step: a driver that is given what comes after it may change the limits, and all that is not over is counted then.
+      op.phase = AIO_OVER;
+      this.bytes -= memoryBytes(op);
+    }
     this.startWaiting();
   }
 

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { AioServiceClass, AioServicePool, EAGAIN, LINK_SOFT, promises } from '@biodone/aio';
+import { AioServiceClass, AioServicePool, EAGAIN, LINK_NONE, LINK_SOFT, OrderingKey, promises } from '@biodone/aio';
 import { openMem, openNull } from '@biodone/blockdev';
 import { EINVAL, IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
@@ -117,6 +117,25 @@ describe('the limits of a pool that works', () => {
     expect([trySubmit(pool, 512), trySubmit(pool, 256)]).toEqual([0, 0]);
     manual.completeAll();
     expect(starts).toBe(2);
+    expect([trySubmit(pool, 512), trySubmit(pool, 513), trySubmit(pool, 512)]).toEqual([0, EAGAIN, 0]);
+    manual.completeAll();
+  });
+
+  it.each([
+    ['waits for its turn with a key', { orderingKey: new OrderingKey() }],
+    ['is behind it in a chain', { link: LINK_SOFT }],
+  ])('of bytes, set in the driver that is given what %s, do not count the one before', (_which, fields) => {
+    let starts = 0;
+    const onStart = (): void => {
+      starts += 1;
+      if (starts === 2) pool.configure({ bytesMax: 1024 });
+    };
+    const manual = openManual({ onStart });
+    const pool: AioServicePool = new AioServicePool(manual.device, { depth: 8, bytesMax: 4096 });
+    const ops = [fields, { ...fields, link: LINK_NONE }].map((each) => fill(pool.allocate(), { ...each, callback: () => {} }));
+    expect(pool.submitAll(ops)).toBe(2);
+    manual.completeAll();
+    expect([starts, pool.inFlight]).toEqual([2, 0]);
     expect([trySubmit(pool, 512), trySubmit(pool, 513), trySubmit(pool, 512)]).toEqual([0, EAGAIN, 0]);
     manual.completeAll();
   });

@@ -100,7 +100,11 @@ export class Actions {
     const controller = random.pick(able);
     const meant = [...this.#ledger.live].filter((submission) => submission.controller === controller);
     this.#ledger.note('abort', -1, meant.map(({ name }) => name).join());
-    for (const submission of meant) submission.asked = true;
+    for (const submission of meant) {
+      submission.asked = true;
+      // What the calling thread has not begun it does not begin any more.
+      if (submission.synchronous && submission.starts === 0) submission.mustNotStart = 'its signal was aborted';
+    }
     this.#ledger.silently(() => controller.abort());
   }
 

@@ -79,7 +79,7 @@ export class Operations {
   submitSync(target: SimulatedPool, random: SeededRandom): void {
     if (this.full || this.#depth > DEPTH_MAX) return;
     const op = this.take(target, random);
-    const submission = this.draw(target, op, random, { synchronous: true });
+    const submission = this.draw(target, op, random, { synchronous: true, controller: this.drawController(random) });
     const expected = target.pool.closed ? EBADF : 0;
     this.#ledger.live.add(submission);
     this.#depth += 1;
