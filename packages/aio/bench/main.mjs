@@ -23,9 +23,10 @@ import { barePread, poolSync } from './synchronous.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
-/** Before each slice: threads start, and the optimizing compiler needs a while, for each new thread anew. */
+/** Before each slice: threads start, and the optimizing compiler needs a while, for each new thread anew. Of slices that measure nothing it is a multiple. */
 const WARM_UP_SHARE = 0.5;
 const WARM_UP_MIN_MS = 500;
+const WARM_UP_SLICES_MAX = 8;
 
 /** In a process that has read in no other way yet: see the groups in scripts/bench-paths.mjs. */
 const SYNCHRONOUS_PATHS = [
@@ -81,7 +82,7 @@ if (options !== undefined) await main(options);
 async function main(options) {
   const { slice, idle: idleSeconds } = options;
   const file = new TestFile();
-  const warmUpMs = Math.max(slice * WARM_UP_SHARE, WARM_UP_MIN_MS);
+  const warmUpMs = Math.max(slice * WARM_UP_SHARE, Math.min(WARM_UP_MIN_MS, slice * WARM_UP_SLICES_MAX));
   const load = { path: file.path, fileBytes: FILE_BYTES, blockBytes: BLOCK_BYTES, lengthMs: slice, warmUpMs };
   try {
     await benchPaths({

@@ -189,12 +189,17 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     else op.phase = AIO_ORDERED;
   }
 
-  /** Takes other limits: what they let in now starts, and what is under way beyond them ends as it will. @internal */
-  protected setLimits(limits: PoolLimitsHeld): void {
+  /** Takes other limits: what is under way beyond them ends as it will. {@link useLimits} is to follow. @internal */
+  setLimits(limits: PoolLimitsHeld): void {
     Object.assign(this, limits);
     // Without a limit what goes straight to the device is not counted.
     const ops = this.table.submitted().filter((op) => op.owner === this && isCounted(op));
     this.bytes = memoryBytesOf(ops, 0, ops.length);
+    this.reconsider();
+  }
+
+  /** Starts what the limits let in now. @internal */
+  useLimits(): void {
     this.startWaiting();
     this.reconsider();
     this.line.wake();
@@ -452,7 +457,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     this.finishing += 1;
     if (op.phase === AIO_STARTED) this.startedCount -= 1;
     else this.waitingCount -= 1;
-    this.bytes -= memoryBytes(op);
     try {
       this.#makeWay(op);
     } finally {
@@ -464,8 +468,13 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   /** Makes the outcome of an operation final, and lets what has waited for it go on. */
   #makeWay(op: AioOp): void {
     if (this.timeouts.counting > 0 && (op.features & IS_TIMER) === 0) this.timeouts.completed();
-    this.leave(op);
-    op.phase = AIO_OVER;
+    try {
+      this.leave(op);
+    } finally {
+      // In one step: a driver that is given what comes after it may change the limits, and all that is not over is counted then.
+      op.phase = AIO_OVER;
+      this.bytes -= memoryBytes(op);
+    }
     this.startWaiting();
   }
 

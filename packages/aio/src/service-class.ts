@@ -14,7 +14,7 @@ import { moveOn } from './move-on.js';
 import { EBADF, OperationCalls, type SubmitResult } from './operation-calls.js';
 import { OperationTable } from './operation-table.js';
 import type { OrderingKey } from './ordering-key.js';
-import type { PoolLimits } from './pool-limits.js';
+import type { PoolLimits, PoolLimitsHeld } from './pool-limits.js';
 import type { OperationReport } from './pool-statistics.js';
 import { AioServicePool, type CloseOptions } from './service-pool.js';
 import { awaitNone, PoolCloseError } from './teardown.js';
@@ -90,9 +90,10 @@ export class AioServiceClass extends OperationCalls {
    * @throws as there; nothing has changed then in any of them
    */
   configure(limits: Partial<PoolLimits>): void {
-    for (const pool of this.pools) pool.changed(limits);
-    for (const pool of this.pools) pool.configure(limits);
-    this.#peers.level();
+    const changed = this.pools.map((pool) => pool.changed(limits));
+    // All together, so that none takes what another one starts no more, by limits that are about to be lower.
+    for (const [index, pool] of this.pools.entries()) pool.setLimits(changed[index] as PoolLimitsHeld);
+    for (const pool of this.pools) pool.useLimits();
   }
 
   /** As {@link AioServicePool.allocate}: an operation that any pool of the class can have. */

@@ -1,7 +1,7 @@
 import { type AbortVerdict, BlockDevice, IO_DONE, pollDone } from '@biodone/blockdev';
 import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
-import { AIO_FREE, AIO_PHASES, AIO_TIMING, AIO_UNREAPED, AioOp, IS_WATCHED } from './aio-op.js';
+import { AIO_FREE, AIO_LINKED, AIO_PHASES, AIO_TIMING, AIO_UNREAPED, AioOp, IS_TIMER, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
@@ -104,6 +104,7 @@ export class AioServicePool extends Dispatcher {
    */
   configure(limits: Partial<PoolLimits>): void {
     this.setLimits(this.changed(limits));
+    this.useLimits();
   }
 
   /** What {@link configure} would make of the limits. For the pool's class. @internal */
@@ -383,13 +384,16 @@ export class AioServicePool extends Dispatcher {
     }
   }
 
-  /** For how long it has been where it is. That cannot be longer than it has been submitted, whatever clock its device has. */
-  /** The device is not to wait for what only counts time; but what guards an operation may be what makes that one end. */
+  /**
+   * The device is not to wait for what only counts time, or will when the one before it in its chain has ended; but what guards an operation may be what makes
+   * that one end.
+   */
   #closeWithDevice(): void {
     this.close().catch(() => {});
-    for (const op of this.table.submitted()) if (op.owner === this && op.phase === AIO_TIMING && !isGuard(op)) this.cancel(op);
+    for (const op of this.table.submitted()) if (op.owner === this && isTimeout(op) && !isGuard(op)) this.cancel(op);
   }
 
+  /** For how long it has been where it is. That cannot be longer than it has been submitted, whatever clock its device has. */
   #ageUs({ startedAtUs, submittedAtUs, submittedCoarse }: AioOp): number {
     const { clock } = this;
     return Math.min(elapsedUs(clock, startedAtUs, submittedCoarse), elapsedUs(clock, submittedAtUs, submittedCoarse));
@@ -424,6 +428,11 @@ export class AioServicePool extends Dispatcher {
       closing.then(settle(resolve), (error) => settle(() => reject(error))());
     });
   }
+}
+
+/** Whether its time runs, or is to run. */
+function isTimeout({ phase, features }: AioOp): boolean {
+  return (features & IS_TIMER) !== 0 && (phase === AIO_TIMING || phase === AIO_LINKED);
 }
 
 function serviceOf(device: BlockDevice, options: CompleteOptions): PoolService | null {

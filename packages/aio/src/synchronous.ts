@@ -29,7 +29,7 @@ export function runSynchronously(op: AioOp, pool: SyncRunner): void {
   }
   op.error = 0;
   op.transferredBytes = 0;
-  if (op.signal?.aborted === true) {
+  if (isAborted(op)) {
     op.error = ECANCELED;
   } else {
     runInOrder(op, pool);
@@ -56,10 +56,12 @@ function awaitTurn(op: AioOp, pool: SyncRunner): void {
   // The phase changes in callbacks that run inside.
   while (isWaiting(op)) {
     const leftMs = deadlineMs - pool.timers.now();
-    const error = leftMs <= 0 ? ETIMEDOUT : moveOthersOn(pool, leftMs);
+    const error = isAborted(op) ? ECANCELED : leftMs <= 0 ? ETIMEDOUT : moveOthersOn(pool, leftMs);
     if (error === 0 || !isWaiting(op)) continue;
     pool.end(op, error);
   }
+  // By a callback that has run in here, when its turn had come and the device did not have it yet.
+  if (op.phase === AIO_TURN && isAborted(op)) pool.end(op, ECANCELED);
 }
 
 /** Moves what is under way on the file on. Returns an errno if nothing can be moved on here. */
@@ -79,6 +81,11 @@ function moveOthersOn(pool: SyncRunner, timeoutMs: number): number {
     });
     return hasMoved ? 0 : EIO;
   }
+}
+
+/** Nobody listens for a synchronous operation: only in a callback that it waits in can its signal be aborted. */
+function isAborted({ signal }: AioOp): boolean {
+  return signal?.aborted === true;
 }
 
 function isWaiting({ phase }: AioOp): boolean {

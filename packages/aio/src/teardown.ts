@@ -1,5 +1,6 @@
 import type { BlockTimers } from '@biodone/blockdev';
 import { EINTR, ETIMEDOUT, SystemError } from '@biodone/uring';
+import { AIO_PHASES, AIO_UNREAPED } from './aio-op.js';
 import type { OperationReport } from './pool-statistics.js';
 import type { ServiceThreadStatus } from './threads/statistics.js';
 
@@ -17,12 +18,14 @@ export class PoolCloseError extends SystemError {
   /** The service threads that have not ended; while there are operations, those that serve them. */
   readonly threads: readonly ServiceThreadStatus[];
 
+  /** @param live what the pool has, of which completions that nobody has reaped have ended */
   constructor(
-    operations: readonly OperationReport[],
+    live: readonly OperationReport[],
     deadlineMs: number,
     threads: readonly ServiceThreadStatus[] = [],
     error: number = ETIMEDOUT,
   ) {
+    const operations = live.filter(({ phase }) => phase !== AIO_PHASES[AIO_UNREAPED]);
     const late = operations.length > 0 ? lateOperations(operations) : lateThreads(threads);
     const time = error === ETIMEDOUT ? `in ${deadlineMs} ms` : 'before a signal came';
     super(error, 'close', undefined, `${late.what} not ended ${time}: ${late.which}`);

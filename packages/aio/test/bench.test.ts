@@ -24,7 +24,8 @@ it.each([
 
 it('the benchmark reports every figure that can be had', { timeout: 120_000 }, async () => {
   const report = join(folder.path, 'report.json');
-  const options = ['--repeats', '2', '--slice', '20', '--idle', '1', '--json', report];
+  // Once, as each path warms up anew: what comes of several repeats @biodone/blockdev's benchmark shows, which takes turns in the same way.
+  const options = ['--repeats', '1', '--slice', '25', '--idle', '1', '--json', report];
   const { status, stdout, stderr } = await runChild(program, options);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const { figures, environment } = JSON.parse(readFileSync(report, 'utf8'));
@@ -52,7 +53,7 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     prio_throughput_over_fcfs: expect.toSatisfy(isNumberOrNull),
     idle_threads_cpu_ms: process.platform === 'linux' ? expect.any(Number) : null,
   });
-  expect(environment).toMatchObject({ repeats: 2, node: process.version });
+  expect(environment).toMatchObject({ repeats: 1, node: process.version });
   for (const id of Object.keys(figures)) expect(stdout).toContain(id);
 });
 

@@ -64,6 +64,18 @@ describe('closing a pool by blocking', () => {
     await pool.close();
   });
 
+  it('with nothing under way tells who waits for the room that completions have which nobody reaps', () => {
+    const manual = openManual();
+    const pool = new AioServicePool(manual.device, { depth: 1 });
+    pool.submit(fill(pool.allocate(), { callback: queueCompletion }));
+    pool.wait(0);
+    const told: number[] = [];
+    pool.whenAvailable((error) => told.push(error));
+    expect([pool.inFlight, pool.unreapedCount]).toEqual([0, 1]);
+    pool.closeSync();
+    expect(told).toEqual([EBADF]);
+  });
+
   it('can cancel first: what waits ends with ECANCELED and the normal notification', () => {
     const { pool, log } = loaded();
     pool.closeSync({ cancel: true });
@@ -116,6 +128,22 @@ describe('closing a pool by blocking', () => {
     }
     pool.closeSync();
     expect([refused, pool.inFlight]).toEqual([[EBADF, EBADF, EBADF], 0]);
+  });
+
+  it('that gives up tells of no completion that is only not reaped, as the close of the event loop', async () => {
+    const manual = openManual({ polled: false });
+    const pool = new AioServicePool(manual.device);
+    const kept = fill(pool.allocate(), { callback: queueCompletion });
+    pool.submit(kept);
+    manual.complete();
+    pool.poll();
+    const { id } = start(pool, [], 'a');
+    const late: PoolCloseError[] = [errorOf(() => pool.closeSync({ deadlineMs: 0 }))];
+    late.push(await pool.close({ deadlineMs: 0 }).catch((error) => error));
+    expect(late.map(({ operations }) => operations.map((operation) => operation.id))).toEqual([[id], [id]]);
+    manual.complete();
+    pool.closeSync();
+    expect(pool.reap()).toBe(kept);
   });
 
   it('keeps completions, which can be reaped after it', () => {

@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { AioServiceClass, AioServicePool, EAGAIN, LINK_SOFT, promises } from '@biodone/aio';
+import { AioServiceClass, AioServicePool, EAGAIN, LINK_NONE, LINK_SOFT, OrderingKey, promises } from '@biodone/aio';
 import { openMem, openNull } from '@biodone/blockdev';
 import { EINVAL, IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
@@ -121,6 +121,25 @@ describe('the limits of a pool that works', () => {
     manual.completeAll();
   });
 
+  it.each([
+    ['waits for its turn with a key', { orderingKey: new OrderingKey() }],
+    ['is behind it in a chain', { link: LINK_SOFT }],
+  ])('of bytes, set in the driver that is given what %s, do not count the one before', (_which, fields) => {
+    let starts = 0;
+    const onStart = (): void => {
+      starts += 1;
+      if (starts === 2) pool.configure({ bytesMax: 1024 });
+    };
+    const manual = openManual({ onStart });
+    const pool: AioServicePool = new AioServicePool(manual.device, { depth: 8, bytesMax: 4096 });
+    const ops = [fields, { ...fields, link: LINK_NONE }].map((each) => fill(pool.allocate(), { ...each, callback: () => {} }));
+    expect(pool.submitAll(ops)).toBe(2);
+    manual.completeAll();
+    expect([starts, pool.inFlight]).toEqual([2, 0]);
+    expect([trySubmit(pool, 512), trySubmit(pool, 513), trySubmit(pool, 512)]).toEqual([0, EAGAIN, 0]);
+    manual.completeAll();
+  });
+
   it('of bytes count an operation that is over and has not been told', async () => {
     const { pool } = manualPool({ depth: 8, instant: true });
     const cancelled = fill(pool.allocate(), { lengthBytes: 300, deadlineMs: 0, drain: true, callback: () => {} });
@@ -200,6 +219,24 @@ describe('the limits of a class', () => {
     expect([target.depth, target.pools[0]?.depth]).toEqual([5, 1]);
     expect(() => target.configure({ inFlightMax: 3 })).toThrow(expect.objectContaining({ code: 'ERR_OUT_OF_RANGE' }));
     expect(target.pools.map(({ inFlightMax }) => inFlightMax)).toEqual([1, 5]);
+    await target.close();
+  });
+
+  it('change together: none of the pools takes by its old ones what another one starts no more', async () => {
+    const manual = openManual();
+    const { device } = manual;
+    const target = new AioServiceClass([
+      { device, inFlightMax: 1 },
+      { device, inFlightMax: 6, bytesMax: 20 },
+    ]);
+    const [one, other] = target.pools as [AioServicePool, AioServicePool];
+    for (const lengthBytes of [5, 5]) trySubmit(other, lengthBytes);
+    // The second is too large for the other pool, and keeps the third from it.
+    for (const lengthBytes of [1, 15, 5]) trySubmit(one, lengthBytes);
+    expect([one.started, other.started, one.inFlight]).toEqual([1, 2, 3]);
+    target.configure({ inFlightMax: 2 });
+    expect([one.started, other.started, one.inFlight]).toEqual([2, 2, 3]);
+    while (target.inFlight > 0) manual.completeAll();
     await target.close();
   });
 

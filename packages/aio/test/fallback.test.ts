@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { AioServiceClass, AioServicePool, promises, queueCompletion } from '@biodone/aio';
+import { type AioOp, AioServiceClass, AioServicePool, LINK_HARD, promises, queueCompletion } from '@biodone/aio';
 import { attachDevice, BLOCK_READ, type BlockDevice, openFile, openMem, openSlice, openThrottle } from '@biodone/blockdev';
 import { EBADF, ECANCELED, IoBuffer } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -65,6 +65,19 @@ describe('a pool on a device that only the event loop completes', () => {
     }
     await device.close();
     expect([pool.closed, errors]).toEqual([true, [ECANCELED, ECANCELED, ECANCELED]]);
+  });
+
+  it('nor by what will count it when the one before it in its chain has ended', async () => {
+    const device = openFile(path, { engine: 'fs' });
+    const pool = new AioServicePool(device, { threads: 1 });
+    const errors: number[] = [];
+    const callback = ({ error }: AioOp): void => void errors.push(error);
+    const [read, timeout] = [pool.allocate(), pool.allocate()];
+    Object.assign(read, { operation: BLOCK_READ, buffer: IoBuffer.allocate(512), lengthBytes: 512, link: LINK_HARD, callback });
+    Object.assign(timeout, { timer: { timeoutMs: 3_600_000 }, callback });
+    expect(pool.submitAll([read, timeout])).toBe(2);
+    await device.close();
+    expect([...errors].sort()).toEqual([0, ECANCELED]);
   });
 
   it('is served inline where that is asked for, and waiting is refused', async () => {

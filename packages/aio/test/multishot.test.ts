@@ -78,6 +78,15 @@ describe('a timeout of several shots', () => {
     expect([pool.inFlight, timers.pending]).toEqual([0, 0]);
   });
 
+  it('has as many shots as it was given, though some come before the one before them could be told, and are one with it', async () => {
+    const { timers, pool, told } = ticking({ timeoutMs: 10, shots: 3 });
+    timers.fire(25);
+    await settled();
+    await timers.advance(20);
+    expect(told).toEqual([`25:${ETIME} more`, `30:${ETIME} more`, `40:${ETIME}`]);
+    expect([pool.inFlight, timers.pending]).toEqual([0, 0]);
+  });
+
   it('that was ended before it could be told is not told of', async () => {
     const { timers, pool, told, op } = ticking({ timeoutMs: 10, shots: 3 });
     timers.nowMs += 10;

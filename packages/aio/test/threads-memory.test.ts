@@ -15,7 +15,7 @@ describe.runIf(hasAddresses)('the memory of operations with service threads', ()
   it.each(['promises', 'vectors', 'blocking'])('is free when they are done, whatever the threads do: %s', async (way) => {
     const { stdout, stderr, status } = await runChild('./fresh-buffers.mjs', [way], ['--expose-gc']);
     expect([status, stderr]).toEqual([0, '']);
-    // All of it would be 384; how much the heaps need differs.
+    // All of it would be 256; how much the heaps need differs.
     expect(Number(stdout)).toBeLessThan(128);
   });
 

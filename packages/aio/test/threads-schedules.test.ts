@@ -37,6 +37,8 @@ class Run {
   readonly faults: string[] = [];
   deaths = 0;
   quiesced = 0;
+  /** Whether the owner of the service returns to its event loop, where it must be told of completions, or polls for them. */
+  readonly lives: boolean;
   /** Of a device whose requests end when a step says so. */
   readonly late: LateDevice | null;
   readonly channels = new Map<SteppedThread, LateChannel>();
@@ -60,6 +62,7 @@ class Run {
         if (channel !== undefined) this.channels.set(thread, channel);
       },
     );
+    this.lives = random(3) === 0;
     this.#refusals = random(4) === 0 ? 1 + random(4) : 0;
     this.service = new ServiceThreads(device, DEPTH, 1 + random(3), {
       timers: this.timers,
@@ -134,7 +137,9 @@ class Run {
 
   /** A request that a thread has begun, which lives, ends. */
   complete(): void {
-    const channels = [...this.channels.values()].filter((channel) => channel.started.length > 0 && !this.#dead.includes(channel));
+    // Nothing is heard of the device between what has been pushed and the look for more.
+    const able = [...this.channels].filter(([{ at }, channel]) => at !== 'pushed' && !this.#dead.includes(channel));
+    const channels = able.flatMap(([, channel]) => (channel.started.length > 0 ? [channel] : []));
     const channel = channels[this.random(Math.max(1, channels.length))];
     const io = channel?.started[this.random(Math.max(1, channel.started.length))];
     if (channel !== undefined && io !== undefined) this.late?.complete(channel, io);
@@ -166,6 +171,11 @@ class Run {
     }
   }
 
+  async takeCompletions(): Promise<void> {
+    if (this.lives) await new Promise((resolve) => setImmediate(resolve));
+    else this.service.poll();
+  }
+
   /** Lets time pass: timers fire, and those end their sleep whose time is over. */
   advance(byMs: number): void {
     this.timers.fire(byMs);
@@ -181,7 +191,7 @@ async function runSchedule(run: Run, context: string, warnings: readonly unknown
     if (what < 30) run.start();
     else if (what < 40) service.flush();
     else if (what < 80) run.step();
-    else if (what < 87) service.poll();
+    else if (what < 87) await run.takeCompletions();
     else if (what < 92) run.abort();
     else if (what < 94) run.kill();
     else if (what < 98) run.advance(1 + random(4));
@@ -192,7 +202,7 @@ async function runSchedule(run: Run, context: string, warnings: readonly unknown
   while (run.quiesced > 0) run.quiesceOrResume();
   // Only what was signalled runs, and time passes: whoever would wait for a lost wake-up never gets on.
   for (let round = 0; round < 2000 && run.live.size > 0; round++) {
-    service.poll();
+    await run.takeCompletions();
     for (let steps = 0; steps < 50 && run.alive.some(({ runs }) => runs); steps++) run.step();
     for (let ends = 0; ends < DEPTH; ends++) run.complete();
     // Never so long that a thread ends for want of work: that would bring to light what is lost.

@@ -50,6 +50,8 @@ export type ThreadStep =
   | 'begin'
   /** It has completed some, and has not told of them. */
   | 'completed'
+  /** It has pushed those, and is about to look for more. */
+  | 'pushed'
   /** It has nothing to do but to wait for its device. */
   | 'device'
   /** It sleeps until it is signalled, or for {@link ThreadServer.sleepMs}, and owns the lock, which the sleep lets go of. It is told whether it was signalled. */
@@ -168,6 +170,7 @@ export class ThreadServer {
       } else if (this.#inFlight > 0 && this.#completed.count === 0) yield 'device';
       if (this.#isStepped) yield 'completed';
       this.#completed.push(this.#batch.paceNs);
+      if (this.#isStepped) yield 'pushed';
     }
     this.#ended = true;
   }

@@ -1,5 +1,5 @@
 // A new buffer with each operation, through two service threads of which one sleeps. Prints how many MiB the process has more after
-// 384 MiB of such buffers than after the first 64. With 'blocking' the owner never returns to its event loop.
+// 256 MiB of such buffers than after the first 32. With 'blocking' the owner never returns to its event loop.
 import { AioServicePool, promises, queueCompletion } from '@biodone/aio';
 import { openMem } from '@biodone/blockdev';
 import { IoBuffer, IoVector } from '@biodone/uring';
@@ -45,6 +45,6 @@ async function use(mebibytes) {
   gc();
   return process.memoryUsage().rss / 2 ** 20;
 }
-const before = await use(64);
-console.log(Math.round((await use(384)) - before));
+const before = await use(32);
+console.log(Math.round((await use(256)) - before));
 process.exit();

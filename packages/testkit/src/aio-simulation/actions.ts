@@ -67,9 +67,7 @@ export class Actions {
     const meant = this.#of(target).filter(
       (submission) => operation === null || (submission.operation === operation && submission.timer === null),
     );
-    // Those that the device holds back may begin when others there end.
-    const waiting = new Set(target.pool.dump().flatMap(({ id, phase }) => (WAITING.includes(phase) ? [id] : [])));
-    const certain = meant.filter(({ id }) => waiting.has(id));
+    const certain = this.#waiting(target, meant);
     for (const submission of meant) submission.asked = true;
     const filter = operation === null ? {} : { operation };
     const { cancelled, inProgress } = this.#ledger.silently(() => target.pool.cancelAll(filter));
@@ -102,7 +100,11 @@ export class Actions {
     const controller = random.pick(able);
     const meant = [...this.#ledger.live].filter((submission) => submission.controller === controller);
     this.#ledger.note('abort', -1, meant.map(({ name }) => name).join());
-    for (const submission of meant) submission.asked = true;
+    for (const submission of meant) {
+      submission.asked = true;
+      // What the calling thread has not begun it does not begin any more.
+      if (submission.synchronous && submission.starts === 0) submission.mustNotStart = 'its signal was aborted';
+    }
     this.#ledger.silently(() => controller.abort());
   }
 
@@ -177,8 +179,17 @@ export class Actions {
 
   close(target: SimulatedPool, random: SeededRandom): void {
     const cancel = random.below(2) === 0;
-    if (cancel) for (const submission of this.#of(target)) submission.asked = true;
+    const ended = cancel ? this.#endAll(target) : [];
     target.close(random.pick([0, 5, 50, Number.POSITIVE_INFINITY]), cancel);
+    for (const submission of ended) submission.mustNotStart = 'all were cancelled by a close';
+  }
+
+  closeSync(target: SimulatedPool, random: SeededRandom): void {
+    const cancel = random.below(2) === 0;
+    // Those that are cancelled are so before anything else happens in there.
+    if (cancel) for (const submission of this.#endAll(target)) submission.mustNotStart = 'all were cancelled by a close';
+    const deadlineMs = random.pick([0, 5, 50, Number.POSITIVE_INFINITY]);
+    this.#orDeadlock(() => target.closeSync(deadlineMs, cancel));
   }
 
   /** What callbacks do. */
@@ -196,7 +207,21 @@ export class Actions {
     else if (what === 18) this.abort(random);
     else if (random.below(5) === 0) this.configure(target, random);
     else if (random.below(4) === 0) this.close(target, random);
+    else if (random.below(8) === 0) this.closeSync(target, random);
     else if (random.below(3) === 0) this.cancelAll(target, random);
+  }
+
+  /** All are to be ended. Returns those that will not start. */
+  #endAll(target: SimulatedPool): Submission[] {
+    const all = this.#of(target);
+    for (const submission of all) submission.asked = true;
+    return this.#waiting(target, all);
+  }
+
+  /** Which of them wait in their pool. Those that the device holds back may begin when others there end. */
+  #waiting(target: SimulatedPool, among: readonly Submission[]): Submission[] {
+    const waiting = new Set(target.pool.dump().flatMap(({ id, phase }) => (WAITING.includes(phase) ? [id] : [])));
+    return among.filter(({ id }) => waiting.has(id));
   }
 
   #of(target: SimulatedPool): Submission[] {

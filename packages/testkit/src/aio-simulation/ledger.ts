@@ -4,7 +4,7 @@ import { BLOCK_FLUSH, BLOCK_WRITE, type BlockIo, IO_DONE } from '@biodone/blockd
 import { EALREADY, ECANCELED, EDEADLK, EINVAL, ETIME, ETIMEDOUT } from '@biodone/uring';
 import { ENODEV } from '../errno.js';
 import type { VirtualTime } from '../virtual-time.js';
-import { breaks, covers, type Submission } from './submission.js';
+import { breaks, covers, type Submission, shotsOf } from './submission.js';
 
 /** Options of {@link Ledger}. */
 interface LedgerOptions {
@@ -169,6 +169,24 @@ export class Ledger {
     if (submission.handle !== null) this.#checkHandle(submission);
   }
 
+  /** A timeout is told that its time has come, and goes on: it is under way, not ended by anybody, and neither early nor told too often. */
+  shot(submission: Submission, op: AioOp): void {
+    const { name, timer, cancelled, error, handle } = submission;
+    submission.shotsTold += 1;
+    const { shotsTold } = submission;
+    this.note('shot', name, shotsTold);
+    if (this.silent > 0) this.fault(`a shot of ${name} was told inside a call that calls nobody`);
+    if (error >= 0 || cancelled || !this.live.has(submission)) this.fault(`a shot of ${name} was told after its end`);
+    if (op.error !== ETIME || !op.submitted || op.id !== submission.id || op.private !== submission)
+      this.fault(`a shot of ${name} was told with error ${op.error}, and id ${op.id} instead of ${submission.id}`);
+    if (shotsTold >= shotsOf(timer)) this.fault(`shot ${shotsTold} of ${name}, of ${shotsOf(timer)}, was no completion`);
+    if (timer === null) return;
+    if (this.#time.now() < submission.submittedAtMs + timer.timeoutMs * shotsTold)
+      this.fault(`shot ${shotsTold} of ${name} came too early`);
+    submission.nextShotAtMs = this.#time.now() + timer.timeoutMs;
+    if (handle !== null && new AioOpWaiter(handle).done) this.fault(`another thread sees an end of ${name}, which goes on`);
+  }
+
   /** Unless the other one has been ended without the device, or is being so: nobody waits for those. */
   #mustBeOver(other: Submission, what: string): void {
     if (this.#mayHaveEnded(other)) other.mustNotStart ??= `${what} before`;
@@ -238,6 +256,8 @@ export class Ledger {
     const covered = covers(submission) ? (chain?.previous ?? null) : null;
     const isDue = this.#time.now() >= dueAtMs;
     if (cancelled && error !== ECANCELED) this.fault(`timeout ${name} was said to be cancelled, and ended with ${error}`);
+    if (error === ETIME && submission.shotsTold + 1 !== shotsOf(timer))
+      this.fault(`timeout ${name} ended after ${submission.shotsTold} shots of ${shotsOf(timer)}`);
     if (error === ETIME && !isDue) this.fault(`timeout ${name} ended too early`);
     if (error === ETIME && covered !== null && covered.error >= 0 && covered.error !== ECANCELED && covered.error !== ETIMEDOUT)
       this.fault(`timeout ${name} says that it has ended ${covered.name}, which ended with ${covered.error}`);

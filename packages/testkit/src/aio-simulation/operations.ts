@@ -1,12 +1,12 @@
 import { AioOp, type AioServicePool, LINK_NONE, queueCompletion } from '@biodone/aio';
 import { BLOCK_DISCARD, BLOCK_FLUSH, IO_IDLE } from '@biodone/blockdev';
-import { EAGAIN, EBADF, IoBuffer } from '@biodone/uring';
+import { EAGAIN, EALREADY, EBADF, EBUSY, IoBuffer, SystemError } from '@biodone/uring';
 import { SeededRandom } from '../random.js';
 import type { VirtualTime } from '../virtual-time.js';
 import type { Ledger } from './ledger.js';
 import { SIZE_BYTES } from './simulated-driver.js';
 import type { SimulatedPool } from './simulated-pool.js';
-import { type ChainPlace, drawOperation, drawPlan, drawTimer, type Submission } from './submission.js';
+import { type ChainPlace, drawOperation, drawPlan, drawTimer, type Submission, shotsOf } from './submission.js';
 
 /** What callbacks throw on purpose. */
 export class DeliberateError extends Error {}
@@ -28,6 +28,8 @@ const PLACE_BYTES = 8;
 const memory = IoBuffer.allocate(PLACES * PLACE_BYTES);
 /** Callbacks submit from callbacks, and not for ever. */
 const SUBMISSIONS_MAX = 400;
+/** Timeouts that come again for ever are cancelled at this shot: who waits for what they hold up waits no longer than until then. */
+const SHOTS_MAX = 10;
 /** How deep callbacks may be in callbacks, by those who wait. */
 const DEPTH_MAX = 6;
 
@@ -77,7 +79,7 @@ export class Operations {
   submitSync(target: SimulatedPool, random: SeededRandom): void {
     if (this.full || this.#depth > DEPTH_MAX) return;
     const op = this.take(target, random);
-    const submission = this.draw(target, op, random, { synchronous: true });
+    const submission = this.draw(target, op, random, { synchronous: true, controller: this.drawController(random) });
     const expected = target.pool.closed ? EBADF : 0;
     this.#ledger.live.add(submission);
     this.#depth += 1;
@@ -167,15 +169,19 @@ export class Operations {
     // So that it can be seen when this use of it is over.
     op.state = IO_IDLE;
     const { operation, lengthBytes, drain } = op;
+    const { timeoutMs = 0, absolute = false } = timer ?? {};
     const before = [...live].filter((other) => other.timer === null);
     const flushes = isFlush ? before.filter((other) => other.operation === BLOCK_FLUSH) : [];
     const submission: Submission = {
       name,
       op,
       id: op.id,
+      submittedAtMs: this.#time.now(),
       pool: target.index,
       timer,
-      dueAtMs: timer === null ? Number.POSITIVE_INFINITY : timer.timeoutMs + (timer.absolute === true ? 0 : this.#time.now()),
+      dueAtMs: timer === null ? Number.POSITIVE_INFINITY : timeoutMs * shotsOf(timer) + (absolute ? 0 : this.#time.now()),
+      shotsTold: 0,
+      nextShotAtMs: chain === null ? timeoutMs + this.#time.now() : Number.POSITIVE_INFINITY,
       completedBefore: target.completed,
       chain: chain?.place ?? null,
       operation,
@@ -210,7 +216,10 @@ export class Operations {
     };
     op.private = submission;
     op.callback = synchronous ? null : () => this.#told(target, submission);
-    const what = timer === null ? `op ${operation} at ${op.offset}+${lengthBytes}` : `timer ${JSON.stringify(timer)}`;
+    const what =
+      timer === null
+        ? `op ${operation} at ${op.offset}+${lengthBytes}`
+        : `timer ${JSON.stringify(timer)}${timer.shots === Number.POSITIVE_INFINITY ? ' for ever' : ''}`;
     const how = `${synchronous ? ', sync' : ''}${drain ? ', drains' : ''}${key === null ? '' : `, key ${target.keys.indexOf(key)}`}`;
     const linked = chain === null ? '' : `, link ${op.link} behind ${chain.place.previous?.name ?? 'none'}`;
     this.#ledger.note('submit', name, `${what} to pool ${target.index}${how}${linked}`);
@@ -233,6 +242,7 @@ export class Operations {
   /** The callback of all operations. */
   #told(target: SimulatedPool, submission: Submission): boolean {
     const { op, dice } = submission;
+    if (op.more) return this.#shot(target, submission);
     const random = new SeededRandom(dice);
     this.#ledger.completed(submission, op, target);
     // Whoever has the object next, and however it comes to them.
@@ -270,6 +280,43 @@ export class Operations {
       else this.#own.push(op);
     }
     return false;
+  }
+
+  /** The callback of a timeout whose time comes again. It is the pool's still, whatever is done here and returned. */
+  #shot(target: SimulatedPool, submission: Submission): boolean {
+    const { op, dice } = submission;
+    this.#ledger.shot(submission, op);
+    const random = new SeededRandom(dice + submission.shotsTold);
+    this.#refused(() => target.pool.submit(op), EALREADY);
+    this.#refused(() => target.release(op), EBUSY, target.made.has(op));
+    this.#refused(() => queueCompletion(op), EALREADY);
+    const what = random.below(8);
+    if (what < 3) this.#reactTo(target, random);
+    // It may have been ended in there, and its object be another's.
+    const goesOn = this.#ledger.live.has(submission) && op.more;
+    if (goesOn && (what === 3 || submission.shotsTold >= SHOTS_MAX)) this.#endShots(target, submission);
+    if (what === 4) throw new DeliberateError('thrown by a callback on purpose');
+    return random.below(2) === 0;
+  }
+
+  /** Cancels a timeout in its own callback. */
+  #endShots(target: SimulatedPool, submission: Submission): void {
+    const verdict = this.#ledger.silently(() => target.pool.cancel(submission.op));
+    target.verdicts[verdict] += 1;
+    this.#ledger.cancelled(submission, verdict);
+    if (verdict !== 'cancelled') this.#ledger.fault(`${submission.name} is ${verdict} when it is cancelled in its own callback`);
+  }
+
+  /** What is under way is not to be had. */
+  #refused(call: () => unknown, errno: number, applies = true): void {
+    if (!applies) return;
+    try {
+      call();
+      this.#ledger.fault('what is under way was submitted, released or kept');
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.errno !== -errno)
+        this.#ledger.fault(`what is under way is refused with ${String(error)}`);
+    }
   }
 
   /** Reaps a completion where it is kept: from then on it is the reaper's, whatever the callback returns. False if others are before it. */

@@ -16,6 +16,8 @@ const WEIGHTS = {
   settle: 40,
   /** Time passes. */
   advance: 16,
+  /** The thread is busy with something else for a time, and polls then: all that is due comes at once. */
+  late: 6,
   cancel: 12,
   /** An operation is cancelled by an id that was good for an earlier use. */
   cancelStale: 4,
@@ -33,6 +35,7 @@ const WEIGHTS = {
   configure: 4,
   resize: 1,
   close: 1,
+  closeSync: 1,
   remove: 0.4,
 } as const;
 

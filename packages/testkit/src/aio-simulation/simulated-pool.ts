@@ -13,7 +13,7 @@ import { EAGAIN } from '@biodone/uring';
 import type { SeededRandom } from '../random.js';
 import type { VirtualTime } from '../virtual-time.js';
 import type { Ledger } from './ledger.js';
-import type { Submission } from './submission.js';
+import { type Submission, shotsOf } from './submission.js';
 
 /** What a pool had the last time that its limits were checked, by which it may be above lower ones. */
 interface Held {
@@ -187,6 +187,32 @@ export class SimulatedPool {
     closing.then(ended, late);
   }
 
+  /** Closes it by blocking, and sees that what comes of that is so. */
+  closeSync(deadlineMs: number, cancel: boolean): void {
+    const lateAtMs = this.#time.now() + deadlineMs;
+    const before = new Set(this.waiters);
+    const { silent } = this.#ledger;
+    this.#ledger.silent = 0;
+    try {
+      this.pool.closeSync({ deadlineMs, cancel });
+      if (this.live.length > 0) this.#wrong(`it is closed, and ${this.live.length} operations go on`);
+      const waiting = this.waiters.filter((waiter) => before.has(waiter));
+      // One of them may be who closes it.
+      if (waiting.length > 0 && !this.inTurn) this.#wrong(`it is closed, and ${waiting.length} still wait for room`);
+    } catch (error) {
+      if (!(error instanceof PoolCloseError)) throw error;
+      const { code, operations } = error;
+      if (code !== 'ETIMEDOUT' || this.#time.now() < lateAtMs) this.#wrong(`it gave up its close too early, with ${code}`);
+      const left = this.pool.inFlight;
+      // Synchronous ones that are below on the stack may be among them.
+      const isTold = operations.length >= left && operations.length <= left + this.#ledger.blocking.length;
+      if (!isTold || left === 0) this.#wrong(`its close tells of ${operations.length} operations, of ${left}`);
+    } finally {
+      this.#ledger.silent = silent;
+      if (!this.pool.closed) this.#wrong('it is open after its close');
+    }
+  }
+
   /** Holds at any time. */
   checkLimits(): void {
     for (const pool of this.pools) this.#checkLimitsOf(pool);
@@ -264,7 +290,8 @@ export class SimulatedPool {
     }
   }
 
-  #mayWait({ name, key, drain, op, timer, dueAtMs, chain, completedBefore }: Submission, phase: string): boolean {
+  #mayWait(submission: Submission, phase: string): boolean {
+    const { name, key, drain, op, timer, dueAtMs, chain, completedBefore } = submission;
     const before = [...this.#ledger.live].filter((other) => other.name < name && other.timer === null);
     const owner = op.owner as AioServicePool;
     switch (phase) {
@@ -282,6 +309,7 @@ export class SimulatedPool {
         return chain?.members.some((other) => other.name < name && this.#ledger.live.has(other)) === true;
       case 'timing': {
         const count = timer?.count ?? 0;
+        if (shotsOf(timer) > 1) return this.#time.now() < submission.nextShotAtMs;
         const isCounted = count > 0 && this.pools.length === 1 && chain === null;
         if (isCounted && this.completed - completedBefore >= count) return false;
         return chain !== null || this.#time.now() < dueAtMs;

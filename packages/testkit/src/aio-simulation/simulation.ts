@@ -7,6 +7,7 @@ import { DeliberateError } from './operations.js';
 import type { AioSchedule, AioStep, AioStepKind } from './schedule.js';
 import { SIZE_BYTES, SimulatedDriver } from './simulated-driver.js';
 import { SimulatedPool } from './simulated-pool.js';
+import { shotsOf } from './submission.js';
 
 /** How often the clock may be looked at in one step: whoever looks more often waits in a circle. */
 const LOOKS_MAX = 200_000;
@@ -113,6 +114,10 @@ export class Simulation {
       },
       settle: () => this.#settle(),
       advance: (_target, random) => this.#advance(random.pick([1, 3, 10, 40, 1000])),
+      late: (target, random) => {
+        this.#time.sleep(random.pick([1, 3, 10, 40]));
+        actions.poll(target);
+      },
       cancel: (target, random) => actions.cancel(target, random),
       cancelStale: (target, random) => actions.cancelStale(target, random),
       cancelAll: (target, random) => actions.cancelAll(target, random),
@@ -126,6 +131,7 @@ export class Simulation {
       discipline: (target, random) => actions.setDiscipline(target, random),
       configure: (target, random) => actions.configure(target, random),
       close: (target, random) => actions.close(target, random),
+      closeSync: (target, random) => actions.closeSync(target, random),
       resize: (_target, random) => this.#resize(SIZE_BYTES - random.below(24)),
       remove: () => {
         this.ledger.removed = true;
@@ -170,7 +176,10 @@ export class Simulation {
 
   /** Whether something is over, or there is room, and nobody was told yet. */
   #isUntold(): boolean {
-    for (const { op } of this.ledger.live) if (op.state === IO_DONE) return true;
+    const nowMs = this.#time.now();
+    for (const { op, timer, nextShotAtMs } of this.ledger.live) {
+      if (op.state === IO_DONE || (shotsOf(timer) > 1 && nowMs >= nextShotAtMs)) return true;
+    }
     return this.#pools.some((target) => target.oweRoom);
   }
 

@@ -35,11 +35,15 @@ export interface Submission {
   readonly name: number;
   readonly op: AioOp;
   readonly id: number;
+  readonly submittedAtMs: number;
   /** Which of the pools and classes. */
   readonly pool: number;
   /** What makes it a timeout, and when it ends at the earliest. */
   readonly timer: AioTimer | null;
   readonly dueAtMs: number;
+  /** Of one of several shots: how many have been told, and until when the next one must have been, if nobody sleeps. */
+  shotsTold: number;
+  nextShotAtMs: number;
   /** How many operations of its pool or class had completed when it was submitted. */
   readonly completedBefore: number;
   /** If it is a member of a chain. */
@@ -87,6 +91,11 @@ export interface Submission {
   /** What was told; -1 as long as nothing was. */
   error: number;
   bytes: number;
+}
+
+/** How often the time of a timeout comes. */
+export function shotsOf(timer: AioTimer | null): number {
+  return timer?.shots ?? 1;
 }
 
 /** Whether this is a timeout that covers the one before it. */
@@ -141,6 +150,8 @@ export function drawTimer(random: SeededRandom, nowMs: number, covers: boolean):
   const absolute = random.below(4) === 0;
   const timeoutMs = random.below(30) + (absolute ? nowMs : 0);
   if (covers) return { timeoutMs, absolute, link: true };
+  if (!absolute && random.below(3) === 0)
+    return { timeoutMs: 1 + random.below(random.pick([2, 30])), shots: random.pick([2, 3, 5, Number.POSITIVE_INFINITY]) };
   const count = random.below(3) === 0 ? 1 + random.below(6) : 0;
   return random.below(12) === 0 ? { timeoutMs: Number.POSITIVE_INFINITY, count } : { timeoutMs, absolute, count };
 }
