@@ -21,9 +21,18 @@ export async function memDevice(load) {
 
 /** Such a memory disk, with a checksum of every block, which is held against what is read. */
 export async function checksumDevice(load) {
+  return operations(await openChecksummed(load), load, false);
+}
+
+/** The same, read into memory that WebAssembly sees, so that the digest is taken there. */
+export async function checksumInPlace(load) {
+  return operations(await openChecksummed(load), load, false, IoBuffer.inWebAssembly);
+}
+
+async function openChecksummed(load) {
   // Beside the blocks there is room for their checksums and the journals.
   checksummed ??= await filled(await openChecksum(openMem(load.sizeBytes + 2 ** 25), { create: true }), load);
-  return operations(checksummed, load, false);
+  return checksummed;
 }
 
 async function filled(device, load) {
@@ -60,7 +69,7 @@ export async function bareCopies(load) {
   return tally.perSecond;
 }
 
-async function operations(device, load, closes = true) {
+async function operations(device, load, closes = true, allocate = IoBuffer.allocate) {
   const { depth, blockBytes } = load;
   const tally = new Tally(load);
   await new Promise((resolve, reject) => {
@@ -74,7 +83,7 @@ async function operations(device, load, closes = true) {
       } else if (--left === 0) resolve();
     };
     tally.begin();
-    for (const io of makeRequests(IoBuffer.allocate(depth * blockBytes), depth, blockBytes, iodone)) {
+    for (const io of makeRequests(allocate(depth * blockBytes), depth, blockBytes, iodone)) {
       io.offset = tally.nextOffset();
       device.strategy(io);
     }

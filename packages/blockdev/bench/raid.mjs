@@ -30,7 +30,7 @@ async function raidOf(level, sizeBytes) {
 }
 
 /** Writes of a row one after the other, four at a time: rows a second. */
-const rowWrites = (level) => async (load) => {
+const rowWrites = (level, allocate) => async (load) => {
   const device = await raidOf(level, load.sizeBytes);
   const rows = Math.floor(device.limits.sizeBytes / ROW_BYTES);
   let row = 0;
@@ -38,7 +38,7 @@ const rowWrites = (level) => async (load) => {
     row = row + 1 === rows ? 0 : row + 1;
     return row * ROW_BYTES;
   };
-  return operations(device, load, BLOCK_WRITE, ROW_BYTES, ROWS_AT_ONCE, () => nextOffset);
+  return operations(device, load, BLOCK_WRITE, ROW_BYTES, ROWS_AT_ONCE, () => nextOffset, allocate);
 };
 
 /** Random reads of 4 KiB. */
@@ -51,13 +51,17 @@ const blockReads = (level) => async (load) => {
 
 export const raid0Writes = rowWrites(0);
 export const raid5Writes = rowWrites(5);
+/** From memory that WebAssembly sees, so that the parity is made there. */
+export const raid5WritesInPlace = rowWrites(5, IoBuffer.inWebAssembly);
 export const raid0Reads = blockReads(0);
 export const raid5Reads = blockReads(5);
 
-async function operations(device, load, operation, lengthBytes, depth, offsets) {
+async function operations(device, load, operation, lengthBytes, depth, offsets, allocate = IoBuffer.allocate) {
   const tally = new Tally({ ...load, blockBytes: load.blockBytes });
   const nextOffset = offsets(tally);
-  const buffer = IoBuffer.allocate(depth * lengthBytes);
+  const buffer = allocate(depth * lengthBytes);
+  // Memory that was never written is one page of zeros, which the processor has in its cache.
+  buffer.bytes.fill(1);
   await new Promise((resolve, reject) => {
     let left = depth;
     const start = (io) => {
@@ -81,6 +85,7 @@ async function operations(device, load, operation, lengthBytes, depth, offsets) 
 
 let parity = null;
 const source = IoBuffer.allocate(ROWS_AT_ONCE * ROW_BYTES);
+source.bytes.fill(1);
 
 /** Rows whose parity is made, from memory elsewhere: copied to where it is made, as a write of a whole row does. */
 export async function parityOfRows(load) {

@@ -83,6 +83,8 @@ export class BlockDevice {
   readonly ownClaimId: number;
   readonly #driver: BlockDriver;
   readonly #attached: boolean;
+  /** Whether the driver is done with everything when it is given it. */
+  readonly #isInstant: boolean;
   /** @internal */
   readonly path: RequestPath;
   readonly #plain: PlainRequests;
@@ -127,6 +129,7 @@ export class BlockDevice {
     this.#limits = completeLimits(driver.limits);
     this.capabilities = completeCapabilities(driver.capabilities);
     this.#attached = handle !== undefined;
+    this.#isInstant = this.capabilities.progress === 'none';
     this.ownClaimId = handle?.claimId ?? 0;
     this.state = new SharedState(handle?.shared);
     this.#claims = new Claims(this.state);
@@ -214,6 +217,25 @@ export class BlockDevice {
   strategySync(io: BlockIo): void {
     // Who closes a device that has channels, or keeps them out of a range, waits for what is under way in them: that is said beside.
     if (this.state.isShared || !this.#plain.run(io)) this.#runBeside(io);
+  }
+
+  /**
+   * Starts a child request, for the driver of a device that lies over this one: as {@link strategy}, but what is done with it when this returns has no
+   * callback. Mostly a device is done with it at once or has only queued it; the former is spared the way through the queue of done requests, and where
+   * the driver is always done at once, as that of memory, also being counted as in flight: the child request goes the way of synchronous ones then.
+   *
+   * @param iodone becomes the request's, if there is something to wait for
+   * @returns whether it is done; otherwise `iodone` is called later
+   * @throws SystemError EALREADY for a request that is in flight
+   * @internal
+   */
+  startNested(io: BlockIo, iodone: (io: BlockIo) => void): boolean {
+    io.iodone = null;
+    if (this.#isInstant && !this.state.isShared && this.#plain.run(io)) return true;
+    this.path.strategy(io);
+    if (io.state === IO_DONE) return true;
+    io.iodone = iodone;
+    return false;
   }
 
   /**

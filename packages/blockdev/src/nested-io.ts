@@ -1,7 +1,7 @@
 import { TailQueue, type TailQueueEntry } from '@biodone/sync';
 import { beginSubmit, endSubmit } from './biodone.js';
 import type { BlockDevice } from './block-device.js';
-import { BlockIo, IO_DONE } from './block-io.js';
+import { BlockIo } from './block-io.js';
 import type { BlockClaim } from './claims.js';
 import { FreeList } from './free-list.js';
 
@@ -56,17 +56,12 @@ export interface NestedOwner {
 }
 
 /**
- * Starts a child request. Mostly its device is done with it at once or has only queued it, and the former spares the way through the queue of
- * done requests: the request gets its `iodone` only if there is something to wait for.
+ * Starts a child request.
  *
  * @returns whether it is done already; otherwise `owner.childDone` is called
  */
 export function startChild({ io }: NestedIo, child: BlockDevice): boolean {
-  io.iodone = null;
-  child.strategy(io);
-  if (io.state === IO_DONE) return true;
-  io.iodone = nestedDone;
-  return false;
+  return child.startNested(io, nestedDone);
 }
 
 function nestedDone(io: BlockIo): void {

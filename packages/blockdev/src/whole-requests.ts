@@ -1,5 +1,5 @@
 import type { BlockDevice } from './block-device.js';
-import { BlockIo, IO_DONE, IO_STARTED } from './block-io.js';
+import { BlockIo, IO_STARTED } from './block-io.js';
 import type { BlockClaim } from './claims.js';
 import { FreeList } from './free-list.js';
 
@@ -43,12 +43,7 @@ export class WholeRequests {
     if (parent.vector !== null) io.vector = parent.vector;
     io.offset = offset;
     io.lengthBytes = parent.lengthBytes;
-    // Mostly the device is done with it at once or has only queued it. The former is spared the way through the queue of done requests: it gets
-    // its `iodone` only if there is something to wait for.
-    io.iodone = null;
-    this.#device.strategy(io);
-    if (io.state === IO_DONE) this.#end(io);
-    else io.iodone = this.#done;
+    if (this.#device.startNested(io, this.#done)) this.#end(io);
   }
 
   /** Those that are under way. For what is rare, and has the time. */

@@ -20,6 +20,7 @@ const mostBytes: Readonly<Record<string, number>> = {
   'cache-writes': 4,
   cow: 4,
   checksum: 4,
+  'checksum-in-place': 4,
   // What a whole batch takes, spread over its blocks.
   'checksum-write': 8,
   stripe: 4,
@@ -27,6 +28,7 @@ const mostBytes: Readonly<Record<string, number>> = {
   'raid-read': 4,
   'raid-write': 8,
   'raid-row': 8,
+  'raid-row-in-place': 8,
 };
 const kinds = [
   'null',
@@ -36,10 +38,12 @@ const kinds = [
   'cache-writes',
   'cow',
   'checksum',
+  'checksum-in-place',
   'checksum-write',
   'raid-read',
   'raid-write',
   'raid-row',
+  'raid-row-in-place',
   ...(engines.includes('uring') ? ['file', 'stripe', 'mirror'] : []),
 ];
 

@@ -7,6 +7,7 @@ import {
   BLOCK_FUA,
   BLOCK_WRITE,
   type BlockDevice,
+  type BlockIo,
   type ChecksumOptions,
   openChecksum,
   openDevice,
@@ -85,13 +86,27 @@ async function flush(device: BlockDevice): Promise<void> {
   expect((await start(device, makeIo({ operation: BLOCK_FLUSH, buffer: null }))).error).toBe(0);
 }
 
-/** What a read says, by callback and in the calling thread: its errno, or whether it is what was written. */
+/** Memory in which a digest is taken where it is. */
+const inPlace = [0, 1].map(() => IoBuffer.inWebAssembly(BLOCK));
+
+/** What a read says, by callback and in the calling thread, into each kind of memory: its errno, or whether it is what was written. */
 async function tagAt(device: BlockDevice, block: number, tag: number): Promise<number | 'right' | 'wrong'> {
-  const [one, other] = [makeIo({ offset: block * BLOCK }), makeIo({ offset: block * BLOCK })];
+  const offset = block * BLOCK;
+  const [one, other, third, fourth] = [{}, {}, { buffer: inPlace[0] }, { buffer: inPlace[1] }].map((buffer) =>
+    makeIo({ offset, ...(buffer as { buffer: IoBuffer }) }),
+  ) as [BlockIo, BlockIo, BlockIo, BlockIo];
+  for (const { bytes } of inPlace) bytes.fill(1);
   const { error } = await start(device, one);
-  expect(runSync(device, other).error).toBe(error);
+  expect([runSync(device, other).error, (await start(device, third)).error, runSync(device, fourth).error]).toEqual([
+    error,
+    error,
+    error,
+  ]);
+  if (error === EILSEQ) for (const { bytes } of inPlace) expect(bytes.every((byte) => byte === 0)).toBe(true);
   if (error !== 0) return error;
-  return [one, other].every(({ buffer }) => Buffer.compare(buffer?.bytes ?? new Uint8Array(), pattern(tag)) === 0)
+  return [one, other, third, fourth].every(
+    ({ buffer }) => Buffer.compare(buffer?.bytes ?? new Uint8Array(), pattern(tag)) === 0,
+  )
     ? 'right'
     : 'wrong';
 }

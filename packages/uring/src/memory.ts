@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
 import { markAsUntransferable, threadId } from 'node:worker_threads';
+import { SCRATCH_BYTES, Scratch } from './scratch.js';
 import { libc } from './syscalls.js';
+import { openWebAssemblyMemory, type WebAssemblyMemory } from './web-assembly.js';
 
 /**
  * Memory for I/O: aligned, and safe from being moved or freed while the kernel works on it.
@@ -32,18 +34,34 @@ export class IoBuffer {
   readonly isShared: boolean;
   /** Names this memory in every thread of the process. */
   readonly id: number;
+  /** The WebAssembly.Memory at whose beginning it lies, for modules that work on it where it is; null if it lies elsewhere. See {@link inWebAssembly}. */
+  readonly webAssembly: WebAssemblyMemory | null;
+  /** What each WebAssemblyProgram has kept here. @internal */
+  readonly programs: unknown[];
+  /** Where such programs leave what they make: null if there is no such place, as in threads that have not allocated the memory. @internal */
+  readonly scratch: Scratch<IoBuffer> | null;
   /**
    * Addresses that were used. They are numbers too large to be anything but objects, and one would be made for every call; of type unknown,
    * so that the compiler keeps the object instead of its value.
    */
   #addresses: unknown[] | null = null;
 
-  private constructor(bytes: Uint8Array, id: number, isShared = false, address: number = addressOf(bytes)) {
+  private constructor(
+    bytes: Uint8Array,
+    id: number,
+    isShared = false,
+    address: number = addressOf(bytes),
+    webAssembly: WebAssemblyMemory | null = null,
+    scratch: Scratch<IoBuffer> | null = null,
+  ) {
     this.bytes = bytes;
     this.lengthBytes = bytes.byteLength;
     this.address = address;
     this.isShared = isShared || bytes.buffer instanceof SharedArrayBuffer;
     this.id = id;
+    this.webAssembly = webAssembly;
+    this.programs = webAssembly === null ? NO_PROGRAMS : [];
+    this.scratch = scratch;
   }
 
   /**
@@ -54,8 +72,7 @@ export class IoBuffer {
    * @throws RangeError ERR_OUT_OF_RANGE
    */
   static allocate(lengthBytes: number, alignmentBytes = 4096): IoBuffer {
-    if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 1)
-      throw outOfRange('lengthBytes', 'an integer of at least 1', lengthBytes);
+    checkLength(lengthBytes);
     const isPowerOfTwo = Number.isInteger(Math.log2(alignmentBytes)) && alignmentBytes >= 1;
     if (!isPowerOfTwo) throw outOfRange('alignmentBytes', 'a power of two', alignmentBytes);
     // V8 aligns array buffers to 16 bytes at most, so some of the memory is given up to start at an aligned address.
@@ -63,6 +80,41 @@ export class IoBuffer {
     const address = addressOf(new Uint8Array(memory));
     const skipped = (alignmentBytes - (address % alignmentBytes)) % alignmentBytes;
     return new IoBuffer(new Uint8Array(memory, skipped, lengthBytes), nextId());
+  }
+
+  /**
+   * Allocates zeroed memory that WebAssembly sees: in all else it is as that of {@link allocate}, on a SharedArrayBuffer and aligned to 4096 bytes at
+   * least.
+   *
+   * What works on data in WebAssembly, as the checksums and the parity of `@biodone/blockdev` do, and your own modules can (`webAssembly`), works on this
+   * memory where it is; all other memory it copies first. So it must not be changed while a request writes it, by any thread: where a driver says
+   * that it works on it in place, what it has made of the data may not go with the data that it has written then.
+   *
+   * Each takes gigabytes of the address space, whatever its length (8 to 10 GiB on Node 20 to 24, of 128 TiB), and takes longer to make: allocate one for
+   * all requests of a thread, and give each its `bufferOffset`. It has 256 KiB behind the bytes for what is made of them, which take memory when they
+   * are used. Where there is no WebAssembly (`--jitless`), the system refuses the address space (`ulimit -v`), or it is longer than 2^31 - 2^18 bytes, it is
+   * memory as any other: `webAssembly` is null then, everything works on it, and copies.
+   *
+   * @param lengthBytes how much, at least 1
+   * @throws RangeError ERR_OUT_OF_RANGE
+   *
+   * @example
+   * ```js
+   * import { IoBuffer } from '@biodone/uring';
+   *
+   * const buffer = IoBuffer.inWebAssembly(32 * 4096);
+   * const { webAssembly } = buffer; // For the imports of an instance; or null.
+   * console.log(buffer.address % 4096, webAssembly === null || webAssembly.buffer === buffer.bytes.buffer); // 0 true
+   * ```
+   */
+  static inWebAssembly(lengthBytes: number): IoBuffer {
+    checkLength(lengthBytes);
+    const begin = Math.ceil(lengthBytes / ADDRESS_STEP_BYTES) * ADDRESS_STEP_BYTES;
+    const memory = lengthBytes > IN_WEB_ASSEMBLY_MAX ? null : openWebAssemblyMemory(begin + SCRATCH_BYTES);
+    if (memory === null) return IoBuffer.allocate(lengthBytes);
+    const scratch = new IoBuffer(new Uint8Array(memory.buffer, begin, SCRATCH_BYTES), nextId());
+    const bytes = new Uint8Array(memory.buffer, 0, lengthBytes);
+    return new IoBuffer(bytes, nextId(), true, addressOf(bytes), memory, new Scratch(scratch, begin));
   }
 
   /**
@@ -129,12 +181,8 @@ export class IoBuffer {
   handle(): IoBufferHandle {
     const memory = this.bytes.buffer;
     if (!(memory instanceof SharedArrayBuffer)) throw wrongType('only memory on a SharedArrayBuffer can be shared');
-    return {
-      id: this.id,
-      memory,
-      byteOffset: this.bytes.byteOffset,
-      lengthBytes: this.lengthBytes,
-    };
+    const { id, lengthBytes, webAssembly } = this;
+    return { id, memory, byteOffset: this.bytes.byteOffset, lengthBytes, ...(webAssembly === null ? {} : { webAssembly }) };
   }
 
   /**
@@ -145,7 +193,9 @@ export class IoBuffer {
   static attach(handle: IoBufferHandle): IoBuffer {
     if (!(handle?.memory instanceof SharedArrayBuffer))
       throw wrongType('attach() takes what handle() has returned in another thread');
-    return new IoBuffer(new Uint8Array(handle.memory, handle.byteOffset, handle.lengthBytes), handle.id);
+    const { memory, byteOffset, lengthBytes, id, webAssembly = null } = handle;
+    const bytes = new Uint8Array(webAssembly?.buffer ?? memory, byteOffset, lengthBytes);
+    return new IoBuffer(bytes, id, true, addressOf(bytes), webAssembly);
   }
 
   /**
@@ -169,7 +219,15 @@ export interface IoBufferHandle {
   readonly memory: SharedArrayBuffer;
   readonly byteOffset: number;
   readonly lengthBytes: number;
+  /** Of memory that WebAssembly sees. */
+  readonly webAssembly?: WebAssemblyMemory;
 }
+
+/** All places in it, and in the scratch behind it, are integers of 31 bits. */
+const IN_WEB_ASSEMBLY_MAX = 2 ** 31 - SCRATCH_BYTES;
+
+/** Of all memory that no program sees. */
+const NO_PROGRAMS: unknown[] = [];
 
 let lastId = 0;
 
@@ -215,6 +273,11 @@ function addressOf(view: Uint8Array): number {
   } catch {
     return 0;
   }
+}
+
+function checkLength(lengthBytes: number): void {
+  if (!Number.isSafeInteger(lengthBytes) || lengthBytes < 1)
+    throw outOfRange('lengthBytes', 'an integer of at least 1', lengthBytes);
 }
 
 function wrongType(message: string): TypeError {

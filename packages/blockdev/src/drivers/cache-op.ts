@@ -1,7 +1,7 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { IoBuffer } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
-import { BlockIo, IO_DONE } from '../block-io.js';
+import { BlockIo } from '../block-io.js';
 import { ExtentList } from '../extent-list.js';
 import type { RangeEntry } from '../range-queue.js';
 
@@ -78,14 +78,9 @@ export class CacheOp implements RangeEntry {
    * @returns whether that is done already; otherwise `work.childDone` is called
    */
   send(device: BlockDevice): boolean {
-    const { io } = this;
-    // As in startChild(): what is done at once need not go through the queue of done requests.
-    io.iodone = null;
-    device.strategy(io);
-    if (io.state === IO_DONE) return true;
-    io.iodone = childDone;
-    this.below = true;
-    return false;
+    const isDone = device.startNested(this.io, childDone);
+    this.below = !isDone;
+    return isDone;
   }
 
   entered(): void {

@@ -1,5 +1,5 @@
 import { EIO, IoBuffer } from '@biodone/uring';
-import { BLOCK_WRITE, BlockIo, IO_DONE } from '../block-io.js';
+import { BLOCK_WRITE, BlockIo } from '../block-io.js';
 import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
 
@@ -58,12 +58,7 @@ export class CacheWriteRun {
 
   /** Writes them. Returns whether that is done already. */
   start(): boolean {
-    const { io } = this;
-    io.iodone = null;
-    this.#core.device.strategy(io);
-    if (io.state === IO_DONE) return true;
-    io.iodone = runDone;
-    return false;
+    return this.#core.device.startNested(this.io, runDone);
   }
 
   /** Writes them in the calling thread. */

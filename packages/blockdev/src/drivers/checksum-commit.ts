@@ -1,7 +1,7 @@
 import { TailQueue, type TailQueueEntry } from '@biodone/sync';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
-import { BLOCK_FLUSH, BLOCK_WRITE, BlockIo, type BlockOperation, IO_DONE } from '../block-io.js';
+import { BLOCK_FLUSH, BLOCK_WRITE, BlockIo, type BlockOperation } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import { FreeList } from '../free-list.js';
 import { ChecksumBatch } from './checksum-batch.js';
@@ -405,14 +405,8 @@ export class ChecksumCommit implements PageWaiter {
       this.#absorb(call);
       return;
     }
-    io.iodone = null;
-    device.strategy(io);
-    if (io.state === IO_DONE) {
-      this.#absorb(call);
-    } else {
-      this.#outstanding += 1;
-      io.iodone = commitCallDone;
-    }
+    if (device.startNested(io, commitCallDone)) this.#absorb(call);
+    else this.#outstanding += 1;
   }
 
   #make(): CommitCall {

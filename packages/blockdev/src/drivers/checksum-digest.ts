@@ -1,18 +1,13 @@
-import { IoBuffer } from '@biodone/uring';
-import { assembleDigest, DIGEST_DATA_AT, DIGEST_STEP_BYTES } from './checksum-wasm.js';
+import { ENOMEM, ENOSYS, IoBuffer, SystemError, WebAssemblyProgram } from '@biodone/uring';
+import { assembleDigest, DIGEST_STEP_BYTES, type DigestExports } from './checksum-wasm.js';
 
-/** The parts of WebAssembly that are used here: the package's types are those of Node alone, which has no names for them. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
-  readonly Memory: new (size: { initial: number }) => { readonly buffer: ArrayBuffer };
-}
+const program = new WebAssemblyProgram<DigestExports, DigestExports>(assembleDigest, ({ digest, matches }) => ({
+  digest,
+  matches,
+}));
 
-interface DigestExports {
-  digest(lengthBytes: number): number;
-}
-
-let compiled: object | null = null;
+/** Where the copy of data begins that is not where the program sees it: a place whose address IoBuffer keeps. Before it is room for half of a digest. */
+const COPY_AT = 4096;
 
 /** What a digest is bound with: odd numbers with their bits well mixed, those of XXH32. */
 const ADDRESS_LOW = 0x9e3779b1;
@@ -25,7 +20,7 @@ const GENERATION_HIGH = 0x27d4eb2f;
  * counts by its place; of words of 32 bits in four lanes, in sums that are never reduced. A change of one word, or of any two of a lane, cannot go
  * unnoticed; any other change does so once in 2^64 times. The sums are then mixed into 64 bits.
  *
- * It runs in WebAssembly, on a copy of the data, as that sees no other memory.
+ * It runs in WebAssembly: on data that lies in such memory (`IoBuffer.inWebAssembly`) where it is, on all other data on a copy.
  */
 export class BlockDigest {
   /** Of the last {@link of}: the halves, not bound to any place. */
@@ -33,34 +28,51 @@ export class BlockDigest {
   high = 0;
   readonly #copy: IoBuffer;
   readonly #words: Int32Array;
-  readonly #digest: (lengthBytes: number) => number;
+  readonly #own: DigestExports;
 
   /**
    * @param longestBytes the longest that it is to take
-   * @throws Error where there is no WebAssembly, or none with vectors
+   * @throws SystemError ENOSYS where there is no WebAssembly, or none with vectors; ENOMEM if the system refuses the address space for it
    */
   constructor(longestBytes: number) {
-    const api = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-    compiled ??= new api.Module(assembleDigest());
-    const memory = new api.Memory({ initial: Math.ceil((DIGEST_DATA_AT + longestBytes) / 65536) });
-    this.#digest = (new api.Instance(compiled, { js: { memory } }).exports as DigestExports).digest;
-    this.#copy = IoBuffer.over(new Uint8Array(memory.buffer), { trusted: true });
-    this.#words = new Int32Array(memory.buffer);
+    const name = 'openChecksum';
+    if (!program.isAvailable) {
+      throw new SystemError(ENOSYS, name, undefined, 'checksums need WebAssembly with vectors, which this Node does not have');
+    }
+    this.#copy = IoBuffer.inWebAssembly(COPY_AT + longestBytes);
+    const own = program.on(this.#copy);
+    if (own === null) {
+      const message = 'the system refuses the address space that WebAssembly reserves, some 10 GiB (see ulimit -v)';
+      throw new SystemError(ENOMEM, name, undefined, message);
+    }
+    this.#own = own;
+    this.#words = new Int32Array(this.#copy.bytes.buffer);
+  }
+
+  /** Whether data has the digest with these halves. */
+  matches(data: IoBuffer, offset: number, lengthBytes: number, low: number, high: number): boolean {
+    const inPlace = program.on(data);
+    if (inPlace !== null) return inPlace.matches(offset, lengthBytes, low, high) !== 0;
+    IoBuffer.copy(this.#copy, COPY_AT, data, offset, lengthBytes);
+    return this.#own.matches(COPY_AT, lengthBytes, low, high) !== 0;
   }
 
   /** The digest of data: its length is a multiple of 256. */
   of(data: IoBuffer, offset: number, lengthBytes: number): void {
-    IoBuffer.copy(this.#copy, DIGEST_DATA_AT, data, offset, lengthBytes);
-    this.low = this.#digest(lengthBytes);
-    this.high = this.#words[0] as number;
+    IoBuffer.copy(this.#copy, COPY_AT, data, offset, lengthBytes);
+    this.#digestCopy(lengthBytes);
   }
 
   /** As {@link of}, with some words, of 4 bytes, taken as 0: those in which the digest itself stands. */
   without(data: IoBuffer, offset: number, lengthBytes: number, firstWord: number, wordCount: number): void {
-    IoBuffer.copy(this.#copy, DIGEST_DATA_AT, data, offset, lengthBytes);
-    const begin = DIGEST_DATA_AT / 4 + firstWord;
+    IoBuffer.copy(this.#copy, COPY_AT, data, offset, lengthBytes);
+    const begin = COPY_AT / 4 + firstWord;
     for (let word = begin; word < begin + wordCount; word++) this.#words[word] = 0;
-    this.low = this.#digest(lengthBytes);
+    this.#digestCopy(lengthBytes);
+  }
+
+  #digestCopy(lengthBytes: number): void {
+    this.low = this.#own.digest(COPY_AT, lengthBytes, 0);
     this.high = this.#words[0] as number;
   }
 }

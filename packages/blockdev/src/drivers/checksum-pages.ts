@@ -1,7 +1,7 @@
 import { TailQueue, type TailQueueEntry } from '@biodone/sync';
 import { EAGAIN, EBUSY, EIO } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
-import { BLOCK_READ, BlockIo, IO_DONE } from '../block-io.js';
+import { BLOCK_READ, BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import { FreeList } from '../free-list.js';
 import { type ChecksumTable, LOST } from './checksum-table.js';
@@ -84,11 +84,8 @@ export class ChecksumPages {
     // One that is being read or written comes back soon.
     if (frame < 0) return WAITING;
     const read = this.#take(page, frame);
-    read.io.iodone = null;
-    this.#device.strategy(read.io);
-    if (read.io.state !== IO_DONE) {
+    if (!this.#device.startNested(read.io, pageReadDone)) {
       this.#reading.push(read);
-      read.io.iodone = pageReadDone;
       return WAITING;
     }
     const error = this.#absorb(read);

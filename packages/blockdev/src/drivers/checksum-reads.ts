@@ -2,7 +2,7 @@ import type { TailQueueEntry } from '@biodone/sync';
 import { EBUSY, ECANCELED, EIO, IoBuffer } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
-import { type AbortVerdict, BLOCK_READ, BlockIo, IO_DONE } from '../block-io.js';
+import { type AbortVerdict, BLOCK_READ, BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import { EILSEQ } from '../errno.js';
 import { FreeList } from '../free-list.js';
@@ -115,15 +115,9 @@ export class ChecksumReads {
     io.bufferOffset = parent.bufferOffset;
     io.offset = layout.dataOffset + parent.offset;
     io.lengthBytes = parent.lengthBytes;
-    io.iodone = null;
-    device.strategy(io);
-    if (io.state === IO_DONE) {
-      this.#singleDone(work, parent);
-    } else {
-      // Whoever wants it to end looks whether something is being read.
-      work.run = 1;
-      io.iodone = singleReadDone;
-    }
+    if (device.startNested(io, singleReadDone)) this.#singleDone(work, parent);
+    // Whoever wants it to end looks whether something is being read.
+    else work.run = 1;
     return true;
   }
 
@@ -136,8 +130,7 @@ export class ChecksumReads {
     const { io } = work;
     if (io.error === 0 && io.transferredBytes === io.lengthBytes) {
       const { digest } = this.#parts;
-      digest.of(io.buffer as IoBuffer, io.bufferOffset, io.lengthBytes);
-      if (digest.low === work.low && digest.high === work.high) {
+      if (digest.matches(io.buffer as IoBuffer, io.bufferOffset, io.lengthBytes, work.low, work.high)) {
         parent.transferredBytes = io.lengthBytes;
         work.parent = null;
         work.run = 0;
@@ -283,11 +276,7 @@ export class ChecksumReads {
       device.strategySync(io);
       return this.#absorb(work, true);
     }
-    io.iodone = null;
-    device.strategy(io);
-    if (io.state === IO_DONE) return this.#absorb(work, false);
-    io.iodone = readChildDone;
-    return WAITS;
+    return device.startNested(io, readChildDone) ? this.#absorb(work, false) : WAITS;
   }
 
   /** Notes what a block should be. False if it is not to be read below, or that is not known yet. */
@@ -321,10 +310,10 @@ export class ChecksumReads {
   }
 
   #isRight(work: ReadWork, index: number): boolean {
-    const { digest } = this.#parts;
     const { buffer, bufferOffset } = work.parent as BlockIo;
-    digest.of(buffer as IoBuffer, bufferOffset + (work.position + index) * this.#blockBytes, this.#blockBytes);
-    return digest.low === work.lows[index] && digest.high === work.highs[index];
+    const offset = bufferOffset + (work.position + index) * this.#blockBytes;
+    const low = work.lows[index] as number;
+    return this.#parts.digest.matches(buffer as IoBuffer, offset, this.#blockBytes, low, work.highs[index] as number);
   }
 
   /** A block is not what it should be: unless it has been written meanwhile, it is bad. */
@@ -333,10 +322,13 @@ export class ChecksumReads {
     const isWriting = commit.changes % 2 === 1;
     if (!isWriting && commit.changes === work.changes) {
       const parent = work.parent as BlockIo;
+      const buffer = parent.buffer as IoBuffer;
       const begin = parent.bufferOffset + work.position * this.#blockBytes;
-      // Nobody is to take it for data.
-      (parent.buffer as IoBuffer).bytes.fill(0, begin, begin + this.#blockBytes);
+      // Whoever asks why it is bad wants to know what it is instead.
+      this.#parts.digest.of(buffer, begin, this.#blockBytes);
       this.#parts.bad(block);
+      // Nobody is to take it for data.
+      buffer.bytes.fill(0, begin, begin + this.#blockBytes);
       return fail(work, EILSEQ);
     }
     if (!isWriting) return GOES_ON;

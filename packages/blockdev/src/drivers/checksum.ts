@@ -1,4 +1,4 @@
-import { EEXIST, EINVAL, ENOSYS, IoBuffer, SystemError } from '@biodone/uring';
+import { EEXIST, EINVAL, IoBuffer, SystemError } from '@biodone/uring';
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BlockIo } from '../block-io.js';
 import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
@@ -77,7 +77,7 @@ const CHECKSUM_OPTIONS: OptionKinds = {
  * The device is for one thread: `handle()` refuses, with ENOTSUP.
  *
  * @throws SystemError EINVAL for a device without a header, without a fixed end or without room, EEXIST for `create` on one that has a header, ENOSYS
- * where there is no WebAssembly with vectors, EBUSY if somebody has claimed the device; what its requests end with; RangeError ERR_OUT_OF_RANGE. The
+ * where there is no WebAssembly with vectors, ENOMEM where the system refuses its address space, EBUSY if somebody has claimed the device; what its requests end with; RangeError ERR_OUT_OF_RANGE. The
  * device below stays open then.
  *
  * @example
@@ -114,28 +114,13 @@ export async function openChecksum(device: BlockDevice, options: ChecksumOptions
     const mark = (appliedSequence: number): Promise<void> =>
       writeHeaders(device, claim, { ...header, appliedSequence, generation: header.generation + 1 });
     const parts = { device, claim, header, blockSizeBytes, readOnly, cacheBytes, childrenMax, close, mark };
-    const driver = makeDriver(parts);
+    const driver = new ChecksumDriver(parts);
     await readJournals(driver, device, claim, header, readOnly);
     if (driver.commit.sequence !== header.appliedSequence && !readOnly) await mark(driver.commit.sequence);
     return hasChecksums(new BlockDevice(driver, options), driver);
   } catch (error) {
     claim?.release();
     throw error;
-  }
-}
-
-function makeDriver(parts: ConstructorParameters<typeof ChecksumDriver>[0]): ChecksumDriver {
-  try {
-    return new ChecksumDriver(parts);
-  } catch (cause) {
-    if (!(cause instanceof Error) || !/WebAssembly|Compile/.test(`${cause.name} ${cause.message}`)) throw cause;
-    throw new SystemError(
-      ENOSYS,
-      'openChecksum',
-      undefined,
-      'checksums need WebAssembly with vectors, which this Node does not have',
-      cause,
-    );
   }
 }
 

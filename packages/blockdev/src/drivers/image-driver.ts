@@ -2,7 +2,7 @@ import { EIO, ENOTSUP, EROFS, IoBuffer } from '@biodone/uring';
 import { type BlockTimers, threadTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
-import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BlockIo, IO_DONE } from '../block-io.js';
+import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BlockIo } from '../block-io.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { EXTENT_DATA, EXTENT_HOLE, EXTENT_ZERO } from '../extent-list.js';
 import { FreeList } from '../free-list.js';
@@ -357,11 +357,7 @@ export class ImageDriver implements BlockDriver {
       device.strategySync(io);
       return this.#absorb(work);
     }
-    io.iodone = null;
-    device.strategy(io);
-    if (io.state === IO_DONE) return this.#absorb(work);
-    io.iodone = imageChildDone;
-    return WAITS;
+    return device.startNested(io, imageChildDone) ? this.#absorb(work) : WAITS;
   }
 
   /** Takes what was read. What the file does not have any more is zeros. */

@@ -1,6 +1,4 @@
-import { IoBuffer } from '@biodone/uring';
-
-const PAGE_BYTES = 65536;
+import { IoBuffer, WEB_ASSEMBLY_PAGES_MAX, WebAssemblyProgram } from '@biodone/uring';
 
 /** `target = a ^ b`, or `target = a ^ b ^ c`, for so many bytes from these places on. A source may be the target. */
 interface ParityKernel {
@@ -8,13 +6,18 @@ interface ParityKernel {
   combine3(target: number, a: number, b: number, c: number, lengthBytes: number): void;
 }
 
+const program = new WebAssemblyProgram<ParityKernel, ParityKernel>(assembleParity, ({ combine2, combine3 }) => ({
+  combine2,
+  combine3,
+}));
+
 /**
  * Memory for the stripes that a raid works on, and the exclusive-or of its parts: parity is that of all data of a stripe, and what is missing
  * is that of all the rest.
  *
- * The memory is a WebAssembly one, where the processor's vectors (SIMD) can be used: on memory of JavaScript an exclusive-or takes three to six
- * times as long. It is shared, so that it never moves, and is as fit for I/O as any IoBuffer; what comes from elsewhere is copied here, which
- * takes a third of the time of the exclusive-or of it. Without WebAssembly (`--jitless`) it is JavaScript that does it.
+ * The memory is one that WebAssembly sees, where the processor's vectors (SIMD) can be used: on memory of JavaScript an exclusive-or takes three to
+ * six times as long. What comes from elsewhere is copied here, which takes a third of the time of the exclusive-or of it. Without WebAssembly
+ * (`--jitless`) it is JavaScript that does it.
  */
 export class ParityMemory {
   /** The memory. What is said to be at some place here is so many bytes from its beginning. */
@@ -24,10 +27,9 @@ export class ParityMemory {
 
   /** @param lengthBytes how much, at least 1 */
   constructor(lengthBytes: number) {
-    const pages = Math.ceil(lengthBytes / PAGE_BYTES);
-    const vectors = webAssembly === undefined ? null : openVectors(webAssembly, pages);
-    this.buffer = vectors === null ? IoBuffer.allocate(lengthBytes) : IoBuffer.over(new Uint8Array(vectors.memory.buffer));
-    this.#kernel = vectors?.kernel ?? scalarKernel(this.buffer.bytes);
+    this.buffer = IoBuffer.inWebAssembly(lengthBytes);
+    // It is as right without, and slower.
+    this.#kernel = program.on(this.buffer) ?? scalarKernel(this.buffer.bytes);
   }
 
   /** Adds a part to another one: `target ^= source`. */
@@ -40,28 +42,8 @@ export class ParityMemory {
    * that is the target itself.
    */
   combine(target: number, first: number, distance: number, count: number, lengthBytes: number): void {
-    const kernel = this.#kernel;
-    // Two of those that are still to be taken, -1 for none: each pass over the memory takes as many parts as can be.
-    let one = -1;
-    let other = -1;
-    let isEmpty = true;
-    for (let index = 0; index < count; index++) {
-      const part = first + index * distance;
-      if (part === target) continue;
-      if (one < 0) one = part;
-      else if (isEmpty && other < 0) other = part;
-      else if (isEmpty) {
-        kernel.combine3(target, one, other, part, lengthBytes);
-        isEmpty = false;
-        one = -1;
-      } else {
-        kernel.combine3(target, target, one, part, lengthBytes);
-        one = -1;
-      }
-    }
-    if (isEmpty && other >= 0) kernel.combine2(target, one, other, lengthBytes);
-    else if (isEmpty && one >= 0) IoBuffer.copy(this.buffer, target, this.buffer, one, lengthBytes);
-    else if (one >= 0) kernel.combine2(target, target, one, lengthBytes);
+    const only = combineParts(this.#kernel, target, first, distance, count, lengthBytes);
+    if (only >= 0) IoBuffer.copy(this.buffer, target, this.buffer, only, lengthBytes);
   }
 
   /** Whether a part is nothing but zeros. */
@@ -72,33 +54,51 @@ export class ParityMemory {
   }
 }
 
-/** What is used of WebAssembly, which the types of Node do not have. */
-interface WebAssemblyApi {
-  readonly Module: new (program: Uint8Array) => object;
-  readonly Memory: new (descriptor: {
-    initial: number;
-    maximum: number;
-    shared: boolean;
-  }) => { readonly buffer: SharedArrayBuffer };
-  readonly Instance: new (module: object, imports: object) => { readonly exports: object };
+/**
+ * Makes the parity of `count` parts, at least two, that lie side by side in somebody's memory: where they are, if WebAssembly sees them there.
+ *
+ * @returns where in the buffer's `scratch` it is, until that is given back; -1 if it has to be made elsewhere
+ */
+export function parityInPlace(data: IoBuffer, offset: number, partBytes: number, count: number): number {
+  const kernel = program.on(data);
+  const { scratch } = data;
+  if (kernel === null || scratch === null) return -1;
+  const at = scratch.take(partBytes);
+  if (at >= 0) combineParts(kernel, scratch.begin + at, offset, partBytes, count, partBytes);
+  return at;
 }
 
-const webAssembly = (globalThis as { WebAssembly?: WebAssemblyApi }).WebAssembly;
-let compiled: object | null = null;
-
-function openVectors(
-  api: WebAssemblyApi,
-  pages: number,
-): { memory: { readonly buffer: SharedArrayBuffer }; kernel: ParityKernel } | null {
-  try {
-    compiled ??= new api.Module(program());
-    const memory = new api.Memory({ initial: pages, maximum: pages, shared: true });
-    const { exports } = new api.Instance(compiled, { m: { m: memory } });
-    return { memory, kernel: exports as ParityKernel };
-  } catch {
-    // It is as right without, and slower.
-    return null;
+/** See {@link ParityMemory.combine}. If there is but one part, nothing is done, and it is returned where that is; otherwise -1. */
+function combineParts(
+  kernel: ParityKernel,
+  target: number,
+  first: number,
+  distance: number,
+  count: number,
+  lengthBytes: number,
+): number {
+  // Two of those that are still to be taken, -1 for none: each pass over the memory takes as many parts as can be.
+  let one = -1;
+  let other = -1;
+  let isEmpty = true;
+  for (let index = 0; index < count; index++) {
+    const part = first + index * distance;
+    if (part === target) continue;
+    if (one < 0) one = part;
+    else if (isEmpty && other < 0) other = part;
+    else if (isEmpty) {
+      kernel.combine3(target, one, other, part, lengthBytes);
+      isEmpty = false;
+      one = -1;
+    } else {
+      kernel.combine3(target, target, one, part, lengthBytes);
+      one = -1;
+    }
   }
+  if (isEmpty && other < 0) return one;
+  if (isEmpty) kernel.combine2(target, one, other, lengthBytes);
+  else if (one >= 0) kernel.combine2(target, target, one, lengthBytes);
+  return -1;
 }
 
 /** What is done where there is no WebAssembly: a word at a time where all places are those of words. */
@@ -152,7 +152,7 @@ const VECTOR_BYTES = 16;
 /** How many vectors are done in one turn of the loop. */
 const UNROLLED = 4;
 
-function program(): Uint8Array<ArrayBuffer> {
+function assembleParity(): Uint8Array {
   const bodies = [2, 3].map((sources) => {
     const code = [0, ...kernelOf(sources), END];
     return [...unsigned(code.length), ...code];
@@ -161,8 +161,8 @@ function program(): Uint8Array<ArrayBuffer> {
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     // Two functions, of four and of five parameters.
     ...section(1, [2, 0x60, 4, I32, I32, I32, I32, 0, 0x60, 5, I32, I32, I32, I32, I32, 0]),
-    // The shared memory m.m, which has as many pages as whoever makes an instance wants.
-    ...section(2, [1, 1, 0x6d, 1, 0x6d, 2, 3, 0, ...unsigned(65536)]),
+    // The shared memory io.memory, which has as many pages as whoever makes an instance wants.
+    ...section(2, [1, ...text('io'), ...text('memory'), 2, 3, 0, ...unsigned(WEB_ASSEMBLY_PAGES_MAX)]),
     ...section(3, [2, 0, 1]),
     ...section(7, [2, ...text('combine2'), 0, 0, ...text('combine3'), 0, 1]),
     ...section(10, [2, ...bodies.flat()]),

@@ -1,7 +1,7 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { TailQueue } from '@biodone/sync';
-import { EAGAIN, ECANCELED, EIO } from '@biodone/uring';
-import { BLOCK_READ, BLOCK_WRITE, BlockIo, IO_DONE, IO_STARTED } from '../block-io.js';
+import { EAGAIN, ECANCELED, EIO, type IoBuffer } from '@biodone/uring';
+import { BLOCK_READ, BLOCK_WRITE, BlockIo, IO_STARTED } from '../block-io.js';
 import { judgeReadError } from './mirror-io.js';
 import type { RaidMember, RaidSlot } from './raid-member.js';
 import type { ParityMemory } from './raid-parity.js';
@@ -81,6 +81,11 @@ export class RaidStripe implements TailQueueEntry {
   #end = 0;
   #begin = 0;
   #flags = 0;
+  /** Where what is stored lies, if that is not in the stripe's own memory: the data of the whole row, and its parity. */
+  #data: IoBuffer | null = null;
+  #dataOffset = 0;
+  #dataParity: IoBuffer | null = null;
+  #dataParityOffset = 0;
 
   constructor(set: RaidSet, parity: ParityMemory, base: number) {
     this.#set = set;
@@ -158,6 +163,16 @@ export class RaidStripe implements TailQueueEntry {
     this.#partDone();
   }
 
+  /** As {@link store}, of a whole row and its parity, which are written from where they lie. */
+  storeFrom(data: IoBuffer, dataOffset: number, parity: IoBuffer, parityOffset: number, flags: number): void {
+    const { geometry } = this.#set;
+    this.#data = data;
+    this.#dataOffset = dataOffset;
+    this.#dataParity = parity;
+    this.#dataParityOffset = parityOffset;
+    this.store(this.dataBits | this.parityBit, 0, geometry.rowBytes, 0, this.#stripeBytes, flags);
+  }
+
   /** Writes all of a column to a component that is not there yet. */
   rebuild(column: number): void {
     this.#phase = STORING;
@@ -220,23 +235,34 @@ export class RaidStripe implements TailQueueEntry {
     child.isRepeated = false;
     io.operation = operation;
     io.flags = flags;
-    if (io.buffer === null) io.buffer = this.#parity.buffer;
     if (io.claim !== slot.claim) io.claim = slot.claim;
-    io.bufferOffset = this.place(column, from);
+    if (this.#data === null) {
+      if (io.buffer === null) io.buffer = this.#parity.buffer;
+      io.bufferOffset = this.place(column, from);
+    } else this.#aimElsewhere(io, column);
     io.offset = this.row * this.#stripeBytes + from;
     io.lengthBytes = to - from;
     this.#outstanding += 1;
     this.#send(child, slot);
   }
 
-  /** Mostly its device is done with it at once or has only queued it: the former is spared the way through the queue of done requests. */
+  #aimElsewhere(io: BlockIo, column: number): void {
+    const isParity = column === this.#set.geometry.dataCount;
+    io.buffer = isParity ? this.#dataParity : this.#data;
+    io.bufferOffset = isParity ? this.#dataParityOffset : this.#dataOffset + column * this.#stripeBytes;
+  }
+
+  /** Nobody's memory is to be held by requests that nobody uses. */
+  #letGo(): void {
+    this.#data = null;
+    this.#dataParity = null;
+    for (const { io } of this.#ios) io.buffer = null;
+  }
+
   #send(child: StripeIo, slot: RaidSlot): void {
-    const { io } = child;
-    io.iodone = null;
-    if (this.#set.inThread) slot.device.strategySync(io);
-    else slot.device.strategy(io);
-    if (io.state === IO_DONE) this.childDone(child);
-    else io.iodone = stripeIoDone;
+    if (this.#set.inThread) slot.device.strategySync(child.io);
+    else if (!slot.device.startNested(child.io, stripeIoDone)) return;
+    this.childDone(child);
   }
 
   #readDone(child: StripeIo): void {
@@ -364,6 +390,7 @@ export class RaidStripe implements TailQueueEntry {
 
   #finish(error: number, stored: boolean): void {
     this.#phase = IDLE;
+    if (this.#data !== null) this.#letGo();
     const job = this.job as StripeJob;
     if (stored) job.stored(error);
     else job.loaded(error);

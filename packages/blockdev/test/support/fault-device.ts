@@ -95,7 +95,7 @@ export function openFaulty({ memory, pick, running = true, limits, capabilities 
   const device = new BlockDevice({
     name: 'faulty',
     limits: { blockSizeBytes: 1, sizeBytes: memory.length, memoryAlignmentBytes: 1, ...limits },
-    capabilities: { readOnly: false, progress: pick === undefined ? 'none' : 'any', ...capabilities },
+    capabilities: { readOnly: false, progress: pick === undefined && running ? 'none' : 'any', ...capabilities },
     start: (io) => {
       if (pick === undefined && running) {
         biodone(io, run(io));

@@ -25,7 +25,7 @@ const [kind, path] = process.argv.slice(2);
 const DEPTH = 32;
 // A whole row of the raid below is two stripes.
 const STRIPE_BYTES = 4096;
-const LENGTH_BYTES = kind === 'raid-row' ? 2 * STRIPE_BYTES : 4096;
+const LENGTH_BYTES = kind.startsWith('raid-row') ? 2 * STRIPE_BYTES : 4096;
 const file = () => openFile(path, { readOnly: true, engine: 'uring' });
 const OPEN = {
   null: () => openNull(),
@@ -37,6 +37,7 @@ const OPEN = {
   'cache-writes': () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25, dirtyMaxBytes: 2 ** 25, writeBackDelayMs: 2 ** 30 }),
   cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
   checksum: () => checksum(),
+  'checksum-in-place': () => checksum(),
   'checksum-write': () => checksum(),
   file,
   stripe: () => openStripe([file(), file()]),
@@ -44,6 +45,7 @@ const OPEN = {
   'raid-read': openMemRaid,
   'raid-write': openMemRaid,
   'raid-row': openMemRaid,
+  'raid-row-in-place': openMemRaid,
   mirror: async () => (await openMirror([file(), file()], { labels: false })).device,
 };
 
@@ -64,7 +66,7 @@ async function checksum() {
 }
 
 const device = await OPEN[kind]();
-const isWrite = ['raid-write', 'raid-row', 'cache-writes', 'checksum-write'].includes(kind);
+const isWrite = ['raid-write', 'raid-row', 'raid-row-in-place', 'cache-writes', 'checksum-write'].includes(kind);
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);
@@ -86,10 +88,12 @@ function start(io) {
   device.strategy(io);
 }
 
-const requests = Array.from({ length: DEPTH }, () => {
+const shared = kind.endsWith('-in-place') ? IoBuffer.inWebAssembly(DEPTH * LENGTH_BYTES) : null;
+const requests = Array.from({ length: DEPTH }, (_, slot) => {
   const io = new BlockIo();
   if (kind.endsWith('-write')) io.operation = BLOCK_WRITE;
-  io.buffer = IoBuffer.allocate(LENGTH_BYTES);
+  io.buffer = shared ?? IoBuffer.allocate(LENGTH_BYTES);
+  io.bufferOffset = shared === null ? 0 : slot * LENGTH_BYTES;
   io.lengthBytes = LENGTH_BYTES;
   io.iodone = iodone;
   if (isWrite) io.operation = BLOCK_WRITE;

@@ -39,7 +39,9 @@ function disjointSteps(bench: Bench, model: Uint8Array, depth: number): Step[] {
     // Mostly short ones, and now and then one that has to be cut.
     const most = random.chance(0.1) ? share : Math.min(share, Math.ceil(20_000 / block));
     const count = 1 + random.below(Math.min(most, (index + 1) * share - first));
-    return step(bench, model, first * block, count * block);
+    const made = step(bench, model, first * block, count * block);
+    bench.move(made.io);
+    return made;
   });
 }
 
@@ -69,7 +71,7 @@ function step(bench: Bench, model: Uint8Array, offset: number, lengthBytes: numb
   range.set(bytes);
   if (kind === 6) {
     // The synchronous way in between: then a read checks it at once.
-    const { error } = runSync(bench.device, writeRequest(offset, bytes));
+    const { error } = runSync(bench.device, bench.move(writeRequest(offset, bytes)));
     // A device that has something of its own under way there, as a cache that writes back, waits in the asynchronous way alone.
     if (error === EBUSY) return { io: writeRequest(offset, bytes), check: fine };
     assert.equal(error, 0);

@@ -7,6 +7,7 @@ import {
   type BlockIo,
   type DeviceSpec,
 } from '@biodone/blockdev';
+import type { IoBuffer } from '@biodone/uring';
 import { withProgress } from '../progress-watchdog.js';
 import { SeededRandom } from '../random.js';
 import { type Outcome, readRequest, run, runSync, writeRequest } from '../requests.js';
@@ -37,6 +38,8 @@ export interface ConformanceTarget {
   readonly seed?: number;
   /** How many random operations. @default 400 */
   readonly rounds?: number;
+  /** What memory most requests have, such as `IoBuffer.inWebAssembly`; what is about memory itself brings its own. @default IoBuffer.allocate */
+  readonly allocate?: (lengthBytes: number) => IoBuffer;
   /** How long there may be no progress, in milliseconds. @default 10000 */
   readonly watchdogMs?: number;
 }
@@ -124,12 +127,23 @@ export class Bench {
     return runSync(this.device, io);
   }
 
+  /** Gives a request memory of the kind that the target wants, with what is in it now. */
+  move(io: BlockIo): BlockIo {
+    const { allocate } = this.suite.target;
+    if (allocate === undefined || io.buffer === null) return io;
+    const moved = allocate(io.buffer.lengthBytes);
+    moved.bytes.set(io.buffer.bytes);
+    io.buffer = moved;
+    return io;
+  }
+
   async write(offset: number, bytes: Uint8Array, flags = 0): Promise<void> {
-    assert.deepEqual(await this.one(writeRequest(offset, bytes, flags)), { error: 0, transferredBytes: bytes.length });
+    const io = this.move(writeRequest(offset, bytes, flags));
+    assert.deepEqual(await this.one(io), { error: 0, transferredBytes: bytes.length });
   }
 
   async read(offset: number, lengthBytes: number): Promise<Uint8Array> {
-    const io = readRequest(offset, lengthBytes);
+    const io = this.move(readRequest(offset, lengthBytes));
     assert.deepEqual(await this.one(io), { error: 0, transferredBytes: lengthBytes });
     return io.buffer?.bytes.subarray(0, lengthBytes) ?? new Uint8Array();
   }
