@@ -19,12 +19,12 @@ export async function memDevice(load) {
   return operations(memory, load, false);
 }
 
-/** Such a memory disk, with a checksum of every block, which is held against what is read. */
-export async function checksumDevice(load) {
+/** Such a memory disk, with a checksum of every block, which is held against what is read: of a copy of that. */
+export async function checksumCopied(load) {
   return operations(await openChecksummed(load), load, false);
 }
 
-/** The same, read into memory that WebAssembly sees, so that the digest is taken there. */
+/** The same, read into memory that WebAssembly sees, where the digest is taken. */
 export async function checksumInPlace(load) {
   return operations(await openChecksummed(load), load, false, IoBuffer.inWebAssembly);
 }

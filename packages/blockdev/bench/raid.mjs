@@ -50,8 +50,9 @@ const blockReads = (level) => async (load) => {
 };
 
 export const raid0Writes = rowWrites(0);
-export const raid5Writes = rowWrites(5);
-/** From memory that WebAssembly sees, so that the parity is made there. */
+/** From memory that the raid copies, to make the parity. */
+export const raid5WritesCopied = rowWrites(5);
+/** From memory that WebAssembly sees, where the parity is made. */
 export const raid5WritesInPlace = rowWrites(5, IoBuffer.inWebAssembly);
 export const raid0Reads = blockReads(0);
 export const raid5Reads = blockReads(5);

@@ -46,8 +46,9 @@ export class DriverPort implements BlockIoOwner {
   readonly #timers: BlockTimers;
   readonly #clock: BatchClock;
   readonly #waiting = new TailQueue<BlockIo>();
-  /** The driver's `start`: looked up once, since with many kinds of drivers the look-up in the call costs more than the call. */
+  /** The driver's `start` and `startSync`: looked up once, since with many kinds of drivers the look-up in the call costs more than the call. */
   readonly #start: BlockDriver['start'];
+  readonly #startSync: BlockDriver['startSync'];
   #inFlight = 0;
   /** How many may be in flight before the next one has to wait: none while it is frozen, or others wait. */
   #open: number;
@@ -70,6 +71,7 @@ export class DriverPort implements BlockIoOwner {
   ) {
     this.#driver = driver;
     this.#start = driver.start;
+    this.#startSync = driver.startSync;
     this.capabilities = capabilities;
     this.#limit = limit;
     this.#open = limit;
@@ -280,7 +282,7 @@ export class DriverPort implements BlockIoOwner {
 
   #startDriverSync(io: BlockIo): void {
     try {
-      this.#driver.startSync(io);
+      this.#startSync.call(this.#driver, io);
     } catch (error) {
       surface(error);
       io.error = EIO;

@@ -61,6 +61,8 @@ export class PlainRequests {
   readonly #counters: Counters;
   readonly #ownClaimId: number;
   #unit = 1;
+  /** One less than a unit that is a power of two, as most are; -1 for another. */
+  #unitMask = 0;
   #memoryAlignment = 1;
   #boundary = 0;
 
@@ -80,6 +82,8 @@ export class PlainRequests {
     this.#claimed = this.#state.claimId !== 0;
     this.#maxBytes = limits.maxTransferBytes;
     this.#unit = limits.transferUnitBytes;
+    const isPowerOfTwo = this.#unit <= 2 ** 30 && (this.#unit & (this.#unit - 1)) === 0;
+    this.#unitMask = isPowerOfTwo ? this.#unit - 1 : -1;
     this.#memoryAlignment = limits.memoryAlignmentBytes;
     this.#boundary = limits.boundaryBytes;
     this.#anyhow = this.#unit === 1 && this.#memoryAlignment === 1 && this.#boundary === 0;
@@ -135,9 +139,15 @@ export class PlainRequests {
     this.#bytes = transferredBytes;
   }
 
+  #isInUnits(offset: number, lengthBytes: number): boolean {
+    return isMultiple(offset, this.#unit) && isMultiple(lengthBytes, this.#unit);
+  }
+
   #fits(offset: number, lengthBytes: number, address: number, bufferOffset: number): boolean {
     const alignment = this.#memoryAlignment;
-    if (!isMultiple(offset, this.#unit) || !isMultiple(lengthBytes, this.#unit)) return false;
+    const mask = this.#unitMask;
+    // The operator takes the lower 32 bits of a number, whatever its size.
+    if (mask >= 0 ? ((offset | lengthBytes) & mask) !== 0 : !this.#isInUnits(offset, lengthBytes)) return false;
     if (alignment !== 1 && !isMultiple(address + bufferOffset, alignment)) return false;
     return this.#boundary === 0 || (offset % this.#boundary) + lengthBytes <= this.#boundary;
   }

@@ -31,11 +31,13 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     null_ops_per_s: expect.any(Number),
     mem_over_memcpy_time: expect.any(Number),
     checksum_read_over_plain: expect.any(Number),
+    checksum_copied_read_over_plain: expect.any(Number),
     cache_write_over_device: expect.any(Number),
     file_over_uring: onFiles,
     stripe2_over_file: 'openStripe' in blockdev ? onFiles : null,
     mirror_over_file: 'openMirror' in blockdev ? onFiles : null,
     raid5_seq_write_over_raid0: expect.any(Number),
+    raid5_copied_write_over_raid0: expect.any(Number),
     raid5_rand_read_over_raid0: expect.any(Number),
     parity_over_memcpy: expect.any(Number),
   });

@@ -104,9 +104,7 @@ async function tagAt(device: BlockDevice, block: number, tag: number): Promise<n
   ]);
   if (error === EILSEQ) for (const { bytes } of inPlace) expect(bytes.every((byte) => byte === 0)).toBe(true);
   if (error !== 0) return error;
-  return [one, other, third, fourth].every(
-    ({ buffer }) => Buffer.compare(buffer?.bytes ?? new Uint8Array(), pattern(tag)) === 0,
-  )
+  return [one, other, third, fourth].every(({ buffer }) => Buffer.compare(buffer?.bytes ?? new Uint8Array(), pattern(tag)) === 0)
     ? 'right'
     : 'wrong';
 }

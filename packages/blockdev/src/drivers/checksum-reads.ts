@@ -84,10 +84,13 @@ export class ChecksumReads {
   /** Those that read again when nothing is being written in its place. */
   #doubtful: ReadWork[] = [];
   readonly #blockBytes: number;
+  /** A block is a power of two, so that a multiplication by this is as exact as the division, and takes a third of its time. */
+  readonly #blocksPerByte: number;
 
   constructor(parts: ChecksumReadsParts) {
     this.#parts = parts;
     this.#blockBytes = parts.layout.blockBytes;
+    this.#blocksPerByte = 1 / this.#blockBytes;
   }
 
   start(parent: BlockIo): void {
@@ -102,7 +105,7 @@ export class ChecksumReads {
   #startSingle(work: ReadWork, parent: BlockIo): boolean {
     const { commit, table, device, layout } = this.#parts;
     if (!commit.active.isEmpty || !commit.moving.isEmpty) return false;
-    const at = table.digestAt(parent.offset / this.#blockBytes);
+    const at = table.digestAt(parent.offset * this.#blocksPerByte);
     if (at < 0) return false;
     const { expected } = table;
     work.low = expected[at] as number;
