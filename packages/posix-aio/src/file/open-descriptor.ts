@@ -39,7 +39,6 @@ export async function openDescriptor(
     const other = await openByNode(path, flags, mode);
     if (other >= 0) return new BareDescriptor(other, true, kindOf(other));
   }
-  // Also for the error of what could not be opened.
   const handle = await openHandle(path, flags, mode);
   handleClass ??= handle.constructor as HandleClass;
   return new HandleDescriptor(handle);
@@ -94,13 +93,15 @@ function kindOf(fd: number): number {
   return readStatus(fd) ? status.kind : 0;
 }
 
-/** Opens a file by Node's callbacks. @returns -1 for what could not be opened */
+/** Opens a file by Node's callbacks. @returns -1 for arguments that `fs.promises.open` is to refuse. @throws (rejects) what that rejects with otherwise */
 function openByNode(path: PathLike, flags: OpenMode, mode: number | string | undefined): Promise<number> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     try {
-      openWithCallback(path, flags, mode ?? 0o666, (error, fd) => resolve(error === null ? fd : -1));
+      openWithCallback(path, flags, mode ?? 0o666, (error, fd) => {
+        if (error === null) resolve(fd);
+        else reject(error);
+      });
     } catch {
-      // What it throws for wrong arguments, the promise is rejected with.
       resolve(-1);
     }
   });

@@ -1,4 +1,4 @@
-import { BLOCK_FLUSH, BLOCK_READ, type BlockIo } from '@biodone/blockdev';
+import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '@biodone/blockdev';
 import {
   EAGAIN,
   EBADF,
@@ -7,6 +7,7 @@ import {
   EINTR,
   IOSQE_ASYNC,
   type IoBuffer,
+  libc,
   POLLIN,
   POLLOUT,
   prepareFdatasync,
@@ -19,8 +20,13 @@ import {
   type ThreadRing,
   threadRing,
 } from '@biodone/uring';
+import { flagsOf, O_APPEND } from '../descriptor/file-status.js';
 import { isTerminalNow, reopenTerminal } from '../descriptor/terminal.js';
 import type { FileEngine, FileWork } from './file-work.js';
+
+const SEEK_SET = 0;
+const SEEK_CUR = 1;
+const SEEK_END = 2;
 
 /** What the kernel takes as the offset of a transfer at the file's own position. */
 const OWN_POSITION = -1;
@@ -37,6 +43,7 @@ export class UringEngine implements FileEngine {
   readonly progress = 'any';
   readonly #ring: ThreadRing = threadRing();
   readonly #file: RingFile;
+  readonly #hasPositions: boolean;
   readonly #isCached: boolean;
   /** Whether the file does not block, so that a transfer that finds nothing, or no room, has to be polled. */
   readonly #isPolled: boolean;
@@ -48,6 +55,7 @@ export class UringEngine implements FileEngine {
    */
   constructor(fd: number, path: string, hasPositions: boolean, isCached: boolean) {
     const terminal = !hasPositions && isTerminalNow(fd) ? reopenTerminal(fd) : -1;
+    this.#hasPositions = hasPositions;
     this.#isCached = isCached;
     this.#isPolled = terminal >= 0;
     this.#file = this.#isPolled ? RingFile.adopt(terminal, { path }) : RingFile.borrow(fd, path, { untilClose: true });
@@ -66,8 +74,21 @@ export class UringEngine implements FileEngine {
       (io.private as FileWork).transferred(io, EFAULT);
       return;
     }
+    const isTold = atOwnPosition && this.#hasPositions && io.operation === BLOCK_WRITE;
+    request.positionBefore = isTold ? libc().lseek(this.#file.fd, 0, SEEK_CUR) : -1;
     if (this.#isCached && io.lengthBytes >= ASYNC_MIN_BYTES) request.flags |= IOSQE_ASYNC;
     request.begin(this.#ring);
+  }
+
+  /**
+   * Moves the file's own position to the end of a write at it that was short, as it is where the disk is full: the kernel (io_uring/rw.c, kiocb_done() of 6.18) tries
+   * the rest by itself, and where that fails it tells of the first part and leaves the position.
+   */
+  moveBehind(positionBefore: number, count: number): void {
+    const { fd } = this.#file;
+    const { lseek } = libc();
+    if ((flagsOf(fd) & O_APPEND) !== 0) lseek(fd, 0, SEEK_END);
+    else lseek(fd, positionBefore + count, SEEK_SET);
   }
 
   /** Polls for a transfer whose turn has not come. False if the file blocks by itself. */
@@ -80,6 +101,7 @@ export class UringEngine implements FileEngine {
 
   sync(io: BlockIo, dataOnly: boolean): void {
     const request = this.#requestOf(io);
+    request.positionBefore = -1;
     (dataOnly ? prepareFdatasync : prepareFsync)(request, this.#file);
     request.begin(this.#ring);
   }
@@ -116,6 +138,8 @@ export class UringEngine implements FileEngine {
 /** The ring's side of a request, which keeps it for its next use. */
 class FileRequest extends RingRequest {
   atOwnPosition = false;
+  /** The file's own position before a write at it; -1 for other transfers. */
+  positionBefore = -1;
   engine: UringEngine;
   readonly #io: BlockIo;
   /** Whether somebody wants it to end. */
@@ -156,6 +180,7 @@ class FileRequest extends RingRequest {
       this.#end(result < 0 ? -result : ECANCELED);
     } else if (result >= 0) {
       io.transferredBytes = result;
+      if (this.positionBefore >= 0 && result > 0 && result < io.lengthBytes) this.engine.moveBehind(this.positionBefore, result);
       this.#end(0);
     } else {
       // A call that the kernel has interrupted for the cancel.

@@ -20,9 +20,10 @@ const TEXT_MAX_BYTES = 2 ** 27;
 /** FileHandle's readFile. What is no regular file, or has options that are unusual or wrong, is for that. */
 export function readFile(open: OpenFile, options: unknown): Promise<string | Buffer> {
   const byHandle = (): Promise<string | Buffer> => open.handle.readFile(options as BufferEncoding);
-  const plain = open.isPlain ? plainOptions(options) : null;
+  const plain = plainOptions(options);
   if (plain === null) return open.call(true, IN_TURN, byHandle);
   const { encoding, signal } = plain;
+  if (!open.isPlain) return open.call(true, { ...IN_TURN, signal }, byHandle);
   const sizeNow = (): number => {
     // 0 where it cannot be asked any more: the read says why.
     const sizeBytes = readStatus(open.fd) ? status.sizeBytes : 0;
@@ -40,12 +41,12 @@ export function readFile(open: OpenFile, options: unknown): Promise<string | Buf
 /** FileHandle's writeFile of what is no iterable; as {@link readFile}. */
 export function writeFile(open: OpenFile, data: unknown, options: unknown): Promise<void> {
   const byHandle = (): Promise<void> => open.handle.writeFile(data as string, options as BufferEncoding);
-  const plain = open.direct ? null : plainOptions(options);
+  const plain = plainOptions(options);
   const isText = typeof data === 'string';
   if (plain === null || !(isText || ArrayBuffer.isView(data))) return open.call(false, IN_TURN, byHandle);
   const { signal } = plain;
   // FileHandle writes half a MiB at a time, and looks at the signal in between.
-  if (signal !== null) return open.call(false, { ...IN_TURN, signal }, byHandle);
+  if (signal !== null || open.direct) return open.call(false, { ...IN_TURN, signal }, byHandle);
   const view = isText ? Buffer.from(data, plain.encoding ?? 'utf8') : bytesOf(data);
   const { length } = view;
   // Text that is short is encoded into memory that others use parts of.
