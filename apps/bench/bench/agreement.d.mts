@@ -3,8 +3,8 @@ import type { Agreement } from './agreement-report.mjs';
 /** Measures all pairs, one after the other. */
 export function measureAgreement(options: {
   readonly repeats: number;
-  /** Of each side, as fio writes times. */
-  readonly runtime: string;
+  /** Of each side, where the page cache is read; three times that for the disk. */
+  readonly runtimeMs: number;
   readonly size: string;
   /** Where the test files are made, or null for the system's temporary folder. */
   readonly directory: string | null;

@@ -8,8 +8,8 @@ import { measureAgreement } from './agreement.mjs';
 import { breakdownTable, figuresOf, verdictOf } from './agreement-report.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
-const FULL = { repeats: 5, runtime: '1s', size: '256m' };
-const QUICK = { repeats: 1, runtime: '200ms', size: '64m' };
+const FULL = { repeats: 5, runtimeMs: 1000, size: '256m' };
+const QUICK = { repeats: 1, runtimeMs: 200, size: '64m' };
 
 if (process.env.INIT_CWD !== undefined) process.chdir(process.env.INIT_CWD);
 

@@ -95,7 +95,7 @@ describe('the breakdown of a cached read', () => {
 
 it('the pairs are measured beside fio, with ratios of IOPS and p50, and parts that add up', { timeout: 180_000 }, (context) => {
   if (spawnSync('fio', ['--version']).status !== 0) context.skip('fio is not here to compare with');
-  const found = measureAgreement({ repeats: 1, runtime: '100ms', size: '4m', directory: null });
+  const found = measureAgreement({ repeats: 1, runtimeMs: 50, size: '4m', directory: null });
   expect(found.map(({ id }) => id)).toEqual(['agree_direct_d1', 'agree_direct_d32', 'agree_cached_d1']);
   for (const agreement of found) {
     // A machine may lack io_uring, or a file system O_DIRECT: then it says so.

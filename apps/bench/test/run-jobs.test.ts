@@ -532,6 +532,36 @@ describe('what goes wrong meanwhile', () => {
     expect(readdirSync(place)).toEqual(['filler']);
   });
 
+  it('a report that has no room in its file is on standard output, and half of it nowhere', async (context) => {
+    onSmallFileSystem(context);
+    fillUp(join(place, 'filler'));
+    // A page for the beginning.
+    truncateSync(join(place, 'filler'), statSync(join(place, 'filler')).size - 8192);
+    const job = ['--name=x', '--ioengine=null', '--size=1m', '--output-format=json+'];
+    const outcome = await bench(['run', ...job, '--output=report'], { cwd: place });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toBe("biodone-bench: the report cannot be written to 'report' (ENOSPC): it is on standard output\n");
+    expect(JSON.parse(outcome.stdout).jobs).toHaveLength(1);
+    expect(readdirSync(place)).toEqual(['filler']);
+  });
+
+  it('logs and verify state that have no room are told, the report is complete, and half of them nowhere', async (context) => {
+    onSmallFileSystem(context);
+    const target = join(folder, `${places}-target`);
+    fillUp(join(place, 'filler'));
+    const job = ['--name=x', `--filename=${target}`, '--ioengine=sync', '--rw=write', '--size=1m'];
+    const logs = ['--write_iops_log', '--log_avg_msec=10'];
+    const outcome = await run(...job, '--verify=crc32c', '--verify_state_save=1', ...logs);
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr.split('\n')).toEqual([
+      `biodone-bench: job 'x': the verify state cannot be written to '${join(place, 'x-0-verify.state')}' (ENOSPC)`,
+      `biodone-bench: the log '${join(place, 'x_iops.1.log')}' cannot be written (ENOSPC)`,
+      '',
+    ]);
+    expect(outcome.jobs[0]?.write.total_ios).toBe(256);
+    expect(readdirSync(place)).toEqual(['filler']);
+  });
+
   it.for<[string, string[], string]>([
     ['two jobs', ['--name=a', '--size=1500k', '--name=b', '--size=1500k'], 'a.0.0'],
     ['two jobs, one after the other', ['--name=a', '--size=1500k', '--name=b', '--stonewall', '--size=1500k'], 'a.0.0'],

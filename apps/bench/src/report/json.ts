@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import type { Environment } from '../environment.js';
 import type { ExitTasks } from '../exit-tasks.js';
 import { PROGRAM_NAME } from '../program.js';
@@ -44,7 +44,7 @@ export function writeReport(file: string, report: Report, exitTasks: ExitTasks):
   });
   try {
     try {
-      writeSync(fd, `${JSON.stringify(report, null, 2)}\n`);
+      writeFileSync(fd, `${JSON.stringify(report, null, 2)}\n`);
       fsyncSync(fd);
     } finally {
       closeSync(fd);

@@ -1,3 +1,6 @@
+// Not the global of the same name, which a getter looks up each time.
+import { performance } from 'node:perf_hooks';
+
 /** A clock in nanoseconds that counts how often it was read. Tests hold it; elsewhere it is {@link threadClock}. */
 export interface JobClock {
   readonly reads: number;

@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { constants } from 'node:os';
 import { IoBuffer } from '@biodone/uring';
 import { IO_ENGINES } from '../io-engines/all.js';
 import type { EngineOpening } from '../io-engines/io-engine.js';
@@ -9,6 +10,7 @@ import type { LogEntry } from '../results/log-series.js';
 import type { SampleData } from '../results/sample-series.js';
 import { LoopWatch } from '../trust/loop-watch.js';
 import { watchProcess } from '../trust/process-watch.js';
+import { quote } from '../usage-error.js';
 import { makeVerifier, type Verifier } from '../verify/verifier.js';
 import { loadState, saveState, type VerifyState } from '../verify/verify-state.js';
 import { DepthSearch } from './depth-search.js';
@@ -173,7 +175,18 @@ export class JobRun {
       this.#next.check();
       await this.#loop.run([IO_READ]);
     }
-    if (options.verify_state_save) saveState(this.#plan.stateFile, verifier.state());
+    if (options.verify_state_save) this.#saveState(verifier);
+  }
+
+  /** What was measured is not lost with it. */
+  #saveState(verifier: Verifier): void {
+    const { stateFile } = this.#plan;
+    try {
+      saveState(stateFile, verifier.state());
+    } catch (error) {
+      const { code, errno = -constants.errno.EIO } = error as NodeJS.ErrnoException;
+      this.#loop.fail({ error: -errno, text: `the verify state cannot be written to ${quote(stateFile)} (${code})` });
+    }
   }
 
   async #flush(): Promise<void> {

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { LogEntry } from '../results/log-series.js';
 import { quote, UsageError } from '../usage-error.js';
@@ -43,12 +43,25 @@ export function checkLogFiles(plan: JobPlan): void {
   }
 }
 
-/** Writes the logs: time in milliseconds, value, direction, and two zeros, where fio has block size and offset of logs that are no means. */
-export function writeLogFiles(plan: JobPlan, entries: readonly LogEntry[]): void {
+/**
+ * Writes the logs: time in milliseconds, value, direction, and two zeros, where fio has block size and offset of logs that are no means.
+ *
+ * @returns what could not be written, a line each; nothing of it is left behind
+ */
+export function writeLogFiles(plan: JobPlan, entries: readonly LogEntry[]): string[] {
+  const failures: string[] = [];
   for (const { path, valueIn, needsIo } of logFilesOf(plan)) {
     const lines = entries
       .filter(({ ios }) => ios > 0 || !needsIo)
       .map((entry) => `${Math.round(entry.endMs)}, ${Math.round(valueIn(entry))}, ${entry.direction}, 0, 0\n`);
-    writeFileSync(path, lines.join(''), { flag: 'wx' });
+    try {
+      writeFileSync(path, lines.join(''), { flag: 'wx' });
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // Somebody else's has to stay.
+      if (code !== 'EEXIST') rmSync(path, { force: true });
+      failures.push(`the log ${quote(path)} cannot be written (${code})`);
+    }
   }
+  return failures;
 }

@@ -37,7 +37,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const stopWatching = watch(run, command, report);
   const result = await run.run().finally(stopWatching);
   report(result);
-  const status = statusOf(result);
+  const status = statusOf(result, run.failures);
   if (run.isStuck) endStuck(exitTasks);
   return status;
 }
@@ -84,8 +84,9 @@ function watch(run: Run, { statusIntervalMs, eta }: RunCommand, report: (result:
   };
 }
 
-function statusOf({ outcome, jobs }: RunResult): number {
+function statusOf({ outcome, jobs }: RunResult, failures: readonly string[]): number {
   for (const { name, errorText } of jobs) if (errorText !== null) console.error(`biodone-bench: job '${name}': ${errorText}`);
-  if (jobs.some(({ error }) => error !== 0)) return 1;
+  for (const failure of failures) console.error(`biodone-bench: ${failure}`);
+  if (failures.length > 0 || jobs.some(({ error }) => error !== 0)) return 1;
   return outcome === 'interrupted' ? INTERRUPTED : 0;
 }

@@ -32,6 +32,7 @@ export class Run {
   readonly #calibrations: Calibration[] = [];
   #preparation = 'preparing';
   readonly #threads: JobThread[] = [];
+  readonly #failures: string[] = [];
   readonly #files: TargetFile[] = [];
   readonly #stallMs: number;
   readonly #stallWatch: StallWatch<JobThread>;
@@ -66,12 +67,18 @@ export class Run {
       await this.#calibrate();
       for (const batch of batchesOf(this.#plan.plans)) if (!this.#isInterrupted && !this.#hasStalled) await this.#runBatch(batch);
       this.#isRunning = false;
-      for (const { plan, outcome } of this.#threads) if (outcome !== null) writeLogFiles(plan, outcome.log);
+      for (const { plan, outcome } of this.#threads)
+        if (outcome !== null) this.#failures.push(...writeLogFiles(plan, outcome.log));
       return this.snapshot();
     } finally {
       this.#isRunning = false;
       for (const file of this.#files) file.end();
     }
+  }
+
+  /** What has failed besides I/O, a line each. */
+  get failures(): readonly string[] {
+    return this.#failures;
   }
 
   /** What is done before jobs begin, with how much of it is done. */

@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks';
+
 const READINGS = 100_000;
 
 let known: number | null = null;

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { PROGRAM_NAME } from '../program.js';
 import { quote, UsageError } from '../usage-error.js';
 
@@ -29,12 +29,17 @@ export function saveState(path: string, state: VerifyState): void {
   const partial = `${path}.${process.pid}.part`;
   const fd = openSync(partial, 'wx', 0o666);
   try {
-    writeSync(fd, `${JSON.stringify(file)}\n`);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    try {
+      writeFileSync(fd, `${JSON.stringify(file)}\n`);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(partial, path);
+  } catch (error) {
+    unlinkSync(partial);
+    throw error;
   }
-  renameSync(partial, path);
 }
 
 /** @throws UsageError for what is no state */
