@@ -28,6 +28,8 @@ export interface ConformanceTarget {
   open(options?: BlockDeviceOptions): BlockDevice | Promise<BlockDevice>;
   /** Whether it reads what was written. @default true */
   readonly keepsData?: boolean;
+  /** Of a device for reading alone: what it holds. */
+  readonly contents?: Uint8Array;
   /** Opens what `config()` has returned, where that is possible. The device before it is closed then. */
   readonly reopen?: (config: DeviceSpec) => BlockDevice | Promise<BlockDevice>;
   /** Takes the medium away, as unplugging does; the device must learn of it by itself. */
