@@ -45,7 +45,8 @@ export interface BlockLimits {
 export interface BlockCapabilities {
   readonly readOnly: boolean;
   /**
-   * What moves a request on once it is started: nothing more (`'none'`: the driver is done with it when it is given it), any thread that polls, waits
+   * What moves a request on once it is started: nothing more (`'none'`: the driver is done with it when it is given it, so
+   * that devices over this one give it by `startSync`), any thread that polls, waits
    * or returns to its event loop (`'any'`), or the event loop alone (`'event-loop'`: `biowait` is refused).
    */
   readonly progress: 'none' | 'any' | 'event-loop';

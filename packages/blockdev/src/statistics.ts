@@ -18,7 +18,10 @@ export interface OperationStatistics {
 export interface DeviceStatistics {
   /** By the operation's name: the operations that have been used. */
   readonly operations: Readonly<Record<string, OperationStatistics>>;
-  /** How many requests are in flight now, and the most there have been at a time. */
+  /**
+   * How many requests are in flight now, and the most there have been at a time. Those that are done when they are given to the driver, as
+   * synchronous ones, and those of a device above where `progress` is `'none'`, never are.
+   */
   readonly inFlight: number;
   readonly inFlightMax: number;
   /** For how many milliseconds at least one was (iostat's busy time). */
