@@ -1,3 +1,4 @@
+import { Worker } from 'node:worker_threads';
 import {
   AioServiceClass,
   AioServicePool,
@@ -8,9 +9,10 @@ import {
   type PoolService,
   promises,
   queueCompletion,
+  type SpawnServiceThread,
 } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_WRITE, openFile, openMem } from '@biodone/blockdev';
-import { ECANCELED, ETIME, IoBuffer } from '@biodone/uring';
+import { ECANCELED, EIO, ETIME, IoBuffer } from '@biodone/uring';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Folder, makeFolder } from './support/files.js';
 import { GATE, openGate } from './support/gate-driver.mjs';
@@ -248,6 +250,21 @@ describe('closing a pool by blocking, with a service', () => {
     pool.closeSync({ deadlineMs: 25_000 });
     expect(performance.now() - startedAt).toBeLessThan(25_000);
     expect(log).toHaveLength(1);
+    await device.close();
+  });
+
+  it('ends a thread that has never come to run, as its script is not there, and what waited for it', async () => {
+    const device = openMem(4096);
+    const spawn: SpawnServiceThread = (workerData, name) => new Worker(new URL('file:///nowhere.mjs'), { workerData, name });
+    const pool = new AioServicePool(device, { service: 'threads', threads: 1, spawn });
+    const log: string[] = [];
+    start(pool, log, 'a');
+    // Neither the 'error' event comes here, nor does it take as long as a thread may to start.
+    const startedAt = performance.now();
+    pool.wait(Number.POSITIVE_INFINITY);
+    pool.closeSync();
+    expect(performance.now() - startedAt).toBeLessThan(25_000);
+    expect(log).toEqual([`a:${EIO}`]);
     await device.close();
   });
 

@@ -19,6 +19,7 @@ import {
 } from './memory-layout.js';
 import { RestartPolicy } from './restart-policy.js';
 import type { ServiceMessage } from './thread-data.js';
+import { TaskWatch } from './thread-facts.js';
 import { causeOfDeath, hasServed, isGone, type Member } from './thread-member.js';
 import { wakeAll } from './wake-threads.js';
 
@@ -209,7 +210,10 @@ export class ThreadKeeper {
         known,
         messages,
       };
+      const watch = new TaskWatch();
       worker = spawn(data, `aiod${index}`);
+      const task = watch.started;
+      if (task !== 0) words[at + THREAD_TASK] = task;
     } catch (error) {
       words[at + THREAD_STATE] = THREAD_ABSENT;
       if (eventFd >= 0) closeOwnedEventFd(eventFd);
