@@ -52,10 +52,12 @@ export class TestFile {
    *
    * @param deadline what performance.now() must not reach
    * @param onProgress hears how much is written
+   * @param signal ends it before its time
    */
-  async fill(deadline: number, onProgress: (writtenBytes: number) => void): Promise<void> {
+  async fill(deadline: number, onProgress: (writtenBytes: number) => void, signal?: AbortSignal): Promise<void> {
     try {
       for (let offset = 0; offset < this.sizeBytes; offset += CHUNK_BYTES) {
+        if (signal?.aborted === true) return;
         if (performance.now() > deadline) throw new UsageError(this.#tooSlow(offset));
         randomFillSync(this.#chunk);
         await writeWhole(this.#handle, this.#chunk.subarray(0, this.sizeBytes - offset), offset);

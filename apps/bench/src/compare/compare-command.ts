@@ -59,9 +59,8 @@ async function compareLive(command: CompareCommand): Promise<number> {
   const otherCpu = watchOtherCpu();
   const file = places === null ? null : await TestFile.make(places.testFile, places.sizeBytes, exitTasks);
   try {
-    await file?.fill(performance.now() + FILL_MS_MAX, (written) =>
-      progress.show(`writing the test file · ${formatSize(written)}`),
-    );
+    const onProgress = (written: number): void => progress.show(`writing the test file · ${formatSize(written)}`);
+    await file?.fill(performance.now() + FILL_MS_MAX, onProgress, interrupt.signal);
     const job: SidesJob = { options, file, isBuffered };
     const started = performance.now();
     const measured = await measureSides({
