@@ -74,7 +74,8 @@ const CHECKSUM_OPTIONS: OptionKinds = {
  * below, to a journal and then to its place. So a power cut leaves of each block what was flushed last, or something newer, and always something that
  * can be read.
  *
- * The device is for one thread: `handle()` refuses, with ENOTSUP.
+ * The device is for one thread: `handle()` refuses, with ENOTSUP. What is read into memory that WebAssembly sees (`IoBuffer.inWebAssembly`) is not copied for
+ * its digest; what is written is copied before `strategy` returns, or where there is no room yet, when there is.
  *
  * @throws SystemError EINVAL for a device without a header, without a fixed end or without room, EEXIST for `create` on one that has a header, ENOSYS
  * where there is no WebAssembly with vectors, ENOMEM where the system refuses its address space, EBUSY if somebody has claimed the device; what its requests end with; RangeError ERR_OUT_OF_RANGE. The

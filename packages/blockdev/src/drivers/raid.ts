@@ -82,6 +82,9 @@ export interface RaidOptions extends BlockDeviceOptions {
  * The components have labels, so that they may be given in any order, and one that has missed something is refused by its name. What was being
  * written when the power failed is found by a bitmap, and its parity made anew. The devices are claimed.
  *
+ * A whole row of level 5 that one request writes from memory that WebAssembly sees (`IoBuffer.inWebAssembly`) is not copied: who changes that memory before
+ * the write is done leaves a row whose parity is wrong. All other memory is copied, and parity goes with what is written whatever becomes of it.
+ *
  * @param devices the components; null where one is missing
  * @returns the array's block device; {@link raidOf} gives its {@link RaidDevice}
  * @throws TypeError ERR_INVALID_ARG_VALUE for too few or too many devices, or the same one twice; RangeError ERR_OUT_OF_RANGE; SystemError EINVAL for
