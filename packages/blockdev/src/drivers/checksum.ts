@@ -4,6 +4,7 @@ import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BlockIo } from '../block-io.js';
 import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import type { BlockClaim } from '../claims.js';
 import { checkInteger, outOfRange } from '../errors.js';
+import { BlockDigest } from './checksum-digest.js';
 import { ChecksumDriver } from './checksum-driver.js';
 import { writeEmptyTable } from './checksum-format.js';
 import {
@@ -99,6 +100,7 @@ const CHECKSUM_OPTIONS: OptionKinds = {
 export async function openChecksum(device: BlockDevice, options: ChecksumOptions = {}): Promise<BlockDevice> {
   checkDevice('device', device, 'openChecksum');
   checkOptions('openChecksum', options, CHECKSUM_OPTIONS);
+  checkWebAssembly();
   const { create = false, closeChildren = true } = options;
   const cacheBytes = checkInteger('cacheBytes', options.cacheBytes ?? 8 * 2 ** 20, 1, 2 ** 31);
   const childrenMax = checkInteger('childrenMax', options.childrenMax ?? 256, 1, 4096);
@@ -114,7 +116,7 @@ export async function openChecksum(device: BlockDevice, options: ChecksumOptions
     const mark = (appliedSequence: number): Promise<void> =>
       writeHeaders(device, claim, { ...header, appliedSequence, generation: header.generation + 1 });
     const parts = { device, claim, header, blockSizeBytes, readOnly, cacheBytes, childrenMax, close, mark };
-    const driver = makeDriver(parts);
+    const driver = new ChecksumDriver(parts);
     await readJournals(driver, device, claim, header, readOnly);
     if (driver.commit.sequence !== header.appliedSequence && !readOnly) await mark(driver.commit.sequence);
     return hasChecksums(new BlockDevice(driver, options), driver);
@@ -124,18 +126,17 @@ export async function openChecksum(device: BlockDevice, options: ChecksumOptions
   }
 }
 
-function makeDriver(parts: ConstructorParameters<typeof ChecksumDriver>[0]): ChecksumDriver {
+let hasWebAssembly = false;
+
+/** Before anything is written: a device that is made anew has lost what was on it. */
+function checkWebAssembly(): void {
+  if (hasWebAssembly) return;
   try {
-    return new ChecksumDriver(parts);
+    new BlockDigest(512);
+    hasWebAssembly = true;
   } catch (cause) {
-    if (!(cause instanceof Error) || !/WebAssembly|Compile/.test(`${cause.name} ${cause.message}`)) throw cause;
-    throw new SystemError(
-      ENOSYS,
-      'openChecksum',
-      undefined,
-      'checksums need WebAssembly with vectors, which this Node does not have',
-      cause,
-    );
+    const message = 'checksums need WebAssembly with vectors, which this Node does not have';
+    throw new SystemError(ENOSYS, 'openChecksum', undefined, message, cause);
   }
 }
 
