@@ -21,6 +21,7 @@ import {
 } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { afterEach, describe, expect, it } from 'vitest';
+import { programPath, run as runProgram } from './support/child.js';
 import { seededRandom } from './support/random.js';
 import { makeIo, runSync, start } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
@@ -373,4 +374,20 @@ describe('a device with checksums', () => {
     const reason = new Error('enough');
     await expect(scrub(again, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
+
+  it.each([
+    ['no WebAssembly', ['--jitless', '--no-warnings'], []],
+    ['WebAssembly without vectors', [], ['no vectors']],
+  ])(
+    'is refused where there is %s, and nothing is written',
+    async (_what, flags, words) => {
+      const { status, stdout } = await runProgram(
+        process.execPath,
+        [...flags, programPath('checksum-no-wasm.mjs'), ...words],
+        50_000,
+      );
+      expect({ status, stdout }).toEqual({ status: 0, stdout: 'ENOSYS true true\n' });
+    },
+    60_000,
+  );
 });

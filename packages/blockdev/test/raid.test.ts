@@ -8,6 +8,7 @@ import {
   openDevice,
   openMem,
   openRaid,
+  openStripe,
   type RaidDevice,
   type RaidOptions,
   raidOf,
@@ -263,6 +264,16 @@ describe('opening', () => {
     expect(opened.config()).toMatchObject({ driver: 'raid', level: 0 });
     await opened.close();
   });
+});
+
+it('a raid of level 0 has the limits of a stripe, those of atomic writes too', async () => {
+  const mems = (): BlockDevice[] => [openMem(SIZE, { blockSizeBytes: 512 }), openMem(SIZE, { blockSizeBytes: 512 })];
+  const device = await openRaid(mems(), { ...created, level: 0 });
+  const stripe = openStripe(mems(), { stripeBytes: STRIPE });
+  const { sizeBytes: _, ...limits } = device.limits;
+  expect(stripe.limits).toMatchObject(limits);
+  expect(limits.atomicWriteMaxBytes).toBe(STRIPE);
+  await Promise.all([device.close(), stripe.close()]);
 });
 
 describe('writing', () => {

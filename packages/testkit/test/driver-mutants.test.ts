@@ -12,8 +12,8 @@ const built = readFileSync(createRequire(import.meta.url).resolve('@biodone/bloc
 const names = [...new Set(driverMutants.map(({ check }) => check))];
 
 /** What a check says of the drivers as they are, or with a mistake in them. Its exit status is 0 if it finds nothing wrong. */
-function check(name: string, edit?: Pick<DriverMutant, 'from' | 'to'>): Promise<{ status: number | null; said: string }> {
-  const child = spawn(process.execPath, [program, name, String(seed), ...(edit === undefined ? [] : [JSON.stringify(edit)])]);
+function check(name: string, ...edits: Pick<DriverMutant, 'from' | 'to'>[]): Promise<{ status: number | null; said: string }> {
+  const child = spawn(process.execPath, [program, name, String(seed), ...(edits.length === 0 ? [] : [JSON.stringify(edits)])]);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += String(data)));
   return new Promise((resolve) => {
@@ -47,6 +47,16 @@ describe('mistakes in the drivers', () => {
     },
     60_000,
   );
+
+  it('that lose the wake-up of who waits for a cache hold nobody up: there is a second one (rule 9)', async () => {
+    const untold = { from: 'this.progress();\n  }\n  #settle(', to: '}\n  #settle(' };
+    const unlooked = { from: 'this.#cancelLook ??= this.#timers.after(LOOK_AFTER_MS, this.#look, true);', to: '' };
+    for (const { from } of [untold, unlooked]) expect(built.split(from).length - 1, 'how often its text occurs').toBe(1);
+    expect(await check('cache waits')).toEqual({ status: 0, said: '' });
+    const once = await check('cache waits', untold);
+    expect(once.status, once.said).toBe(0);
+    expect((await check('cache waits', untold, unlooked)).status).not.toBe(0);
+  }, 90_000);
 
   it('are at least twenty', () => {
     expect(driverMutants.length).toBeGreaterThanOrEqual(20);

@@ -4,6 +4,7 @@ import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BlockIo } from '../block-io.js';
 import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import type { BlockClaim } from '../claims.js';
 import { checkInteger, outOfRange } from '../errors.js';
+import { BlockDigest } from './checksum-digest.js';
 import { ChecksumDriver } from './checksum-driver.js';
 import { writeEmptyTable } from './checksum-format.js';
 import {
@@ -100,6 +101,7 @@ const CHECKSUM_OPTIONS: OptionKinds = {
 export async function openChecksum(device: BlockDevice, options: ChecksumOptions = {}): Promise<BlockDevice> {
   checkDevice('device', device, 'openChecksum');
   checkOptions('openChecksum', options, CHECKSUM_OPTIONS);
+  checkWebAssembly();
   const { create = false, closeChildren = true } = options;
   const cacheBytes = checkInteger('cacheBytes', options.cacheBytes ?? 8 * 2 ** 20, 1, 2 ** 31);
   const childrenMax = checkInteger('childrenMax', options.childrenMax ?? 256, 1, 4096);
@@ -123,6 +125,15 @@ export async function openChecksum(device: BlockDevice, options: ChecksumOptions
     claim?.release();
     throw error;
   }
+}
+
+let hasWebAssembly = false;
+
+/** Before anything is written: a device that is made anew has lost what was on it. @throws SystemError ENOSYS, ENOMEM */
+function checkWebAssembly(): void {
+  if (hasWebAssembly) return;
+  new BlockDigest(512);
+  hasWebAssembly = true;
 }
 
 function checkBlockSize(blockSizeBytes: number, blockBytes: number): number {

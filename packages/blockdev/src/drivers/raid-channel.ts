@@ -8,7 +8,7 @@ import { raidCapabilities, raidLimits } from './raid-limits.js';
 import { RaidSlot } from './raid-member.js';
 import { RaidSet } from './raid-set.js';
 import { RaidState } from './raid-state.js';
-import { attachStriped } from './raid-striped.js';
+import { attachLevel0 } from './raid-striped.js';
 
 /** A raid on its way to another thread. */
 interface RaidHandle extends DeviceHandle {
@@ -30,7 +30,7 @@ interface RaidHandle extends DeviceHandle {
  * itself. What goes through all of the raid, rebuilds and the like, is the opener's.
  */
 export function attachRaid(handle: DeviceHandle, attach: (handle: DeviceHandle) => BlockDevice): BlockDevice {
-  if (handle['level'] === 0) return attachStriped(handle, attach);
+  if (handle['level'] === 0) return attachLevel0(handle, attach);
   const raid = handle as RaidHandle;
   const { level, count, stripeBytes, rows, blockSizeBytes, regionRows, uuid, readOnly, childrenMax } = raid;
   const geometry = new RaidGeometry(level, count, stripeBytes, rows, blockSizeBytes);

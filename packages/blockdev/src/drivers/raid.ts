@@ -27,7 +27,7 @@ import { RaidSlot } from './raid-member.js';
 import { NO_SLOT, RaidSet } from './raid-set.js';
 import { writeSpareLabel, writeStable } from './raid-stable.js';
 import { RaidState, REGION_CLEAN, REGION_MARKED } from './raid-state.js';
-import { openStriped } from './raid-striped.js';
+import { openLevel0 } from './raid-striped.js';
 
 /** Options of {@link openRaid}. */
 export interface RaidOptions extends BlockDeviceOptions {
@@ -122,7 +122,7 @@ export async function openRaid(devices: readonly (BlockDevice | null)[], options
     const assembly = create ? createAssembly(devices, found, options) : assembleRaid(found, withDefaults(options));
     const { label } = assembly;
     checkAsked(label, options);
-    if (label.level === 0) return await openLevel0(all, children, assembly, options);
+    if (label.level === 0) return await openLabelled(all, children, assembly, options);
     return await openParity(all, children, assembly, options);
   } catch (error) {
     children.release();
@@ -240,7 +240,7 @@ function checkAsked(label: RaidLabel, { level, stripeBytes }: RaidOptions): void
   }
 }
 
-async function openLevel0(
+async function openLabelled(
   all: readonly BlockDevice[],
   children: StackChildren,
   { label, components, spares }: RaidAssembly,
@@ -265,7 +265,7 @@ async function openLevel0(
   }
   state.leave();
   children.release();
-  return openStriped(ordered, label.stripeBytes, label.rows * label.stripeBytes, options);
+  return openLevel0(ordered, label.stripeBytes, label.rows * label.stripeBytes, options);
 }
 
 async function openParity(

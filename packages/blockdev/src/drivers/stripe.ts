@@ -41,19 +41,33 @@ export function openStripe(devices: readonly BlockDevice[], options: StripeOptio
     throw outOfRange('stripeBytes', `a multiple of the block size, ${blockSizeBytes} bytes`, stripeBytes);
   }
   const smallest = Math.min(...devices.map((device) => sizeOfChild(device, 'stripe')));
-  return open(devices, stripeBytes, floorTo(smallest, stripeBytes), claimToWrite, options);
+  return openStriped({ ...STRIPE, devices, stripeBytes, usedBytes: floorTo(smallest, stripeBytes) }, claimToWrite, options);
 }
 
 /** The devices of a handle, in another thread. */
 export function attachStripe(handle: DeviceHandle, attach: (handle: DeviceHandle) => BlockDevice): BlockDevice {
-  const devices = (handle['devices'] as DeviceHandle[]).map(attach);
-  return open(devices, handle['stripeBytes'] as number, handle['usedBytes'] as number, null, {}, handle);
+  return attachStriped(STRIPE, handle, attach);
 }
 
-function open(
-  devices: readonly BlockDevice[],
-  stripeBytes: number,
-  usedBytes: number,
+/** What is striped. */
+export interface Striped extends StripedDriver {
+  readonly devices: readonly BlockDevice[];
+  readonly stripeBytes: number;
+  /** How much of each device. */
+  readonly usedBytes: number;
+}
+
+/** What a driver of striped devices is called, and says of itself besides. */
+export interface StripedDriver {
+  readonly name: string;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+const STRIPE: StripedDriver = { name: 'stripe', properties: {} };
+
+/** Opens devices, striped: of this driver, and of a raid of level 0, whose devices have labels behind what is used of them. */
+export function openStriped(
+  { devices, name, properties, stripeBytes, usedBytes }: Striped,
   claiming: Claiming | null,
   options: StackOptions,
   handle?: DeviceHandle,
@@ -67,19 +81,30 @@ function open(
   );
   return openStack(
     {
-      name: 'stripe',
+      name,
       children: new StackChildren(devices, claiming),
       layout: new StripeLayout(devices.length, stripeBytes),
       limits: { ...limits, ...atomic, sizeBytes: usedBytes * devices.length },
       capabilities: commonCapabilities(devices),
       usedBytes: () => usedBytes,
-      properties: { stripeBytes },
-      handed: { stripeBytes, usedBytes },
+      properties: { ...properties, stripeBytes },
+      handed: { ...properties, stripeBytes, usedBytes },
       close: () => closeAll(closeChildren ? devices : []),
     },
     options,
     handle,
   );
+}
+
+/** Its channel in another thread. */
+export function attachStriped(
+  driver: StripedDriver,
+  handle: DeviceHandle,
+  attach: (handle: DeviceHandle) => BlockDevice,
+): BlockDevice {
+  const devices = (handle['devices'] as DeviceHandle[]).map(attach);
+  const [stripeBytes, usedBytes] = [handle['stripeBytes'] as number, handle['usedBytes'] as number];
+  return openStriped({ ...driver, devices, stripeBytes, usedBytes }, null, {}, handle);
 }
 
 class StripeLayout implements Layout {

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { register } from 'node:module';
 
-const [name, seed, edit] = [process.argv[2], Number(process.argv[3]), process.argv[4] ?? ''];
-if (edit !== '') register('./driver-edit.mjs', import.meta.url, { data: JSON.parse(edit) });
+const [name, seed, edits] = [process.argv[2], Number(process.argv[3]), process.argv[4] ?? ''];
+if (edits !== '') register('./driver-edit.mjs', import.meta.url, { data: JSON.parse(edits) });
 
 const { BLOCK_FUA, beginSubmit, endSubmit, openCache, openChecksum, openCow, openMem, openRaid, openSnapshots, raidOf, scrub } =
   await import('@biodone/blockdev');
@@ -280,6 +280,20 @@ async function checkCache() {
   for (let workload = 0; workload < 4; workload++) await cutEverywhere(workload, target);
 }
 
+/** Writers that wait for room, and a flush that waits for what is dirty. */
+async function checkCacheWaits() {
+  const below = openShuffled(30 * BLOCK, new SeededRandom(seed));
+  const device = await openCache(below, { cacheBytes: 8 * BLOCK, dirtyMaxBytes: 2 * BLOCK, writeBackDelayMs: 60_000 });
+  const writes = Array.from({ length: 15 }, (_, at) =>
+    run(device, writeRequest(2 * at * BLOCK, new Uint8Array(BLOCK).fill(at + 1))),
+  );
+  for (const { error } of await Promise.all(writes)) assert.equal(error, 0);
+  assert.ok(device.cacheStatistics().waits > 0, 'somebody has waited');
+  assert.equal((await run(device, flushRequest())).error, 0);
+  for (let at = 0; at < 15; at++) assert.equal(below.contents[2 * at * BLOCK], at + 1);
+  await device.close();
+}
+
 const LINES = 6;
 
 /**
@@ -522,6 +536,7 @@ const checks = {
   raid: checkRaid,
   'raid cuts': checkRaidCuts,
   cache: checkCache,
+  'cache waits': checkCacheWaits,
   'cache log': checkCacheLog,
   snapshots: checkSnapshots,
   cow: checkCow,

@@ -1,7 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 
 /** What the images hold, of which some is zeros. */
-export const CONTENT_BYTES: number = 2 ** 20;
+const CONTENT_BYTES = 2 ** 20;
 const CLUSTER = 4096;
 const VHD_BLOCK = 65_536;
 const SECTOR = 512;
