@@ -351,6 +351,8 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   /** Asks for the end of an operation. @param severs whether those behind it in its chain are to end too, whatever comes of it. @internal */
   protected cancelCounted(op: AioOp, severs: boolean): AbortVerdict {
     const verdict = this.end(op);
+    // Its deadline may come before it is told, and is not what has ended it.
+    if (verdict === 'cancelled') this.#expiry.letGo(op);
     if (severs && verdict !== 'done' && (op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
     this.counters.cancels[verdict] += 1;
     if (this.traced) traceCancel(this, op, verdict);

@@ -48,9 +48,15 @@ export class Expiry {
   errorOf(op: AioOp, error: number): number {
     if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return error;
     const { rare } = op;
-    rare.watch?.forget(op);
-    rare.watch = null;
+    this.letGo(op);
     return rare.expired && error === ECANCELED ? ETIMEDOUT : error;
+  }
+
+  /** Nothing is to end an operation any more, which may be told later of what has. */
+  letGo(op: AioOp): void {
+    if ((op.features & (HAS_SIGNAL | HAS_DEADLINE)) === 0) return;
+    op.rare.watch?.forget(op);
+    op.rare.watch = null;
   }
 
   /** Watches an operation no more that it has armed: another pool of the class may have taken it since. */

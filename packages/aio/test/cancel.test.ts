@@ -310,6 +310,17 @@ describe('a deadline', () => {
     expect([log, manual.started.length]).toEqual([[`a:${ETIMEDOUT}`], 0]);
   });
 
+  it('that comes when a cancel has ended it, and it has not been told, changes nothing of that', () => {
+    const timers = new VirtualTimers();
+    const pool = new AioServicePool(openManual({ timers, abortable: true }).device, { timers });
+    const log: string[] = [];
+    const op = start(pool, log, 'late', { deadlineMs: 10 });
+    expect(pool.cancel(op)).toBe('cancelled');
+    timers.nowMs += 20;
+    pool.poll();
+    expect(log).toEqual([`late:${ECANCELED}`]);
+  });
+
   it('comes to a thread that does not return to its event loop: in poll, and in a wait, which it ends', () => {
     const timers = new VirtualTimers();
     const manual = openManual({ timers, polled: false });
