@@ -31,6 +31,8 @@ export function runSynchronously(op: AioOp, pool: SyncRunner): void {
   op.transferredBytes = 0;
   if (isAborted(op)) {
     op.error = ECANCELED;
+    // Of all others `leave` does that.
+    if ((op.features & IS_SHARED) !== 0) op.rare.shared?.deliver(op.error, op.transferredBytes);
   } else {
     runInOrder(op, pool);
   }

@@ -78,6 +78,11 @@ describe('a handle', () => {
     const handle = op.handle();
     pool.submit(op);
     expect(new AioOpWaiter(handle).wait(0)).toEqual({ error: 0, transferredBytes: 512 });
+    op.signal = AbortSignal.abort();
+    const aborted = op.handle();
+    pool.submit(op);
+    expect(new AioOpWaiter(aborted).wait(0)).toEqual({ error: 125, transferredBytes: 0 });
+    op.signal = null;
     start(pool, [], 'busy');
     op.callback = queueCompletion;
     pool.submit(op);
