@@ -19,6 +19,10 @@ import { oneSegment } from './file-commands.js';
 
 /** How much is written at a time to what cannot be asked to take what it has room for: no more than poll(2) promises of a terminal. */
 const CAREFUL_BYTES = 256;
+/** And of a FIFO: as much as PIPE_BUF says (pipe(7)). With less it would be full, as poll(2) sees it, before all is in that it has room for. */
+const CAREFUL_PIPE_BYTES = 4096;
+/** From linux/fcntl.h: of what is no pipe it fails. */
+const F_GETPIPE_SZ = 1032;
 
 /**
  * In a service thread: does commands on streams, as many at a time as there are. None is waited for by itself: those that find nothing, or no room,
@@ -147,15 +151,15 @@ function move(numbers: Float64Array, at: number, opcode: number, moved: number, 
   return moveCarefully(fd, opcode, address + moved, length - moved);
 }
 
-/** Of a terminal, and the like. */
+/** Of a terminal, a FIFO, and the like. */
 function moveCarefully(fd: number, opcode: number, address: number, lengthBytes: number): number {
-  const { read, write, preadv, errno } = libc();
+  const { read, write, preadv, fcntl, errno } = libc();
   const result =
     opcode === COMMAND_READV
       ? preadv(fd, address, lengthBytes, -1)
       : isRead(opcode)
         ? read(fd, address, lengthBytes)
-        : write(fd, address, Math.min(lengthBytes, CAREFUL_BYTES));
+        : write(fd, address, Math.min(lengthBytes, fcntl(fd, F_GETPIPE_SZ, 0) > 0 ? CAREFUL_PIPE_BYTES : CAREFUL_BYTES));
   return result < 0 ? -errno() : result;
 }
 

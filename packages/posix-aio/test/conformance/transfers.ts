@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   _SC_AIO_MAX,
@@ -580,6 +580,23 @@ export function testTransfers(isRing: boolean): void {
       expect(finish(cb)).toEqual([0, 4]);
       for (const fd of [reader, writer]) closeSync(fd);
       pipe.close();
+    });
+
+    test('a write that a FIFO has room for is done, though nobody reads yet', () => {
+      const path = join(folder.path, 'fifo');
+      expect(spawnSync('mkfifo', [path]).status).toBe(0);
+      const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+      const writer = openSync(path, constants.O_WRONLY);
+      // As much as a pipe takes, unless somebody has changed that (pipe(7)).
+      const bytes = Buffer.from(Array.from({ length: 65536 }, (_, index) => (index * 7) & 0xff));
+      const cb = blockOf(writer, bytes);
+      aio_write(cb);
+      if (aio_error(cb) === EINPROGRESS) aio_suspend([cb], 10_000);
+      expect(finish(cb)).toEqual([0, bytes.length]);
+      const found = Buffer.alloc(bytes.length);
+      expect(readSync(reader, found)).toBe(bytes.length);
+      expect(found.equals(bytes)).toBe(true);
+      for (const fd of [reader, writer]) closeSync(fd);
     });
   });
 }
