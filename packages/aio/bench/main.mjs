@@ -18,7 +18,7 @@ import { idle, reasonAgainstIdle } from './idle.mjs';
 import { nullDeviceSync, nullPool, nullPoolSync } from './in-memory.mjs';
 import { nodeCallbacks, nodePromises, nodeSync, pool, poolPromises, uringAlone } from './pool-reads.mjs';
 import { priorities } from './priorities.mjs';
-import { blockingThreads, crypt, ringThreads } from './service-threads.mjs';
+import { blockingThreads, crypt, RAID_ROW_BYTES, raidWrites, ringThreads } from './service-threads.mjs';
 import { barePread, poolSync } from './synchronous.mjs';
 
 const DEPTH = 32;
@@ -57,6 +57,13 @@ const PATHS = [
   { id: 'direct_priocscan', run: priorities('priocscan'), needs: reasonAgainstDirect },
 ];
 
+const LATER_PATHS = [
+  { id: 'raid_rows_inline', run: raidWrites({}, RAID_ROW_BYTES), depth: 8 },
+  { id: 'raid_rows_2threads', run: raidWrites({ service: 'threads', threads: 2 }, RAID_ROW_BYTES), depth: 8 },
+  { id: 'raid_4k_inline', run: raidWrites({}, 4096) },
+  { id: 'raid_4k_2threads', run: raidWrites({ service: 'threads', threads: 2 }, 4096) },
+];
+
 const FIGURES = [
   { id: 'null_ops_per_s', ...rate('null_pool') },
   { id: 'null_sync_extra_ns', from: ['null_pool_sync', 'null_device_sync'], of: (pooled, bare) => 1e9 / pooled - 1e9 / bare },
@@ -71,6 +78,8 @@ const FIGURES = [
   { id: 'threads_uring_over_fs_read', ...over('threads_uring_d32', 'fs_read_d32') },
   { id: 'crypt_2threads_over_1', ...over('crypt_64k_2threads', 'crypt_64k_1thread') },
   { id: 'crypt_4k_2threads_over_1', ...over('crypt_4k_2threads', 'crypt_4k_1thread') },
+  { id: 'raid_rows_2threads_over_inline', ...over('raid_rows_2threads', 'raid_rows_inline') },
+  { id: 'raid_4k_2threads_over_inline', ...over('raid_4k_2threads', 'raid_4k_inline') },
   ...classFigures('two_choices', 'least_loaded_steal'),
   { id: 'prio_p99_over_fcfs', ...over('direct_priocscan', 'direct_fcfs', ({ p99 }) => p99) },
   { id: 'prio_throughput_over_fcfs', ...over('direct_priocscan', 'direct_fcfs') },
@@ -87,7 +96,7 @@ async function main(options) {
   try {
     await benchPaths({
       options,
-      groups: [SYNCHRONOUS_PATHS, PATHS],
+      groups: [SYNCHRONOUS_PATHS, PATHS, LATER_PATHS],
       figures: FIGURES,
       heading: ['operations a second'],
       file,

@@ -1,5 +1,5 @@
 import { AioServicePool, promises } from '@biodone/aio';
-import { openFile } from '@biodone/blockdev';
+import { BLOCK_READ, openFile } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
 import { biodone } from '../../uring/bench/biodone.mjs';
 import { measured } from '../../uring/bench/measured.mjs';
@@ -52,9 +52,11 @@ export async function withPool(device, options, use) {
   return result;
 }
 
-/** Reads by a pool with callbacks, `depth` at a time, each started from the callback of the one before. */
-export async function readPool(served, { depth, blockBytes, priority }, recorder) {
+/** Reads, or writes, by a pool with callbacks, `depth` at a time, each started from the callback of the one before. */
+export async function readPool(served, { depth, blockBytes, priority, operation = BLOCK_READ }, recorder) {
   const memory = IoBuffer.allocate(depth * blockBytes);
+  // Memory that was never written is one page of zeros, which the processor has in its cache.
+  memory.bytes.fill(1);
   await new Promise((resolve, reject) => {
     let left = depth;
     const callback = (op) => {
@@ -71,6 +73,7 @@ export async function readPool(served, { depth, blockBytes, priority }, recorder
     recorder.begin();
     for (let slot = 0; slot < depth; slot++) {
       const op = served.allocate();
+      op.operation = operation;
       op.buffer = memory;
       op.bufferOffset = slot * blockBytes;
       op.lengthBytes = blockBytes;

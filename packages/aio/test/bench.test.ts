@@ -44,6 +44,8 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     threads_uring_over_fs_read: withRings,
     crypt_2threads_over_1: expect.any(Number),
     crypt_4k_2threads_over_1: expect.any(Number),
+    raid_rows_2threads_over_inline: expect.any(Number),
+    raid_4k_2threads_over_inline: expect.any(Number),
     class_two_choices_over_round_robin: expect.any(Number),
     class_two_choices_p99_over_round_robin: expect.any(Number),
     class_least_loaded_steal_over_round_robin: expect.any(Number),
