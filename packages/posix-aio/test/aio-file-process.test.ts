@@ -54,6 +54,25 @@ describe('an AioFile that is collected while open', () => {
   }, 60_000);
 });
 
+it.each([
+  ['readFile', 'w'],
+  ['writeFile', 'r'],
+  ['appendFile', 'r'],
+])('a failure of %s that nobody waits for ends the process, as with FileHandle', async (method, flags) => {
+  const path = join(folder.path, 'unawaited');
+  writeFileSync(path, 'content');
+  const ended = runNode(process.execPath, [program('unawaited-whole-file.mjs'), path, method, flags]);
+  await expect(ended).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining('EBADF') });
+});
+
+it('numbers that are no flags are refused, whoever would open the file', async () => {
+  const path = join(folder.path, 'flags');
+  writeFileSync(path, 'content');
+  for (let turn = 0; turn < 2; turn++) await (await open(path)).close();
+  for (const flags of [1.5, 2 ** 31, 2 ** 32 + 1, Number.NaN, Number.POSITIVE_INFINITY])
+    await expect(open(path, flags), String(flags)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+});
+
 const { available, reason } = probe();
 if (!available) console.warn(`an AioFile on io_uring is not tested: ${reason}`);
 

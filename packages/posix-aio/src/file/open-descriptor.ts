@@ -33,9 +33,11 @@ export async function openDescriptor(
 ): Promise<Descriptor> {
   if (canMakeHandles()) {
     const isByRing = usesRing && isPlainPath(path) && isPlainMode(mode);
-    const number = typeof flags === 'number' ? flags : (LETTERS.get(flags) ?? NOT_BY_RING);
-    const fd = isByRing && (number & NOT_BY_RING) === 0 ? await openRegular(path, number) : -1;
-    if (fd >= 0) return new BareDescriptor(fd, (number & ACCESS_MODE) !== constants.O_RDONLY, S_IFREG);
+    const number = typeof flags === 'number' ? flags : LETTERS.get(flags);
+    // What is no integer of 32 bits Node refuses.
+    const isPlainNumber = number !== undefined && (number | 0) === number && (number & NOT_BY_RING) === 0;
+    const fd = isByRing && isPlainNumber ? await openRegular(path, number) : -1;
+    if (fd >= 0 && number !== undefined) return new BareDescriptor(fd, (number & ACCESS_MODE) !== constants.O_RDONLY, S_IFREG);
     const other = await openByNode(path, flags, mode);
     if (other >= 0) return new BareDescriptor(other, true, kindOf(other));
   }
@@ -124,7 +126,8 @@ function canMakeHandles(): boolean {
 function works(made: HandleClass): boolean {
   try {
     const handle = new made({ fd: NUMBER });
-    return handle.fd === NUMBER && typeof handle.stat === 'function';
+    // Somebody may have put a class of their own in its place, by which a file could be opened and no more.
+    return made.name === 'FileHandle' && handle.fd === NUMBER && typeof handle.stat === 'function';
   } catch {
     return false;
   }

@@ -239,8 +239,8 @@ export class OpenFile {
     const forget = (): void => {
       if (this.#alone === alone) this.#alone = null;
     };
-    ended.then(forget, forget);
-    return ended;
+    // A promise of the caller's own: of one that has been listened to here Node would not report that it was rejected and nobody cared.
+    return ended.finally(forget);
   }
 
   /** Something else is asked of the file meanwhile: from now on the call has its place in the pool, as if it had begun there. */

@@ -1,6 +1,6 @@
 import { close } from 'node:fs';
 import { promisify } from 'node:util';
-import { EAGAIN, EBADF, ECANCELED, prepareClose, prepareOpenat, RingRequest, threadRing } from '@biodone/uring';
+import { EAGAIN, ECANCELED, prepareClose, prepareOpenat, RingRequest, threadRing } from '@biodone/uring';
 import { ioError } from './file-errors.js';
 
 /** Opens a file through the thread's ring. @returns the descriptor, or a negative errno, also where the ring could not be used */
@@ -26,7 +26,7 @@ export async function closeByRing(fd: number): Promise<void> {
 /** Closes a descriptor in one of Node's threads. @throws (rejects) what close(2) fails with */
 export const closeByNode: (fd: number) => Promise<void> = promisify(close);
 
-/** What only the ring says: that it is full, or is being closed, or is closed. */
+/** What only the ring says: that it is full, or is being closed, or that there is none. */
 const RING_REFUSED = -(2 ** 31);
 const NOT_CLOSED: ReadonlySet<number> = new Set([-EAGAIN, -ECANCELED, RING_REFUSED]);
 
@@ -41,9 +41,8 @@ class PathRequest extends RingRequest {
     this.#resolve = resolve;
     try {
       threadRing().start(this);
-    } catch (error) {
-      // Somebody has closed the thread's ring in the meantime.
-      if ((error as NodeJS.ErrnoException).errno !== -EBADF) throw error;
+    } catch {
+      // Somebody has closed the thread's ring in the meantime, or there is no descriptor or no memory left to make one: Node needs none.
       this.complete(RING_REFUSED);
     }
   }
