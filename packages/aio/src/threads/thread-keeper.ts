@@ -26,7 +26,7 @@ import { wakeAll } from './wake-threads.js';
 /** How long a thread may take to start, in milliseconds, before a pool whose owner blocks gives up hope. */
 const START_MAX_MS = 30_000;
 
-/** How long an owner that blocks goes without a look for threads that have died. */
+/** How long an owner that blocks goes without a look for threads that have died: at first, and after it was woken, as by one that dies. */
 export const LIVENESS_POLL_MS = 50;
 /** And how long in the end, when nothing has come for a long time. */
 export const LIVENESS_POLL_MAX_MS = 1600;

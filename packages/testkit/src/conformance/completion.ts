@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { BLOCK_RESET, BLOCK_WRITE, type BlockIo, biowait, IO_DONE } from '@biodone/blockdev';
+import { BLOCK_RESET, BLOCK_WRITE, biowait, IO_DONE } from '@biodone/blockdev';
 import { EBADF, ECANCELED } from '@biodone/uring';
 import { flushRequest, type Outcome, readRequest, request, run, turn, writeRequest } from '../requests.js';
+import { completeAll } from './complete-all.js';
 import type { Bench, Suite } from './suite.js';
 
 /** That each request completes once, when and how, whatever ends it. */
@@ -30,27 +31,7 @@ async function testOnce(bench: Bench): Promise<void> {
     writeRequest(offset, bench.bytes(lengthBytes)),
   ]);
   requests.push(readRequest(-1, lengthBytes), flushRequest());
-  const calls = new Map<BlockIo, number>();
-  let inside = false;
-  const ended = requests.map(
-    (io) =>
-      new Promise<void>((resolve) => {
-        io.iodone = () => {
-          assert.equal(inside, false, 'a callback ran inside strategy()');
-          assert.equal(io.state, IO_DONE);
-          calls.set(io, (calls.get(io) ?? 0) + 1);
-          resolve();
-        };
-        inside = true;
-        bench.device.strategy(io);
-        inside = false;
-      }),
-  );
-  await bench.settle('many requests', Promise.all(ended), requests);
-  await turn();
-  assert.equal(calls.size, requests.length);
-  for (const count of calls.values()) assert.equal(count, 1);
-  assert.equal(bench.device.inFlight, 0);
+  await completeAll(bench, 'many requests', requests);
 }
 
 async function testBiowait(bench: Bench): Promise<void> {
