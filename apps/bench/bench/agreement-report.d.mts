@@ -6,6 +6,8 @@ export interface AgreementPair {
   readonly title: string;
   /** Whether the sides behind the pair can show where the time of an I/O goes. */
   readonly isExplained?: boolean;
+  /** How many measurements of each side make one repeat, whose value is their mean; 1 if it is not said. */
+  readonly turns?: number;
 }
 
 /** Ours over fio's, pair by pair; empty where a side was not to be had. */

@@ -6,16 +6,16 @@ const AGREEMENT = 0.1;
 /** Who costs more than this share beside fio owes an explanation. */
 const COST_MAX = 0.05;
 
-export function agreementOf({ id, title, isExplained = false }, measured) {
+export function agreementOf({ id, title, isExplained = false, turns = 1 }, measured) {
   const [fio, ours] = measured;
-  const iops = ratios(ours, fio, 'iops');
+  const iops = ratios(ours, fio, 'iops', turns);
   const isCostly = iops.length > 0 && median(iops) < 1 - COST_MAX;
   return {
     id,
     title,
     isExplained,
     iops,
-    p50: ratios(ours, fio, 'p50Ns'),
+    p50: ratios(ours, fio, 'p50Ns', turns),
     breakdown: isCostly && isExplained ? breakdownOf(measured) : null,
     reason: fio.unavailable ?? ours.unavailable,
   };
@@ -69,7 +69,21 @@ function nsPerIo({ repeats }) {
   return repeats.length === 0 ? Number.NaN : Math.round(1e9 / median(repeats.map(({ iops }) => iops)));
 }
 
-function ratios(ours, fio, quantity) {
-  const pairs = Math.min(ours.repeats.length, fio.repeats.length);
-  return Array.from({ length: pairs }, (_, index) => ours.repeats[index][quantity] / fio.repeats[index][quantity]);
+function ratios(ours, fio, quantity, turns) {
+  const means = [ours, fio].map(({ repeats }) =>
+    meansOf(
+      repeats.map((repeat) => repeat[quantity]),
+      turns,
+    ),
+  );
+  const pairs = Math.min(...means.map(({ length }) => length));
+  return Array.from({ length: pairs }, (_, index) => means[0][index] / means[1][index]);
+}
+
+/** The mean of each `turns` values that follow each other. What is left over at the end does not count. */
+function meansOf(values, turns) {
+  return Array.from({ length: Math.floor(values.length / turns) }, (_, index) => {
+    const some = values.slice(index * turns, (index + 1) * turns);
+    return some.reduce((sum, value) => sum + value, 0) / turns;
+  });
 }

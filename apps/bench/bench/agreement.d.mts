@@ -3,7 +3,7 @@ import type { Agreement } from './agreement-report.mjs';
 /** Measures all pairs, one after the other. */
 export function measureAgreement(options: {
   readonly repeats: number;
-  /** Of each side, where the page cache is read; three times that for the disk. */
+  /** Of each side each time; where the disk is read, each side has its turn four times a repeat. */
   readonly runtimeMs: number;
   readonly size: string;
   /** Where the test files are made, or null for the system's temporary folder. */

@@ -8,30 +8,34 @@ import { agreementOf } from './agreement-report.mjs';
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
 /**
- * What is compared: fio's engine, then ours, then what explains the difference. A disk's rate can vary by 15 % from one quarter of a second to the
- * next, so its pairs last longer.
+ * What is compared: fio's engine, then ours, then what explains the difference.
+ *
+ * What a disk does varies by 15 % from one second to the next, and with where the scheduler puts a process: on the CPU that takes the disk's
+ * interrupts, or beside it. So both sides of a direct pair run on the same CPU, and take `turns` for each repeat, whose result is the mean of those.
  */
 const PAIRS = [
   {
     id: 'agree_direct_d1',
     title: 'O_DIRECT, depth 1',
     sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=1'],
-    times: 3,
+    options: ['--direct=1', '--iodepth=1', '--ramp_time=600ms'],
+    turns: 4,
+    isOnOneCpu: true,
   },
   {
     id: 'agree_direct_d32',
     title: 'O_DIRECT, depth 32',
     sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=32'],
-    times: 3,
+    options: ['--direct=1', '--iodepth=32', '--ramp_time=600ms'],
+    turns: 4,
+    isOnOneCpu: true,
   },
   {
     id: 'agree_cached_d1',
     title: 'cached, depth 1',
     sides: ['fio:psync', 'sync', 'fs-sync', 'fio:null', 'null'],
     options: ['--iodepth=1'],
-    times: 1,
+    turns: 1,
     isExplained: true,
   },
 ];
@@ -39,12 +43,24 @@ const PAIRS = [
 export function measureAgreement({ repeats, runtimeMs, size, directory }) {
   const place = directory === null ? [] : ['--directory', directory];
   return PAIRS.map((pair) => {
-    const job = ['--rw=randread', '--bs=4k', `--size=${size}`, `--runtime=${runtimeMs * pair.times}ms`, ...pair.options];
-    const args = ['compare', ...pair.sides, ...job, ...place, '--repeats', String(repeats), '--output-format=json'];
-    const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], { encoding: 'utf8' });
+    const job = ['--rw=randread', '--bs=4k', `--size=${size}`, `--runtime=${runtimeMs}ms`, ...pair.options];
+    const args = ['compare', ...pair.sides, ...job, ...place, '--repeats', String(repeats * pair.turns), '--output-format=json'];
+    const { status, stdout, stderr } = runOn(pair.isOnOneCpu === true ? lastCpu() : null, [process.execPath, PROGRAM, ...args]);
     if (status === 0) return agreementOf(pair, JSON.parse(stdout).sections[0].sides);
     const { id, title, isExplained = false } = pair;
     const reason = stderr.trim() || `compare ended with ${status}`;
     return { id, title, isExplained, iops: [], p50: [], breakdown: null, reason };
   });
+}
+
+/** Runs a program, on the CPU of this number alone where it is one. */
+function runOn(cpu, [file, ...args]) {
+  const options = { encoding: 'utf8' };
+  return cpu === null ? spawnSync(file, args, options) : spawnSync('taskset', ['-c', String(cpu), file, ...args], options);
+}
+
+/** The last CPU that this process may run on, or null where taskset(1) is not there to ask. */
+function lastCpu() {
+  const { status, stdout } = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
+  return status === 0 ? (stdout.match(/(\d+)\s*$/)?.[1] ?? null) : null;
 }

@@ -28,6 +28,12 @@ describe('agreement with fio', () => {
     ]);
   });
 
+  it('takes the mean of the turns of each repeat, and leaves out what makes none', () => {
+    const fio = someSide('fio:io_uring', [100_000, 50_000, 80_000, 70_000, 1]);
+    const ours = someSide('uring', [60_000, 60_000, 100_000, 80_000, 1]);
+    expect(agreementOf({ ...DIRECT, turns: 2 }, [fio, ours]).iops).toEqual([0.8, 1.2]);
+  });
+
   it.each([
     ['IOPS and p50', 95_000, 105_000, "O_DIRECT: agrees with fio within 10 % (IOPS 0.950, p50 1.050 of fio's)"],
     ['not IOPS', 89_000, 100_000, "O_DIRECT: does not agree with fio within 10 % (IOPS 0.890, p50 1.000 of fio's)"],

@@ -483,7 +483,8 @@ export class ThreadRing {
       this.#finish();
     } else if (ring.queued > 0 || ring.ready) {
       this.#interrupt.schedule();
-    } else if (this.#door !== null) {
+    } else if (this.#door !== null && !this.#interrupt.scheduled) {
+      // A run that is scheduled does this at its end: a thread that starts and waits in one turn needs neither signals nor the loop meanwhile.
       // Also where nothing is in flight: messages come from other rings, and the kernel lets go of registered resources.
       this.#notify(true);
       // A completion between the look above and the switch gave no signal.

@@ -209,6 +209,28 @@ describeRing('ThreadRing', () => {
     pipe.close();
   });
 
+  it('is woken by the event loop for what a turn of waiting has left in flight', async () => {
+    const ring = new ThreadRing();
+    const pipe = new Pipe();
+    const waited = nop();
+    let tell: (result: number) => void = () => {};
+    const told = new Promise<number>((resolve) => {
+      tell = resolve;
+    });
+    const left = new Probe((result) => tell(result));
+    prepareRead(left, pipe.readEnd, buffer, 0, 8, -1);
+    ring.start(waited);
+    expect(ring.wait(10_000)).toBe(1);
+    ring.start(left);
+    expect(ring.poll()).toBe(0);
+    await turn();
+    expect(left.results).toEqual([]);
+    writeSync(pipe.writeEnd, '1234');
+    expect(await told).toBe(4);
+    await ring.close();
+    pipe.close();
+  });
+
   it('can be polled inside a completion', async () => {
     const ring = new ThreadRing();
     const order: string[] = [];
