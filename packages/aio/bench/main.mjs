@@ -16,10 +16,10 @@ import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
 import { classFigures, classPaths } from './class-ways.mjs';
 import { idle, reasonAgainstIdle } from './idle.mjs';
 import { nullDeviceSync, nullPool, nullPoolSync } from './in-memory.mjs';
-import { nodeCallbacks, nodePromises, nodeSync, pool, poolPromises, uringAlone } from './pool-reads.mjs';
+import { nodeCallbacks, nodePromises, nodeSync, pool, poolPromises, uringAlone, uringWithoutTimes } from './pool-reads.mjs';
 import { priorities } from './priorities.mjs';
 import { blockingThreads, crypt, RAID_ROW_BYTES, raidWrites, ringThreads } from './service-threads.mjs';
-import { barePread, poolSync } from './synchronous.mjs';
+import { barePread, barePreadWithoutTimes, poolSync } from './synchronous.mjs';
 
 const DEPTH = 32;
 const BLOCK_BYTES = 4096;
@@ -32,6 +32,7 @@ const WARM_UP_SLICES_MAX = 8;
 const SYNCHRONOUS_PATHS = [
   { id: 'pool_sync_d1', run: poolSync, depth: 1 },
   { id: 'pread_d1', run: barePread, depth: 1 },
+  { id: 'pread_noatime_d1', run: barePreadWithoutTimes, depth: 1 },
   { id: 'fs_readsync_d1', run: nodeSync, depth: 1 },
 ];
 
@@ -40,6 +41,7 @@ const PATHS = [
   { id: 'null_pool_sync', run: nullPoolSync },
   { id: 'null_device_sync', run: nullDeviceSync },
   { id: 'uring_d32', run: uringAlone, needs: reasonAgainstRings },
+  { id: 'uring_noatime_d32', run: uringWithoutTimes, needs: reasonAgainstRings },
   { id: 'pool_d32', run: pool, needs: reasonAgainstRings },
   { id: 'pool_promises_d32', run: poolPromises, needs: reasonAgainstRings },
   { id: 'fs_read_d32', run: nodeCallbacks },
@@ -68,11 +70,13 @@ const FIGURES = [
   { id: 'null_ops_per_s', ...rate('null_pool') },
   { id: 'null_sync_extra_ns', from: ['null_pool_sync', 'null_device_sync'], of: (pooled, bare) => 1e9 / pooled - 1e9 / bare },
   { id: 'd32_over_uring', ...over('pool_d32', 'uring_d32') },
+  { id: 'd32_over_uring_noatime', ...over('pool_d32', 'uring_noatime_d32') },
   { id: 'd32_over_fs_read', ...over('pool_d32', 'fs_read_d32') },
   { id: 'd32_over_filehandle', ...over('pool_d32', 'filehandle_d32') },
   { id: 'd32_promise_over_filehandle', ...over('pool_promises_d32', 'filehandle_d32') },
   { id: 'd1_over_filehandle', ...over('pool_d1', 'filehandle_d1') },
   { id: 'sync_over_pread_time', ...over('pread_d1', 'pool_sync_d1') },
+  { id: 'sync_over_pread_noatime_time', ...over('pread_noatime_d1', 'pool_sync_d1') },
   { id: 'sync_over_readsync_time', ...over('fs_readsync_d1', 'pool_sync_d1') },
   { id: 'threads_over_fs_read', ...over('threads_pread_d32', 'fs_read_d32') },
   { id: 'threads_uring_over_fs_read', ...over('threads_uring_d32', 'fs_read_d32') },

@@ -10,6 +10,11 @@ export function uringAlone(load) {
   return rateOf(biodone, load);
 }
 
+/** The same on a file that is opened as a device's is: its reads are noted nowhere. */
+export function uringWithoutTimes(load) {
+  return rateOf(biodone, { ...load, noAccessTime: true });
+}
+
 /** Node's own callbacks, with its pool of four threads. */
 export function nodeCallbacks(load) {
   return rateOf(fsRead, load);

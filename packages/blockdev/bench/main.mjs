@@ -15,7 +15,7 @@ import { readOptions } from '../../../scripts/bench-table.mjs';
 import { reasonAgainstRings } from '../../uring/bench/reasons.mjs';
 import { cachedWrites, slowWrites } from './cached-writes.mjs';
 import { bareCopies, checksumCopied, checksumInPlace, memDevice, nullDevice } from './in-memory.mjs';
-import { file, mirror, stripe2, TestFiles, uringAlone } from './on-files.mjs';
+import { file, mirror, stripe2, TestFiles, uringAlone, uringWithoutTimes } from './on-files.mjs';
 import {
   copiesOfRows,
   parityOfRows,
@@ -37,6 +37,7 @@ const PATHS = [
   { id: 'mem', run: memDevice },
   { id: 'memcpy', run: bareCopies },
   { id: 'uring', run: uringAlone, onFiles: true, needs: reasonAgainstRings },
+  { id: 'uring_noatime', run: uringWithoutTimes, onFiles: true, needs: reasonAgainstRings },
   { id: 'file', run: file, onFiles: true, needs: reasonAgainstRings },
   { id: 'stripe2', run: stripe2, onFiles: true, needs: reasonAgainstRings },
   { id: 'mirror', run: mirror, onFiles: true, needs: reasonAgainstRings },
@@ -64,6 +65,7 @@ const FIGURES = [
   { id: 'checksum_copied_read_over_plain', ...over('checksum_copied', 'mem_again') },
   { id: 'cache_write_over_device', ...over('cached_writes', 'slow_writes') },
   { id: 'file_over_uring', ...over('file', 'uring') },
+  { id: 'file_over_uring_noatime', ...over('file', 'uring_noatime') },
   { id: 'stripe2_over_file', ...over('stripe2', 'file') },
   { id: 'mirror_over_file', ...over('mirror', 'file') },
   { id: 'raid5_seq_write_over_raid0', ...over('raid5_write_in_place', 'raid0_seq_write') },

@@ -27,12 +27,14 @@ class Read extends RingRequest {
 
 /**
  * This package, as its documentation shows it: a request for each read in flight, completions by the event loop, the options that a ring
- * has by default. With `registered`, the file and the memory are in the ring's tables.
+ * has by default. With `registered`, the file and the memory are in the ring's tables; with `noAccessTime`, reads leave the file's time of last access
+ * alone, which the packages above ask for.
  */
-export async function biodone({ path, depth, direct, registered, blockBytes }, recorder, ringOptions = {}) {
+export async function biodone({ path, depth, direct, registered, noAccessTime, blockBytes }, recorder, ringOptions = {}) {
   const tables = registered ? { fileTableEntries: 1, bufferTableEntries: 1 } : {};
   const ring = new ThreadRing({ ...tables, ...ringOptions });
-  const opened = RingFile.open(path, constants.O_RDONLY | (direct ? constants.O_DIRECT : 0));
+  const flags = constants.O_RDONLY | (direct ? constants.O_DIRECT : 0) | (noAccessTime ? constants.O_NOATIME : 0);
+  const opened = RingFile.open(path, flags);
   const allocated = IoBuffer.allocate(depth * blockBytes);
   const file = registered ? ring.ring.files.set(0, opened) : opened;
   const memory = registered ? ring.ring.buffers.set(0, allocated) : allocated;

@@ -22,7 +22,7 @@ export interface FileOpening {
   /** Whether this opening has the lock. */
   readonly locked: boolean;
   /** What `config()` says besides. */
-  readonly asked: { readonly engine?: FileEngineKind; readonly lock?: false };
+  readonly asked: { readonly engine?: FileEngineKind; readonly lock?: false; readonly accessTime?: true };
 }
 
 export interface FileHandle extends DeviceHandle, FileOpening {

@@ -14,6 +14,7 @@ export const fileDefinition: DriverDefinition = defineDriver({
     direct: { type: 'boolean', summary: 'bypasses the page cache (O_DIRECT)', default: false },
     engine: { type: 'choice', summary: 'who does the I/O', choices: ['auto', 'uring', 'fs', 'sync'], default: 'auto' },
     lock: { type: 'boolean', summary: 'locks out a second writer; yes, unless readOnly' },
+    accessTime: { type: 'boolean', summary: 'notes reads in its time of last access', default: false },
   },
   open: ({ path, sizeBytes, ...fileOptions }, { options, refuse }) => {
     if (sizeBytes > 0 && !fileOptions.create) throw refuse('sizeBytes', 'create=1 beside a size, as a file that exists has one');
