@@ -162,6 +162,40 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     await again.close();
   });
 
+  it('has all that was written to it before it was closed, or what was flushed, wherever its close was cut', async () => {
+    const clean = await newArray(level, count);
+    let total = 1;
+    for (let cutAt = 0; cutAt < total; cutAt++) {
+      for (const [index, survive] of SURVIVALS.entries()) {
+        const what = `when the power has failed after ${cutAt} writes of its close, survival ${index}`;
+        const supply = new PowerSupply(clean);
+        const device = await openRaid(supply.faults, { closeChildren: false });
+        const expected = new Expected(BLOCKS);
+        await work(
+          device,
+          [{ name: 'row', first: 0, count: 4 }, { name: 'flush' }, { name: 'middle', first: 3, count: 2 }],
+          expected,
+        );
+        supply.cutAt = supply.seen + cutAt;
+        const error = await device.close().then(
+          () => null,
+          (reason: Error) => reason,
+        );
+        if (supply.seen >= supply.cutAt) total = cutAt + 2;
+        // Who was told that it is closed has all of it.
+        if (error === null) for (const block of [3, 4]) expected.flushed(block, 3);
+        const contents = supply.contents(survive, new SeededRandom(seed));
+        await checkUnsettled(contents, expected, cutAt % count).catch((failure: Error) => {
+          failure.message += `\n(${what}, BIODONE_SEED=${seed})`;
+          throw failure;
+        });
+        await checkSettled(contents, expected);
+      }
+    }
+    // A flush, a bitmap and a label for each of them.
+    expect(total).toBeGreaterThan(3 * count);
+  }, 60_000);
+
   it('goes on with a rebuild where its labels say that it was, and nowhere further', async () => {
     const whole = (await newArray(level, count)).map(deviceOf);
     const first = await openRaid(whole, { closeChildren: false });
