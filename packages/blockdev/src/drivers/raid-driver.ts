@@ -3,7 +3,16 @@ import { EBUSY, ECANCELED, ENOTSUP } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
-import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import {
+  type AbortVerdict,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockIo,
+} from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { EXTENT_DATA } from '../extent-list.js';
@@ -108,6 +117,7 @@ export class RaidDriver implements BlockDriver, WholeOwner, NestedOwner {
     else if (operation === BLOCK_WRITE) this.#writes.start(io);
     else if (operation === BLOCK_FLUSH) this.#flushes.start(io);
     else if (operation === BLOCK_EXTENTS) this.#startExtents(io);
+    else if (isZeroing(io)) this.#writes.start(io);
     else biodone(io, ENOTSUP);
   }
 
@@ -208,7 +218,7 @@ export class RaidDriver implements BlockDriver, WholeOwner, NestedOwner {
     const { operation } = io;
     if (operation === BLOCK_READ || operation === BLOCK_EXTENTS) return this.#runRead(io);
     if (operation === BLOCK_FLUSH) return this.#flushes.run(io) || this.#saveNow();
-    if (operation !== BLOCK_WRITE) return ENOTSUP;
+    if (operation !== BLOCK_WRITE && !isZeroing(io)) return ENOTSUP;
     // It would have to wait for others' writes, or for labels that are on their way.
     if (this.#isBusy() || this.#writes.isTaken(io)) return EBUSY;
     return this.#writes.run(io, EBUSY) || this.#saveNow();
@@ -301,6 +311,10 @@ class MemberDevices {
   claim(index: number): BlockClaim | null {
     return this.#set.members[index]?.slot?.claim ?? null;
   }
+}
+
+function isZeroing({ operation }: BlockIo): boolean {
+  return operation === BLOCK_WRITE_ZEROES || operation === BLOCK_DISCARD;
 }
 
 function everythingIsData(io: BlockIo): void {

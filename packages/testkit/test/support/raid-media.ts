@@ -1,6 +1,8 @@
 import {
+  BLOCK_DISCARD,
   BLOCK_FLUSH,
   BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
   type BlockDevice,
   openMem,
   openRaid,
@@ -47,12 +49,12 @@ export function deviceOf(bytes: Uint8Array): BlockDevice {
   return device;
 }
 
-/** Devices with volatile caches, for which the power fails after so many of their writes and flushes. */
+/** Devices with volatile caches, for which the power fails after so many of their writes, zeros and flushes. */
 export class PowerSupply {
   readonly faults: FaultDevice[] = [];
   readonly #media: BlockDevice[] = [];
   readonly #caches: CrashDevice[] = [];
-  /** How many writes and flushes there have been. */
+  /** How many of those there have been. */
   seen = 0;
   /** After how many the power fails. */
   cutAt: number = Number.POSITIVE_INFINITY;
@@ -69,7 +71,8 @@ export class PowerSupply {
       };
       const action = { kind: 'error', errno: EIO } as const;
       fault.addFault({ action, when, times: Number.POSITIVE_INFINITY });
-      fault.addFault({ operations: [BLOCK_WRITE, BLOCK_FLUSH], action, when: count, times: Number.POSITIVE_INFINITY });
+      const operations = [BLOCK_WRITE, BLOCK_WRITE_ZEROES, BLOCK_DISCARD, BLOCK_FLUSH];
+      fault.addFault({ operations, action, when: count, times: Number.POSITIVE_INFINITY });
       this.#media.push(medium);
       this.#caches.push(cache);
       this.faults.push(fault);
