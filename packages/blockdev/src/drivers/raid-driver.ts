@@ -19,6 +19,7 @@ import { EXTENT_DATA } from '../extent-list.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import { type NestedIo, type NestedOwner, NestedPool } from '../nested-io.js';
 import { NestedTransfer, type TransferParts } from '../nested-transfer.js';
+import { LOOK_AT_OTHERS_MS } from '../shared-state.js';
 import type { DeviceSpec } from '../spec.js';
 import { pollAll, waitForAny } from '../stack-children.js';
 import type { WholeOwner } from '../whole-requests.js';
@@ -31,9 +32,6 @@ import type { RowPart, RowRequests } from './raid-requests.js';
 import type { RaidSet } from './raid-set.js';
 import { RaidStripes } from './raid-stripes.js';
 import { createRaidWrites } from './raid-writes.js';
-
-/** How long a thread sleeps that waits for what another thread has locked. */
-const LOOK_EVERY_MS = 1;
 
 /** What the driver leaves to the raid. */
 export interface RaidDriverParts {
@@ -182,9 +180,9 @@ export class RaidDriver implements BlockDriver, WholeOwner, NestedOwner {
       const isWaiting = this.stripes.isWaiting || this.metadata.isWaiting;
       if (this.stripes.isReady) continue;
       if (devices.some(({ inFlight }) => inFlight > 0)) {
-        const ended = waitForAny(devices, isWaiting ? Math.min(left, LOOK_EVERY_MS) : left, this.#timers);
+        const ended = waitForAny(devices, isWaiting ? Math.min(left, LOOK_AT_OTHERS_MS) : left, this.#timers);
         if (ended === 'EINTR') return ended;
-      } else if (isWaiting) this.#timers.sleep(Math.min(left, LOOK_EVERY_MS));
+      } else if (isWaiting) this.#timers.sleep(Math.min(left, LOOK_AT_OTHERS_MS));
       else return 0;
       if (left === 0) return this.poll() || 'ETIME';
     }
