@@ -12,7 +12,9 @@ import {
 } from '@biodone/testkit';
 import { EIO } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
-import { bytesOf, deviceOf, raid } from './support/raid-media.js';
+import { bytesOf } from './support/contents.js';
+import { deviceOf, raid } from './support/raid-media.js';
+import { pump } from './support/steps.js';
 
 const STRIPE = 4096;
 const ROWS = 8;
@@ -21,21 +23,6 @@ const SIZE = DATA_BYTES + 8192;
 /** Behind the checksum, the uuid and the rest of a bitmap's header. */
 const BITS_AT = DATA_BYTES + 16;
 const options: RaidOptions = { stripeBytes: STRIPE, regionBytes: 2 * STRIPE, bitmapDelayMs: 1000 };
-
-/** Lets everything below be done until a promise is settled. */
-async function pump<T>(media: readonly ManualDevice[], promise: Promise<T>): Promise<T> {
-  let ended = false;
-  const end = (): void => {
-    ended = true;
-  };
-  promise.then(end, end);
-  for (let turns = 0; !ended; turns++) {
-    if (turns > 1000) throw new Error('no progress');
-    for (const medium of media) medium.completeAll();
-    await turn();
-  }
-  return promise;
-}
 
 const bits = (medium: ManualDevice): number => medium.contents[BITS_AT] as number;
 
@@ -160,7 +147,7 @@ describe('a new array', () => {
     const device = await openRaid(media, { ...options, create: true, closeChildren: false });
     // One of them has had the time to keep its zeros.
     for (const [index, medium] of media.entries()) medium.crash({ survive: index === 0 ? 1 : 0, random: new SeededRandom(1) });
-    const again = await openRaid(mems.map(bytesOf).map(deviceOf));
+    const again = await openRaid(mems.map((mem) => deviceOf(bytesOf(mem))));
     await raid(again).settled();
     expect(await raid(again).scrub()).toMatchObject({ mismatches: 0 });
     await again.close();

@@ -9,8 +9,9 @@ import {
 } from '@biodone/blockdev';
 import { flushRequest, readRequest, request, run, SeededRandom, writeRequest } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { bytesOf } from './support/contents.js';
 import { Expected } from './support/expected-after-crash.js';
-import { BLOCK, bytesOf, deviceOf, newArray, PowerSupply, raid, STRIPE_BYTES } from './support/raid-media.js';
+import { BLOCK, deviceOf, newArray, PowerSupply, raid, STRIPE_BYTES } from './support/raid-media.js';
 
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
@@ -238,7 +239,7 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     expect((await run(first, writeRequest(0, bytes))).error).toBe(0);
     raid(first).fail(1);
     await first.close();
-    const clean = whole.map(bytesOf);
+    const clean = whole.map((device) => bytesOf(device));
     let total = 1;
     for (let cutAt = 0; cutAt < total; cutAt++) {
       const supply = new PowerSupply(clean);
@@ -270,7 +271,7 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     raid(degraded).fail(1);
     await degraded.close();
     // The one that has failed is left out: an opening has no use for it.
-    const clean = devices.filter((_, index) => index !== 1).map(bytesOf);
+    const clean = devices.filter((_, index) => index !== 1).map((device) => bytesOf(device));
     let refused = 0;
     let opened = 0;
     await eachCut(
