@@ -14,7 +14,7 @@ import type { LayeredIo } from './layered-io.js';
 import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
 import type { PlainRequests } from './plain-requests.js';
 import { RequestPath } from './request-path.js';
-import { SharedState } from './shared-state.js';
+import { LOOK_AT_OTHERS_MS, SharedState } from './shared-state.js';
 import type { DeviceSpec } from './spec.js';
 import type { DeviceStatistics } from './statistics.js';
 
@@ -42,9 +42,6 @@ export interface BlockDeviceOptions {
   /** @default this thread's */
   timers?: BlockTimers;
 }
-
-/** How often a device that closes looks whether channels in other threads have ended what they had started. */
-const LOOK_EVERY_MS = 1;
 
 /** What a device tells of itself: see {@link BlockDevice.on}. */
 export interface BlockDeviceEvents {
@@ -450,7 +447,8 @@ export class BlockDevice {
   async #closeForAll(): Promise<void> {
     this.state.setClosed();
     // Nobody tells when a thread has ended, so one has to look.
-    while (this.state.channels.isBusy()) await new Promise<void>((resolve) => this.#timers.after(LOOK_EVERY_MS, resolve, true));
+    while (this.state.channels.isBusy())
+      await new Promise<void>((resolve) => this.#timers.after(LOOK_AT_OTHERS_MS, resolve, true));
     await this.#driver.close();
   }
 
@@ -508,7 +506,7 @@ export class BlockDevice {
 
   /** Of a request that is kept out of its range by another channel nobody tells when that is over. */
   #waitForOthers(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    const left = Math.min(timeoutMs, LOOK_EVERY_MS);
+    const left = Math.min(timeoutMs, LOOK_AT_OTHERS_MS);
     if (this.path.port.isIdle) this.#timers.sleep(left);
     const ended = this.path.port.isIdle ? 'ETIME' : this.path.port.wait(left);
     this.path.layer.finished();

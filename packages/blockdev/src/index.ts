@@ -89,9 +89,10 @@ export {
 } from './drivers/partitions.js';
 export { openQcow2, type Qcow2Options } from './drivers/qcow2.js';
 export { openRaid, type RaidOptions } from './drivers/raid.js';
-export { type RaidComponentStatus, RaidDevice, raidOf } from './drivers/raid-device.js';
+export { RaidDevice, raidOf } from './drivers/raid-device.js';
 export type { RaidLevel } from './drivers/raid-geometry.js';
 export { ParityMemory } from './drivers/raid-parity.js';
+export type { RaidComponentStatus } from './drivers/raid-report.js';
 export type { RaidScrubResult } from './drivers/raid-scrub.js';
 export type { RaidWalkOptions } from './drivers/raid-walk.js';
 export { openSlice, type SliceOptions } from './drivers/slice.js';

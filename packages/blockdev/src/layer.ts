@@ -25,12 +25,10 @@ import type { LiveRequests } from './live-requests.js';
 import { PiecePool } from './piece.js';
 import { isMultiple } from './plain-requests.js';
 import { RangeLock } from './range-lock.js';
-import type { SharedState } from './shared-state.js';
+import { LOOK_AT_OTHERS_MS, type SharedState } from './shared-state.js';
 
 /** How much a piece copies at a time, if a unit of the driver is not larger. */
 const BOUNCE_BYTES = 65536;
-/** How long it is until the next look at what other channels have locked. Nobody wakes a thread for it. */
-const LOOK_EVERY_MS = 1;
 
 /**
  * What the generic layer does to requests on their way to the driver: most go straight on; those that the driver cannot take as they are get a
@@ -361,7 +359,7 @@ export class Layer {
     if (!this.#state.isShared) return;
     this.look();
     this.#cancelLook ??= this.#timers.after(
-      LOOK_EVERY_MS,
+      LOOK_AT_OTHERS_MS,
       () => {
         this.#cancelLook = null;
         if (this.#ranges.blocked.isEmpty) return;
@@ -380,7 +378,7 @@ export class Layer {
       if (!this.#guarded || !this.#ranges.mustWait(io)) return true;
       if (this.#isFreedByEnd(io)) return true;
       if (!this.#ranges.isKeptByOther(io) || !this.#maySleep(io)) return false;
-      this.#timers.sleep(LOOK_EVERY_MS);
+      this.#timers.sleep(LOOK_AT_OTHERS_MS);
     }
   }
 
@@ -406,12 +404,12 @@ export class Layer {
     while (!this.#take(io)) {
       this.look();
       if (!this.#maySleep(io)) return waitErrorOf(io);
-      this.#timers.sleep(LOOK_EVERY_MS);
+      this.#timers.sleep(LOOK_AT_OTHERS_MS);
     }
     try {
       for (let other = this.#state.firstBusyInRange; other >= 0; other = this.#state.firstBusyInRange) {
         if ((io.flags & BLOCK_NOWAIT) !== 0 || this.#state.channels.isOfThisThread(other)) return waitErrorOf(io);
-        this.#timers.sleep(LOOK_EVERY_MS);
+        this.#timers.sleep(LOOK_AT_OTHERS_MS);
       }
       return this.#runSync(io);
     } finally {

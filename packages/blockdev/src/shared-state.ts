@@ -2,6 +2,9 @@ import type { BlockIo } from './block-io.js';
 import { ChannelLock } from './channel-lock.js';
 import { ChannelTable } from './channel-table.js';
 
+/** After how long somebody looks again who waits for what other threads have under way or have locked: none of them tells when that is over. */
+export const LOOK_AT_OTHERS_MS = 1;
+
 /** Words of {@link SharedState}. */
 const CHANGES = 0;
 const POISON = 1;

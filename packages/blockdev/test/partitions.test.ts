@@ -4,6 +4,8 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import {
+  BLOCK_DISCARD,
+  BLOCK_WRITE_ZEROES,
   type BlockDevice,
   openDevice,
   openFile,
@@ -15,7 +17,7 @@ import {
 } from '@biodone/blockdev';
 import { afterEach, describe, expect, it } from 'vitest';
 import { seededRandom } from './support/random.js';
-import { bufferOf, read, write } from './support/requests.js';
+import { bufferOf, makeIo, read, start, write } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
 const { EINVAL, ENODEV } = constants.errno;
@@ -284,6 +286,26 @@ describe.skipIf(missing.length > 0)('partitions that other programs have made', 
     await read(named, buffer, 0);
     expect(Buffer.from(buffer.bytes).toString('latin1')).toBe('in the second one');
     await named.close();
+  });
+
+  it('pass discards and zeros on to the disk, and nothing of their neighbours', async () => {
+    const path = gptDisk();
+    const disk = openFile(path, { engine: 'sync' });
+    const { partitions } = await readPartitions(disk);
+    const { offsetBytes = 0, lengthBytes = 0 } = partitions[1] ?? {};
+    const first = await openPartition(disk, { index: 1 });
+    const second = await openPartition(disk, { index: 2 });
+    const { discard, zeroes } = disk.capabilities;
+    expect(second.capabilities).toMatchObject({ discard, zeroes });
+    for (const operation of discard ? [BLOCK_DISCARD, BLOCK_WRITE_ZEROES] : [BLOCK_WRITE_ZEROES]) {
+      for (const device of [first, second]) await write(device, Buffer.alloc(device.limits.sizeBytes ?? 0, 7), 0);
+      const bytes = readFileSync(path);
+      const order = { operation, buffer: null, offset: 4096, lengthBytes: lengthBytes - 8192 };
+      expect(await start(second, makeIo(order))).toEqual({ error: 0, transferredBytes: order.lengthBytes });
+      bytes.fill(0, offsetBytes + 4096, offsetBytes + lengthBytes - 4096);
+      expect(Buffer.compare(readFileSync(path), bytes)).toBe(0);
+    }
+    for (const device of [first, second]) await device.close();
   });
 
   it.skipIf(noLoop !== null)('count in sectors of 4096 bytes on a disk that has such ones', async () => {

@@ -1,6 +1,6 @@
 import { type AioOp, type AioServicePool, PRIORITY_NONCRITICAL, PRIORITY_TIMELIMITED } from '@biodone/aio';
 import { BLOCK_FLUSH, BLOCK_SYNC, BLOCK_WRITE, type BlockOperation } from '@biodone/blockdev';
-import { EAGAIN, EBADF, EFBIG, EINVAL, EOVERFLOW, IOPRIO_CLASS_BE, SystemError } from '@biodone/uring';
+import { EAGAIN, EBADF, EFBIG, EINVAL, EOVERFLOW, IOPRIO_CLASS_BE, SystemError, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import type { AioRequest } from './aio-request.js';
 import type { aiocb } from './aiocb.js';
 import { faultIn, requestOf } from './check-block.js';
@@ -17,8 +17,6 @@ import { poolFor } from './target.js';
 
 /** The offset maximum of every file: beyond it numbers are not exact. */
 const OFFSET_MAX = Number.MAX_SAFE_INTEGER;
-/** What the kernel moves at most in one call (MAX_RW_COUNT). */
-const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** What is known of the descriptor of the last request, while nothing can have happened to it: within one call. */
 export interface Known {

@@ -1,25 +1,9 @@
 import { constants } from 'node:os';
-import {
-  BLOCK_FLUSH,
-  BLOCK_WRITE,
-  type BlockDevice,
-  type CacheDevice,
-  type CacheOptions,
-  openCache,
-  openMem,
-} from '@biodone/blockdev';
-import {
-  flushRequest,
-  type ManualDevice,
-  openManual,
-  readRequest,
-  run,
-  runSync,
-  turn,
-  VirtualTime,
-  writeRequest,
-} from '@biodone/testkit';
+import { BLOCK_FLUSH, BLOCK_WRITE, type BlockDevice, type CacheDevice, type CacheOptions, openCache } from '@biodone/blockdev';
+import { flushRequest, type ManualDevice, openManual, readRequest, run, turn, VirtualTime, writeRequest } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { memoryWith } from './support/contents.js';
+import { pump } from './support/steps.js';
 
 const { ECANCELED } = constants.errno;
 const LINE = 4096;
@@ -54,20 +38,6 @@ async function openRig(options: CacheOptions = {}): Promise<Rig> {
   return { below, log, time, device };
 }
 
-async function pump<T>(media: readonly ManualDevice[], promise: Promise<T>): Promise<T> {
-  let ended = false;
-  const end = (): void => {
-    ended = true;
-  };
-  promise.then(end, end);
-  for (let turns = 0; !ended; turns++) {
-    if (turns > 1000) throw new Error('no progress');
-    for (const medium of media) medium.completeAll();
-    await turn();
-  }
-  return promise;
-}
-
 const tagged = (line: number, tag: number) => writeRequest(line * LINE, new Uint8Array(LINE).fill(tag));
 
 async function put(device: BlockDevice, line: number, tag: number): Promise<void> {
@@ -87,11 +57,7 @@ async function writeBack({ below, device, time }: Rig): Promise<void> {
 
 /** What a line holds when the process has crashed at this moment. */
 async function afterCrash({ below, log }: Rig, line: number): Promise<number | undefined> {
-  const copies = [below, log].map(({ contents }) => {
-    const copy = openMem(contents.length);
-    runSync(copy, writeRequest(0, contents));
-    return copy;
-  });
+  const copies = [below, log].map(({ contents }) => memoryWith(contents));
   const again = await openCache(copies[0] as BlockDevice, {
     cacheBytes: 16 * LINE,
     dirtyMaxBytes: LINE,

@@ -7,11 +7,12 @@ import {
   run,
   runSync,
   SeededRandom,
-  turn,
   writeRequest,
 } from '@biodone/testkit';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { bytesOf, memoryWith } from './support/contents.js';
 import { Expected } from './support/expected-after-crash.js';
+import { stepUntil } from './support/steps.js';
 
 const BLOCK = 4096;
 /** What the workloads write. */
@@ -42,18 +43,6 @@ function workloads(): Step[][] {
   return all.slice(1);
 }
 
-function bytesOf(device: BlockDevice, lengthBytes: number): Uint8Array {
-  const io = readRequest(0, lengthBytes);
-  expect(runSync(device, io).error).toBe(0);
-  return Uint8Array.from(io.buffer?.bytes.subarray(0, lengthBytes) ?? []);
-}
-
-function diskWith(bytes: Uint8Array): CrashDevice {
-  const medium = openMem(DISK_BYTES);
-  expect(runSync(medium, writeRequest(0, bytes)).error).toBe(0);
-  return openCrash(medium, { stepped: true });
-}
-
 /** Counts what is done below, and stops when it is time for the power to fail. */
 class Machine {
   done = 0;
@@ -74,16 +63,16 @@ class Machine {
       isKept = true;
     });
     kept.catch(() => {});
-    for (let turns = 0; !isKept; turns++) {
-      if (turns > 10_000) throw new Error('no progress');
-      if (this.#disk.waiting > 0) {
-        if (this.done === this.#stopAt) return false;
-        this.done += 1;
-        this.#disk.step(this.#random.below(this.#disk.waiting));
-      }
-      await turn();
-    }
-    return true;
+    let isCut = false;
+    const step = (): void => {
+      if (this.#disk.waiting === 0) return;
+      isCut = this.done === this.#stopAt;
+      if (isCut) return;
+      this.done += 1;
+      this.#disk.step(this.#random.below(this.#disk.waiting));
+    };
+    await stepUntil(() => isKept || isCut, step);
+    return isKept;
   }
 }
 
@@ -97,7 +86,7 @@ interface Run {
 async function oneRun({ workload, stopAt, survive }: Run, initial: Uint8Array, random: SeededRandom): Promise<boolean> {
   const expected = new Expected(BLOCKS);
   const latest = new Uint8Array(BLOCKS);
-  const disk = diskWith(initial);
+  const disk = openCrash(memoryWith(initial), { stepped: true });
   const opening = new Machine(disk, random, Number.POSITIVE_INFINITY);
   let device: BlockDevice | undefined;
   await opening.runs(

@@ -8,8 +8,9 @@ import {
   openFile,
   openMem,
 } from '@biodone/blockdev';
-import { flushRequest, openFault, openManual, readRequest, run, runSync, SeededRandom, writeRequest } from '@biodone/testkit';
+import { flushRequest, openFault, openManual, run, runSync, SeededRandom, writeRequest } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { bytesOf, copyOf } from './support/contents.js';
 import { newFile } from './support/devices.js';
 
 const BLOCK = 4096;
@@ -24,19 +25,6 @@ function numbered(sizeBytes = SIZE_BYTES): BlockDevice {
     runSync(base, writeRequest(index * BLOCK, new Uint8Array(BLOCK).fill(index + 1)));
   }
   return base;
-}
-
-function bytesOf(device: BlockDevice, lengthBytes = SIZE_BYTES): Uint8Array {
-  const io = readRequest(0, lengthBytes);
-  expect(runSync(device, io).error).toBe(0);
-  return Uint8Array.from(io.buffer?.bytes.subarray(0, lengthBytes) ?? []);
-}
-
-function copyOf(device: BlockDevice): BlockDevice {
-  const sizeBytes = device.limits.sizeBytes ?? 0;
-  const copy = openMem(sizeBytes);
-  runSync(copy, writeRequest(0, bytesOf(device, sizeBytes)));
-  return copy;
 }
 
 async function write(device: BlockDevice, offset: number, tag: number, lengthBytes = BLOCK): Promise<void> {

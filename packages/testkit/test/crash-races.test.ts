@@ -18,14 +18,15 @@ import {
   openCrash,
   readRequest,
   run,
-  runSync,
   SeededRandom,
   turn,
   VirtualTime,
   writeRequest,
 } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { copyOf } from './support/contents.js';
 import { raid } from './support/raid-media.js';
+import { untilSettled } from './support/steps.js';
 
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 const RUNS = 100;
@@ -263,37 +264,25 @@ async function runUntilCrash(target: Target, random: SeededRandom): Promise<void
   const own = habits(random);
   const mems = target.media.map((sizeBytes) => openMem(sizeBytes, { blockSizeBytes: 512 }));
   const media: CrashDevice[] = mems.map((mem) => openCrash(mem, { stepped: true }));
-  const step = async (): Promise<void> => {
+  const step = (): void => {
     const busy = media.filter(({ waiting }) => waiting > 0);
     if (busy.length > 0) {
       const medium = random.pick(busy);
       medium.step(random.below(medium.waiting));
     }
     if (random.chance(own.timePasses)) time.advance(random.below(20));
-    await turn();
   };
-  const stepUntil = async <T>(promise: Promise<T>): Promise<T> => {
-    let ended = false;
-    const end = (): void => {
-      ended = true;
-    };
-    promise.then(end, end);
-    for (let turns = 0; !ended; turns++) {
-      if (turns > 20_000) throw new Error('no progress');
-      await step();
-    }
-    return promise;
-  };
-  const device = await stepUntil(Promise.resolve(target.open(media, time)));
+  const device = await untilSettled(Promise.resolve(target.open(media, time)), step);
   const writers = new Writers(device, random, own);
   for (let left = 20 + random.below(200); left > 0; left--) {
     writers.start();
-    await step();
+    step();
+    await turn();
   }
   const survive = random.pick([0, 0.5, 1]);
   beginSubmit();
   for (const medium of media) medium.crash({ survive, random, sectorBytes: 512 });
-  const found = mems.map(copyOf);
+  const found = mems.map((mem) => copyOf(mem, { blockSizeBytes: 512 }));
   // What is told afterwards of what was under way is told to nobody.
   const versions = writers.versions.copy();
   endSubmit();
@@ -304,16 +293,10 @@ async function runUntilCrash(target: Target, random: SeededRandom): Promise<void
     await versions.check(again, 'after a crash, and without a component');
   }
   await again.close();
-  await stepUntil(device.close().catch(() => {}));
-}
-
-function copyOf(mem: BlockDevice): BlockDevice {
-  const sizeBytes = mem.limits.sizeBytes as number;
-  const io = readRequest(0, sizeBytes);
-  expect(runSync(mem, io).error).toBe(0);
-  const copy = openMem(sizeBytes, { blockSizeBytes: 512 });
-  expect(runSync(copy, writeRequest(0, io.buffer?.bytes.subarray(0, sizeBytes) ?? new Uint8Array())).error).toBe(0);
-  return copy;
+  await untilSettled(
+    device.close().catch(() => {}),
+    step,
+  );
 }
 
 describe.each(targets)('%s that crashes with many requests under way, some of them cancelled', (_name, target) => {

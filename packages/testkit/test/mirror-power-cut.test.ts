@@ -2,7 +2,6 @@ import {
   BLOCK_FUA,
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
-  type BlockDevice,
   type BlockIo,
   beginSubmit,
   endSubmit,
@@ -17,13 +16,14 @@ import {
   readRequest,
   request,
   run,
-  runSync,
   SeededRandom,
   turn,
   writeRequest,
 } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { bytesOf, copyOf } from './support/contents.js';
 import { Expected } from './support/expected-after-crash.js';
+import { untilSettled } from './support/steps.js';
 
 const BLOCK = 4096;
 const BLOCKS = 16;
@@ -35,26 +35,12 @@ const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 
 type Halves = readonly [CrashDevice, CrashDevice];
 
 /** Does what waits on the halves, in any order, until something is done. */
-async function stepUntil<T>(halves: Halves, random: SeededRandom, promise: Promise<T>): Promise<T> {
-  let ended = false;
-  const settled = promise.finally(() => {
-    ended = true;
-  });
-  settled.catch(() => {});
-  for (let turns = 0; !ended; turns++) {
-    if (turns > 100_000) throw new Error('the mirror makes no progress');
+function stepHalves<T>(halves: Halves, random: SeededRandom, promise: Promise<T>): Promise<T> {
+  return untilSettled(promise, () => {
     const busy = halves.filter(({ waiting }) => waiting > 0);
     const half = busy.length === 0 ? undefined : random.pick(busy);
     half?.step(random.below(half.waiting));
-    await turn();
-  }
-  return settled;
-}
-
-function bytesOf(device: BlockDevice, lengthBytes: number): Uint8Array {
-  const io = readRequest(0, lengthBytes);
-  expect(runSync(device, io).error).toBe(0);
-  return Uint8Array.from(io.buffer?.bytes.subarray(0, lengthBytes) ?? []);
+  });
 }
 
 /** The halves as the next system finds them: with what is on the media, and nothing of what the last one still has in memory. */
@@ -63,11 +49,7 @@ function powerCut(halves: Halves, random: SeededRandom): Halves {
   // Both at the same moment: nobody learns that one has failed as long as the other one still works.
   beginSubmit();
   for (const half of halves) half.crash({ survive: random.chance(0.2) ? 1 - survive : survive, random, sectorBytes: BLOCK });
-  const again = (half: CrashDevice): CrashDevice => {
-    const medium = openMem(HALF_BYTES);
-    expect(runSync(medium, writeRequest(0, bytesOf(half, HALF_BYTES))).error).toBe(0);
-    return openCrash(medium, { stepped: true });
-  };
+  const again = (half: CrashDevice): CrashDevice => openCrash(copyOf(half), { stepped: true });
   const found: Halves = [again(halves[0]), again(halves[1])];
   endSubmit();
   return found;
@@ -120,7 +102,7 @@ const tagsAt =
 
 async function readAll(halves: Halves, random: SeededRandom, mirror: MirrorDevice): Promise<Uint8Array> {
   const io = readRequest(0, BLOCKS * BLOCK);
-  expect((await stepUntil(halves, random, run(mirror.device, io))).error).toBe(0);
+  expect((await stepHalves(halves, random, run(mirror.device, io))).error).toBe(0);
   return Uint8Array.from(io.buffer?.bytes.subarray(0, BLOCKS * BLOCK) ?? []);
 }
 
@@ -144,7 +126,7 @@ async function useUntilCut(halves: Halves, random: SeededRandom, mirror: MirrorD
   for (let step = 1 + random.below(15); step > 0; step--) {
     if (step === failAt && !mirror.degraded) mirror.fail(random.below(2));
     const { io, done } = history.request(random);
-    expect((await stepUntil(halves, random, run(mirror.device, io))).error).toBe(0);
+    expect((await stepHalves(halves, random, run(mirror.device, io))).error).toBe(0);
     done();
   }
   for (let left = random.below(4); left > 0; left--) void run(mirror.device, history.request(random).io);
@@ -158,34 +140,34 @@ async function useUntilCut(halves: Halves, random: SeededRandom, mirror: MirrorD
 async function oneSchedule(random: SeededRandom): Promise<void> {
   const history = new History();
   let halves: Halves = [openCrash(openMem(HALF_BYTES), { stepped: true }), openCrash(openMem(HALF_BYTES), { stepped: true })];
-  let mirror = await stepUntil(halves, random, openMirror(halves, { create: true, halvesAreEqual: true }));
+  let mirror = await stepHalves(halves, random, openMirror(halves, { create: true, halvesAreEqual: true }));
   for (let cuts = 1 + random.below(3); cuts > 0; cuts--) {
     await useUntilCut(halves, random, mirror, history);
     const old = { halves, mirror };
     halves = powerCut(halves, random);
-    mirror = await stepUntil(halves, random, openMirror(random.shuffled(halves)));
+    mirror = await stepHalves(halves, random, openMirror(random.shuffled(halves)));
     const found = await readAll(halves, random, mirror);
     history.check(tagsAt(found), 'after the cut');
     history.goOnWith(found);
     // The next cut may come while the halves are being made equal.
-    if (random.chance(0.5)) await stepUntil(halves, random, allGood(mirror));
+    if (random.chance(0.5)) await stepHalves(halves, random, allGood(mirror));
     // It cannot say any more that all is well: the halves that it had are gone.
-    await stepUntil(
+    await stepHalves(
       old.halves,
       random,
       old.mirror.close().catch(() => {}),
     );
   }
   const before = await readAll(halves, random, mirror);
-  await stepUntil(halves, random, allGood(mirror));
+  await stepHalves(halves, random, allGood(mirror));
   const after = await readAll(halves, random, mirror);
   expect(Buffer.compare(before, after), 'a block changes while the halves are made equal').toBe(0);
-  await stepUntil(halves, random, run(mirror.device, flushRequest()));
+  await stepHalves(halves, random, run(mirror.device, flushRequest()));
   history.check(tagsAt(after), 'when the halves are equal');
   for (const half of powerCut(halves, random)) {
     expect(Buffer.compare(bytesOf(half, BLOCKS * BLOCK), after), 'a half differs from what the mirror reads').toBe(0);
   }
-  await stepUntil(halves, random, mirror.close());
+  await stepHalves(halves, random, mirror.close());
 }
 
 describe('a mirror that the power fails for', () => {

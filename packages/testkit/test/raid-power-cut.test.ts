@@ -1,17 +1,27 @@
-import { BLOCK_FUA, type BlockDevice, openRaid, type RaidLevel } from '@biodone/blockdev';
-import { flushRequest, readRequest, run, SeededRandom, writeRequest } from '@biodone/testkit';
+import {
+  BLOCK_DISCARD,
+  BLOCK_FUA,
+  BLOCK_WRITE_ZEROES,
+  type BlockDevice,
+  type BlockIo,
+  openRaid,
+  type RaidLevel,
+} from '@biodone/blockdev';
+import { flushRequest, readRequest, request, run, SeededRandom, writeRequest } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
+import { bytesOf } from './support/contents.js';
 import { Expected } from './support/expected-after-crash.js';
-import { BLOCK, bytesOf, deviceOf, newArray, PowerSupply, raid, STRIPE_BYTES } from './support/raid-media.js';
+import { BLOCK, deviceOf, newArray, PowerSupply, raid, STRIPE_BYTES } from './support/raid-media.js';
 
 const seed = Number(process.env['BIODONE_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 
-/** A write of blocks, or a flush. */
+/** A write of blocks, or of zeros, or a discard, which leaves out of level 5 what is no whole row; or a flush. */
 interface Step {
   readonly name: string;
   readonly first?: number;
   readonly count?: number;
   readonly flags?: number;
+  readonly operation?: typeof BLOCK_WRITE_ZEROES | typeof BLOCK_DISCARD;
 }
 
 /** Row 0 has the blocks 0 to 3, two on a component; row 1 has 4 to 7. */
@@ -21,32 +31,62 @@ const STEPS: readonly Step[] = [
   { name: 'row', first: 0, count: 4 },
   { name: 'middle', first: 1, count: 4 },
   { name: 'stable', first: 2, count: 1, flags: BLOCK_FUA },
+  { name: 'zeros', first: 1, count: 4, operation: BLOCK_WRITE_ZEROES },
+  { name: 'discard', first: 0, count: 6, operation: BLOCK_DISCARD },
   { name: 'flush' },
 ];
 const BLOCKS = 8;
 
-/** All sequences of up to three steps. */
+/** What is under way to the media when an array is closed: with a row of zeros, whose parity the last write changes. */
+const BEFORE_CLOSE: readonly Step[] = [
+  { name: 'row', first: 0, count: 4 },
+  // So that the parity is not zeros before it has to be.
+  { name: 'a', first: 0, count: 1 },
+  { name: 'flush' },
+  { name: 'discard', first: 0, count: 6, operation: BLOCK_DISCARD },
+  { name: 'zeros', first: 5, count: 2, operation: BLOCK_WRITE_ZEROES },
+  { name: 'middle', first: 3, count: 2 },
+];
+
+/** All sequences of up to two steps; of three, all of those without zeros, and those with a discard between two of them. */
 function workloads(): Step[][] {
   const one = STEPS.map((step) => [step]);
   const two = STEPS.flatMap((step) => one.map((rest) => [step, ...rest]));
-  return [...one, ...two, ...STEPS.flatMap((step) => two.map((rest) => [step, ...rest]))];
+  const others = STEPS.filter(({ operation }) => operation === undefined);
+  const middles = STEPS.filter(({ operation }) => operation !== BLOCK_WRITE_ZEROES);
+  const three = others.flatMap((first) => middles.flatMap((middle) => others.map((last) => [first, middle, last])));
+  return [...one, ...two, ...three];
 }
 
-/** Runs a workload until its end or the first error. */
-async function work(device: BlockDevice, steps: readonly Step[], expected: Expected): Promise<void> {
+/** Runs a workload until its end or the first error, and returns what has been written to each block. */
+async function work(device: BlockDevice, steps: readonly Step[], expected: Expected): Promise<Uint8Array> {
   const latest = Uint8Array.from(expected.stable);
-  for (const [index, { first = 0, count = 0, flags = 0 }] of steps.entries()) {
-    const tag = index + 1;
-    for (let block = first; block < first + count; block++) expected.written(block, tag);
-    const bytes = new Uint8Array(count * BLOCK).fill(tag);
-    const io = count === 0 ? flushRequest() : writeRequest(first * BLOCK, bytes, flags);
-    if ((await run(device, io)).error !== 0) return;
-    for (let block = first; block < first + count; block++) latest[block] = tag;
+  for (const [index, step] of steps.entries()) {
+    const { first = 0, count = 0, flags = 0, operation } = step;
+    const tag = operation === undefined ? index + 1 : 0;
+    const changed = Array.from({ length: count }, (_, at) => first + at).filter(
+      (block) => operation !== BLOCK_DISCARD || isWhole(device, block, step),
+    );
+    for (const block of changed) expected.written(block, tag);
+    if ((await run(device, requestOf(step, tag))).error !== 0) return latest;
+    for (const block of changed) latest[block] = tag;
     if (count > 0 && flags === 0) continue;
-    const from = count === 0 ? 0 : first;
-    const end = count === 0 ? BLOCKS : first + count;
-    for (let block = from; block < end; block++) expected.flushed(block, latest[block] as number);
+    for (const block of count === 0 ? latest.keys() : changed) expected.flushed(block, latest[block] as number);
   }
+  return latest;
+}
+
+function requestOf({ first = 0, count = 0, flags = 0, operation }: Step, tag: number): BlockIo {
+  if (count === 0) return flushRequest();
+  if (operation === undefined) return writeRequest(first * BLOCK, new Uint8Array(count * BLOCK).fill(tag), flags);
+  return request(operation, { offset: first * BLOCK, lengthBytes: count * BLOCK });
+}
+
+/** Whether all of a block's row is discarded, or of level 1 the block. */
+function isWhole(device: BlockDevice, block: number, { first = 0, count = 0 }: Step): boolean {
+  const blocks = raid(device).level === 1 ? 1 : device.limits.physicalBlockSizeBytes / BLOCK;
+  const begin = block - (block % blocks);
+  return begin >= first && begin + blocks <= first + count;
 }
 
 async function tagsOf(device: BlockDevice, block: number): Promise<number[] | null> {
@@ -162,6 +202,36 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     await again.close();
   });
 
+  it('has all that was written to it before it was closed, or what was flushed, wherever its close was cut', async () => {
+    const clean = await newArray(level, count);
+    let total = 1;
+    for (let cutAt = 0; cutAt < total; cutAt++) {
+      for (const [index, survive] of SURVIVALS.entries()) {
+        const what = `when the power has failed after ${cutAt} writes of its close, survival ${index}`;
+        const supply = new PowerSupply(clean);
+        const device = await openRaid(supply.faults, { closeChildren: false });
+        const expected = new Expected(BLOCKS);
+        const latest = await work(device, BEFORE_CLOSE, expected);
+        supply.cutAt = supply.seen + cutAt;
+        const error = await device.close().then(
+          () => null,
+          (reason: Error) => reason,
+        );
+        if (supply.seen >= supply.cutAt) total = cutAt + 2;
+        // Who was told that it is closed has all of it.
+        if (error === null) for (const [block, tag] of latest.entries()) expected.flushed(block, tag);
+        const contents = supply.contents(survive, new SeededRandom(seed));
+        await checkUnsettled(contents, expected, cutAt % count).catch((failure: Error) => {
+          failure.message += `\n(${what}, BIODONE_SEED=${seed})`;
+          throw failure;
+        });
+        await checkSettled(contents, expected);
+      }
+    }
+    // A flush, a bitmap and a label for each of them.
+    expect(total).toBeGreaterThan(3 * count);
+  }, 60_000);
+
   it('goes on with a rebuild where its labels say that it was, and nowhere further', async () => {
     const whole = (await newArray(level, count)).map(deviceOf);
     const first = await openRaid(whole, { closeChildren: false });
@@ -169,7 +239,7 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     expect((await run(first, writeRequest(0, bytes))).error).toBe(0);
     raid(first).fail(1);
     await first.close();
-    const clean = whole.map(bytesOf);
+    const clean = whole.map((device) => bytesOf(device));
     let total = 1;
     for (let cutAt = 0; cutAt < total; cutAt++) {
       const supply = new PowerSupply(clean);
@@ -201,7 +271,7 @@ describe.each(levels)('a raid of level %i that the power fails for at each write
     raid(degraded).fail(1);
     await degraded.close();
     // The one that has failed is left out: an opening has no use for it.
-    const clean = devices.filter((_, index) => index !== 1).map(bytesOf);
+    const clean = devices.filter((_, index) => index !== 1).map((device) => bytesOf(device));
     let refused = 0;
     let opened = 0;
     await eachCut(

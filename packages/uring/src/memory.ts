@@ -237,7 +237,7 @@ function nextId(): number {
   return threadId * 2 ** 32 + lastId;
 }
 
-/** The kernel takes a length of 32 bits, and transfers at most 0x7ffff000 bytes at once. */
+/** The kernel takes a length of 32 bits, of which it moves `TRANSFER_MAX_BYTES` at once. */
 const LENGTH_MAX = 0x7fff_ffff;
 
 /**

@@ -1,10 +1,10 @@
-import type { IoBuffer, Libc } from '@biodone/uring';
+import { type IoBuffer, type Libc, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import type { AbortVerdict, BlockIo } from '../block-io.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { ENODEV, ENXIO } from '../errno.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import type { DeviceSpec } from '../spec.js';
-import { type FileEngine, type FileEngineKind, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
+import type { FileEngine, FileEngineKind, OpenFile } from './file-engine.js';
 import { currentSizeBytes, type FileGeometry } from './file-geometry.js';
 import { goOnReading, runSync } from './file-sync.js';
 import { native } from './native.js';

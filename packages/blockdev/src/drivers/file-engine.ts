@@ -1,4 +1,4 @@
-import { EIO, type FileTarget } from '@biodone/uring';
+import { EIO, type FileTarget, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import type { AbortVerdict, BlockIo } from '../block-io.js';
 
 /** How asynchronous requests of an open file are done. */
@@ -43,9 +43,6 @@ export interface FileEngine {
   poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
 }
-
-/** What the kernel moves at most in one call (MAX_RW_COUNT); Node and the ring's entries end a little above it. */
-export const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** How much of a request to ask for next. */
 export function nextLength(io: BlockIo): number {

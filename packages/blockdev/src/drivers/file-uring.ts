@@ -15,11 +15,12 @@ import {
   prepareWritev,
   RingRequest,
   type ThreadRing,
+  TRANSFER_MAX_BYTES,
 } from '@biodone/uring';
 import { biodone } from '../biodone.js';
 import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import { find, place } from '../memory-parts.js';
-import { type FileEngine, isOver, nextLength, type OpenFile, TRANSFER_MAX_BYTES } from './file-engine.js';
+import { type FileEngine, isOver, nextLength, type OpenFile } from './file-engine.js';
 import { findExtents } from './file-extents.js';
 import { isFullSync, rwFlagsOf } from './file-flags.js';
 import { DISCARD_SECTORS, spaceLength, spaceOffset, spaceSteps, wantsSync } from './file-space.js';

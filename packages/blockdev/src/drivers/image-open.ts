@@ -1,7 +1,8 @@
 import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
 import type { DeviceHandle } from '../driver.js';
 import { StackChildren } from '../stack-children.js';
-import { ImageDriver, type ImageMap, type ImageParts } from './image-driver.js';
+import { ImageDriver, type ImageParts } from './image-driver.js';
+import type { ImageMap } from './image-map.js';
 import { ImageSlices } from './image-slices.js';
 
 /** What an image format gives to be opened as a device. */

@@ -28,11 +28,11 @@ export class ImageSlices {
     return this.#held[place] === slice ? place * SLICE_BYTES + (offset - slice * SLICE_BYTES) : -1;
   }
 
-  /** Takes the slice of the file that begins at this offset. What the file does not have of it is zeros. */
-  put(offset: number, bytes: Uint8Array): void {
+  /** Takes the slice of the file that begins at this offset. What the file does not have of it is zeros in the source, too. */
+  put(offset: number, source: IoBuffer, sourceOffset: number): void {
     const slice = offset / SLICE_BYTES;
     const place = placeOf(slice);
-    this.#memory.bytes.set(bytes.subarray(0, SLICE_BYTES), place * SLICE_BYTES);
+    IoBuffer.copy(this.#memory, place * SLICE_BYTES, source, sourceOffset, SLICE_BYTES);
     this.#held[place] = slice;
   }
 

@@ -9,7 +9,7 @@ import {
   NEEDS_SLICE,
   type Place,
   ZEROS,
-} from './image-driver.js';
+} from './image-map.js';
 import { type ImageSlices, SLICE_BYTES } from './image-slices.js';
 import type { Qcow2Header } from './qcow2-format.js';
 import { zstdFrameBytes } from './zstd-frame.js';

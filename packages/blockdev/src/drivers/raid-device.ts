@@ -1,45 +1,32 @@
 import { EventEmitter } from 'node:events';
 import { EALREADY, EBADF, EBUSY, EINVAL, SystemError } from '@biodone/uring';
 import { threadTimers } from '../batch-clock.js';
-import { BlockDevice, type BlockDeviceOptions } from '../block-device.js';
+import { BlockDevice } from '../block-device.js';
 import { checkDevice } from '../check-options.js';
-import type { DeviceHandle, DriverEvents } from '../driver.js';
+import type { DriverEvents } from '../driver.js';
 import { ENODEV } from '../errno.js';
 import { checkInteger } from '../errors.js';
-import type { DeviceSpec } from '../spec.js';
 import { sizeOfChild } from '../stack-children.js';
 import { makeClean, RaidCleaner } from './raid-cleaner.js';
 import { RaidDriver } from './raid-driver.js';
 import type { RaidLevel } from './raid-geometry.js';
 import { RaidKeeper } from './raid-keeper.js';
-import { bitmapOffset, COMPONENT_FAILED, COMPONENT_GOOD, COMPONENT_REBUILDING, LABEL_BYTES } from './raid-label.js';
+import { bitmapOffset, COMPONENT_FAILED, COMPONENT_GOOD } from './raid-label.js';
 import { raidCapabilities, raidLimits } from './raid-limits.js';
 import { type RaidMember, RaidSlot } from './raid-member.js';
 import { RaidRebuild } from './raid-rebuild.js';
+import {
+  componentsOf,
+  configOfRaid,
+  describeRaid,
+  handleOfRaid,
+  type RaidComponentStatus,
+  type RaidSettings,
+} from './raid-report.js';
 import { RaidScrub, type RaidScrubResult } from './raid-scrub.js';
 import type { RaidSet } from './raid-set.js';
 import { writeSpareLabel } from './raid-stable.js';
 import type { RaidWalkOptions } from './raid-walk.js';
-
-/** What is known of a component. */
-export interface RaidComponentStatus {
-  /** `'good'`: it has all of the data. `'rebuilding'`: it is being given it. `'failed'`: it is not used. */
-  readonly state: 'good' | 'rebuilding' | 'failed';
-  /** Why it has failed: `'stale'`, `'missing'`, or what has gone wrong. */
-  readonly reason: string | null;
-  /** The share of the data that it has, of one that is being rebuilt. */
-  readonly rebuilt: number | null;
-  readonly device: BlockDevice | null;
-}
-
-/** What a raid is made with; see `RaidOptions`. */
-interface RaidSettings extends BlockDeviceOptions {
-  autoRebuild?: boolean;
-  rebuildBytesPerSecond?: number;
-  bitmapDelayMs?: number;
-  closeChildren?: boolean;
-  childrenMax?: number;
-}
 
 /** The raids of their block devices. */
 const raids = new WeakMap<BlockDevice, RaidDevice>();
@@ -52,8 +39,6 @@ export function raidOf(device: BlockDevice): RaidDevice | null {
   return raids.get(device) ?? null;
 }
 
-const STATE_NAMES = { [COMPONENT_FAILED]: 'failed', [COMPONENT_GOOD]: 'good', [COMPONENT_REBUILDING]: 'rebuilding' } as const;
-
 /** A raid of level 1 or 5: its block device, and what its owner does with the components. Made by `openRaid`. */
 export class RaidDevice {
   /** What reads and writes go to. */
@@ -64,16 +49,16 @@ export class RaidDevice {
   readonly #options: RaidSettings;
   readonly #events = new EventEmitter();
   readonly #keeper: RaidKeeper;
-  /** How many regions were accepted although their parity cannot be trusted. */
-  readonly #doubtful: number;
   #deviceEvents: DriverEvents | null = null;
   #lastScrub: RaidScrubResult | null = null;
 
-  /** @internal */
+  /**
+   * @param doubtful how many regions were accepted although their parity cannot be trusted
+   * @internal
+   */
   constructor(set: RaidSet, spares: readonly RaidSlot[], doubtful: number, options: RaidSettings) {
     this.#set = set;
     this.#options = options;
-    this.#doubtful = doubtful;
     const timers = options.timers ?? threadTimers;
     const { devices } = set;
     const childrenMax = options.childrenMax ?? 1024;
@@ -83,9 +68,13 @@ export class RaidDevice {
       capabilities: raidCapabilities(devices, set.identity.readOnly),
       timers,
       childrenMax,
-      describe: () => this.#describe(),
-      config: () => this.#config(),
-      handle: () => this.#handle(),
+      describe: () => describeRaid(set, this.state, this.#keeper.spares, doubtful),
+      config: () => configOfRaid(set, this.#keeper.spares, options),
+      handle: () => {
+        // Their threads tell nobody what they change.
+        this.#keeper.lookAtOthers();
+        return handleOfRaid(set, childrenMax);
+      },
       attached: (events) => {
         this.#deviceEvents = events;
       },
@@ -134,16 +123,7 @@ export class RaidDevice {
 
   /** The state of each component. */
   components(): RaidComponentStatus[] {
-    const { state, members, geometry } = this.#set;
-    return members.map(({ index, slot, reason }) => {
-      const now = state.stateOf(index);
-      return {
-        state: STATE_NAMES[now as keyof typeof STATE_NAMES],
-        reason,
-        rebuilt: now === COMPONENT_REBUILDING ? state.rowsOf(index) / geometry.rows : null,
-        device: slot?.device ?? null,
-      };
-    });
+    return componentsOf(this.#set);
   }
 
   /** Devices that take the place of the next component that fails. */
@@ -334,64 +314,6 @@ export class RaidDevice {
       throw invalid('it completes requests in the event loop alone, and the raid has promised that threads can wait for its own');
     }
     return size;
-  }
-
-  #describe(): Record<string, unknown> {
-    const { geometry, identity, state } = this.#set;
-    return {
-      level: geometry.level,
-      state: this.state,
-      sizeBytes: geometry.sizeBytes,
-      stripeBytes: geometry.stripeBytes,
-      uuid: identity.uuid,
-      generation: state.generation,
-      repaired: this.repaired,
-      dirtyRegions: state.countMarked(),
-      unknownRegions: state.countUnknown(),
-      doubtfulRegions: this.#doubtful,
-      components: this.components().map(({ device, ...status }) => ({ ...status, device: device?.describe() ?? null })),
-      spares: this.spares().map((device) => device.describe()),
-    };
-  }
-
-  #config(): DeviceSpec {
-    const { geometry, members } = this.#set;
-    const { childrenMax, rebuildBytesPerSecond, bitmapDelayMs, autoRebuild } = this.#options;
-    const given = Object.entries({
-      childrenMax,
-      rebuildBytesPerSecond,
-      bitmapDelayMs,
-      autoRebuild: autoRebuild === false ? false : undefined,
-    });
-    return {
-      driver: 'raid',
-      level: geometry.level,
-      stripeBytes: geometry.stripeBytes,
-      ...Object.fromEntries(given.filter(([, value]) => value !== undefined)),
-      devices: members.map(({ slot }) => slot?.device.config() ?? null),
-      ...(this.#keeper.spares.length === 0 ? {} : { spare: this.#keeper.spares.map(({ device }) => device.config()) }),
-    } as DeviceSpec;
-  }
-
-  #handle(): DeviceHandle {
-    const { geometry, identity, state, slots } = this.#set;
-    this.#keeper.lookAtOthers();
-    return {
-      driver: 'raid',
-      level: geometry.level,
-      count: geometry.count,
-      stripeBytes: geometry.stripeBytes,
-      rows: geometry.rows,
-      blockSizeBytes: geometry.blockSizeBytes,
-      regionRows: identity.regionRows,
-      uuid: identity.uuid,
-      readOnly: identity.readOnly,
-      childrenMax: this.#options.childrenMax ?? 1024,
-      state: state.memory,
-      slots: slots.map((slot) =>
-        slot === null ? null : { device: slot.device.handle(slot.claim), sizeBytes: slot.labelOffset + LABEL_BYTES },
-      ),
-    };
   }
 
   async #dropSlot(slot: RaidSlot): Promise<void> {

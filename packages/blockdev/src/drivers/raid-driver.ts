@@ -3,13 +3,23 @@ import { EBUSY, ECANCELED, ENOTSUP } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
-import { type AbortVerdict, BLOCK_EXTENTS, BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, type BlockIo } from '../block-io.js';
+import {
+  type AbortVerdict,
+  BLOCK_DISCARD,
+  BLOCK_EXTENTS,
+  BLOCK_FLUSH,
+  BLOCK_READ,
+  BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
+  type BlockIo,
+} from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import { EXTENT_DATA } from '../extent-list.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import { type NestedIo, type NestedOwner, NestedPool } from '../nested-io.js';
 import { NestedTransfer, type TransferParts } from '../nested-transfer.js';
+import { LOOK_AT_OTHERS_MS } from '../shared-state.js';
 import type { DeviceSpec } from '../spec.js';
 import { pollAll, waitForAny } from '../stack-children.js';
 import type { WholeOwner } from '../whole-requests.js';
@@ -22,9 +32,6 @@ import type { RowPart, RowRequests } from './raid-requests.js';
 import type { RaidSet } from './raid-set.js';
 import { RaidStripes } from './raid-stripes.js';
 import { createRaidWrites } from './raid-writes.js';
-
-/** How long a thread sleeps that waits for what another thread has locked. */
-const LOOK_EVERY_MS = 1;
 
 /** What the driver leaves to the raid. */
 export interface RaidDriverParts {
@@ -108,6 +115,7 @@ export class RaidDriver implements BlockDriver, WholeOwner, NestedOwner {
     else if (operation === BLOCK_WRITE) this.#writes.start(io);
     else if (operation === BLOCK_FLUSH) this.#flushes.start(io);
     else if (operation === BLOCK_EXTENTS) this.#startExtents(io);
+    else if (isZeroing(io)) this.#writes.start(io);
     else biodone(io, ENOTSUP);
   }
 
@@ -172,9 +180,9 @@ export class RaidDriver implements BlockDriver, WholeOwner, NestedOwner {
       const isWaiting = this.stripes.isWaiting || this.metadata.isWaiting;
       if (this.stripes.isReady) continue;
       if (devices.some(({ inFlight }) => inFlight > 0)) {
-        const ended = waitForAny(devices, isWaiting ? Math.min(left, LOOK_EVERY_MS) : left, this.#timers);
+        const ended = waitForAny(devices, isWaiting ? Math.min(left, LOOK_AT_OTHERS_MS) : left, this.#timers);
         if (ended === 'EINTR') return ended;
-      } else if (isWaiting) this.#timers.sleep(Math.min(left, LOOK_EVERY_MS));
+      } else if (isWaiting) this.#timers.sleep(Math.min(left, LOOK_AT_OTHERS_MS));
       else return 0;
       if (left === 0) return this.poll() || 'ETIME';
     }
@@ -208,7 +216,7 @@ export class RaidDriver implements BlockDriver, WholeOwner, NestedOwner {
     const { operation } = io;
     if (operation === BLOCK_READ || operation === BLOCK_EXTENTS) return this.#runRead(io);
     if (operation === BLOCK_FLUSH) return this.#flushes.run(io) || this.#saveNow();
-    if (operation !== BLOCK_WRITE) return ENOTSUP;
+    if (operation !== BLOCK_WRITE && !isZeroing(io)) return ENOTSUP;
     // It would have to wait for others' writes, or for labels that are on their way.
     if (this.#isBusy() || this.#writes.isTaken(io)) return EBUSY;
     return this.#writes.run(io, EBUSY) || this.#saveNow();
@@ -301,6 +309,10 @@ class MemberDevices {
   claim(index: number): BlockClaim | null {
     return this.#set.members[index]?.slot?.claim ?? null;
   }
+}
+
+function isZeroing({ operation }: BlockIo): boolean {
+  return operation === BLOCK_WRITE_ZEROES || operation === BLOCK_DISCARD;
 }
 
 function everythingIsData(io: BlockIo): void {

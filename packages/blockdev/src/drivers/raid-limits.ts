@@ -11,9 +11,10 @@ export function raidCapabilities(devices: readonly BlockDevice[], readOnly: bool
     readOnly: common.readOnly || readOnly,
     // A request may wait for its row, for other components, or for labels.
     progress: common.progress === 'none' ? 'any' : common.progress,
-    // What is read after a discard is any one's guess, and would not go with the parity. Zeros are written, so that it does.
-    discard: false,
-    zeroes: 'emulate',
+    // Zeros go with a parity of zeros, or with copies. What is read after another device's discard is anyone's guess, and would not: so a discard is
+    // zeros too, and there are none where those would be written.
+    discard: devices.every(({ capabilities }) => capabilities.zeroes === 'fast'),
+    zeroes: 'native',
     extents: devices.every(({ capabilities }) => capabilities.extents),
   };
 }

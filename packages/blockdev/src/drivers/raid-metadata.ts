@@ -2,6 +2,7 @@ import { IoBuffer } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockIo } from '../block-io.js';
+import { LOOK_AT_OTHERS_MS } from '../shared-state.js';
 import { encodeBitmap } from './raid-bitmap-block.js';
 import { BITMAP_BYTES, encodeLabel, LABEL_BYTES } from './raid-label.js';
 import type { RaidMember, RaidSlot } from './raid-member.js';
@@ -14,9 +15,6 @@ export interface MarkWaiter {
   readonly region: number;
   marked(error: number): void;
 }
-
-/** How soon a lock is tried again that another thread has. */
-const RETRY_MS = 1;
 
 /**
  * Writes the labels and the write-intent bitmap, on all components in use. No write begins before the bit of its region is stable on all of
@@ -113,9 +111,9 @@ export class RaidMetadata {
     const { state } = this.#set;
     if (this.#cancelRetry !== null) return;
     // The thread that has it needs nothing of this one.
-    while (this.#set.inThread && !state.lockLabels()) this.#timers.sleep(RETRY_MS);
+    while (this.#set.inThread && !state.lockLabels()) this.#timers.sleep(LOOK_AT_OTHERS_MS);
     if (!this.#set.inThread && !state.lockLabels()) {
-      this.#cancelRetry = this.#timers.after(RETRY_MS, () => this.retry(), true);
+      this.#cancelRetry = this.#timers.after(LOOK_AT_OTHERS_MS, () => this.retry(), true);
       return;
     }
     this.#running = true;

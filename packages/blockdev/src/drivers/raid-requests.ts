@@ -1,7 +1,7 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { ECANCELED } from '@biodone/uring';
 import { beginSubmit, endSubmit } from '../biodone.js';
-import { type AbortVerdict, type BlockIo, IO_DONE } from '../block-io.js';
+import { type AbortVerdict, BLOCK_DISCARD, type BlockIo, IO_DONE } from '../block-io.js';
 import { FreeList } from '../free-list.js';
 import type { RaidSet } from './raid-set.js';
 import type { RaidStripe, StripeJob } from './raid-stripe.js';
@@ -175,7 +175,17 @@ export class RowRequests<Part extends RowPart> {
     request.outstanding = 0;
     request.error = 0;
     request.errorPosition = Number.POSITIVE_INFINITY;
+    if (io.operation === BLOCK_DISCARD) this.#skipPartialRows(request);
     return request;
+  }
+
+  /** Part of a row would have to be written to go with its parity: a discard is advice, and leaves it out. */
+  #skipPartialRows(request: RowRequest): void {
+    const { dataCount, rowBytes } = this.#set.geometry;
+    if (dataCount === 1) return;
+    const { offset, lengthBytes } = request.parent as BlockIo;
+    request.position = Math.ceil(offset / rowBytes) * rowBytes - offset;
+    request.end = Math.floor((offset + lengthBytes) / rowBytes) * rowBytes - offset;
   }
 
   #issue(request: RowRequest): void {
@@ -217,7 +227,7 @@ export class RowRequests<Part extends RowPart> {
 
   #end(request: RowRequest): BlockIo {
     const io = request.parent as BlockIo;
-    io.transferredBytes = request.error === 0 ? request.end : request.errorPosition;
+    io.transferredBytes = request.error === 0 ? io.lengthBytes : request.errorPosition;
     request.parent = null;
     this.#free.put(request);
     return io;

@@ -1,7 +1,7 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { TailQueue } from '@biodone/sync';
 import { EAGAIN, ECANCELED, EIO, type IoBuffer } from '@biodone/uring';
-import { BLOCK_READ, BLOCK_WRITE, BlockIo, IO_STARTED } from '../block-io.js';
+import { BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE_ZEROES, BlockIo, type BlockOperation, IO_STARTED } from '../block-io.js';
 import { judgeReadError } from './mirror-io.js';
 import type { RaidMember, RaidSlot } from './raid-member.js';
 import type { ParityMemory } from './raid-parity.js';
@@ -81,6 +81,8 @@ export class RaidStripe implements TailQueueEntry {
   #end = 0;
   #begin = 0;
   #flags = 0;
+  /** How it is stored. */
+  #storing: BlockOperation = BLOCK_WRITE;
   /** Where what is stored lies, if that is not in the stripe's own memory: the data of the whole row, and its parity. */
   #data: IoBuffer | null = null;
   #dataOffset = 0;
@@ -149,6 +151,17 @@ export class RaidStripe implements TailQueueEntry {
    * component that is not there is left out. One that fails is taken out, if the others can do without it.
    */
   store(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
+    this.#storing = BLOCK_WRITE;
+    this.#store(columns, begin, end, from, to, flags);
+  }
+
+  /** As {@link store}, of zeros, which the components make by themselves. */
+  storeZeroes(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
+    this.#storing = BLOCK_WRITE_ZEROES;
+    this.#store(columns, begin, end, from, to, flags);
+  }
+
+  #store(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
     this.#phase = STORING;
     this.#begin = begin;
     this.#end = end;
@@ -226,7 +239,7 @@ export class RaidStripe implements TailQueueEntry {
     this.#partDone();
   }
 
-  #start(column: number, member: RaidMember, operation: 0 | 1, from: number, to: number, flags: number): void {
+  #start(column: number, member: RaidMember, operation: BlockOperation, from: number, to: number, flags: number): void {
     const child = this.#ios[column] as StripeIo;
     const { io } = child;
     const slot = member.slot as RaidSlot;
@@ -368,13 +381,13 @@ export class RaidStripe implements TailQueueEntry {
     const first = column * this.#stripeBytes;
     const from = isParity ? this.#from : Math.max(0, this.#begin - first);
     const to = isParity ? this.#to : Math.min(this.#stripeBytes, this.#end - first);
-    this.#start(column, member, BLOCK_WRITE, from, to, this.#flags);
+    this.#start(column, member, this.#storing, from, to, this.#flags);
   }
 
   #storeDone(child: StripeIo): void {
     const { io, slot, member } = child;
-    const { error, transferredBytes, lengthBytes } = io;
-    if (error === 0 && transferredBytes === lengthBytes) return;
+    const { error, transferredBytes, lengthBytes, operation } = io;
+    if (error === 0 && (transferredBytes === lengthBytes || operation !== BLOCK_WRITE)) return;
     // It says nothing of the component: nobody has wanted it to end.
     if ((error === ECANCELED || error === EAGAIN) && !child.isRepeated) {
       child.isRepeated = true;

@@ -2,6 +2,7 @@ import { SoftInterrupt, TailQueue } from '@biodone/sync';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, endSubmit } from '../biodone.js';
 import { FreeList } from '../free-list.js';
+import { LOOK_AT_OTHERS_MS } from '../shared-state.js';
 import { ParityMemory } from './raid-parity.js';
 import type { RaidSet } from './raid-set.js';
 import { RaidStripe, type StripeJob } from './raid-stripe.js';
@@ -12,8 +13,6 @@ const STRIPES_MAX = 128;
 const STRIPES_MIN = 2;
 /** A power of two. */
 const BUCKETS = 256;
-/** How soon a row is tried again that another thread has locked. */
-const RETRY_MS = 1;
 
 /**
  * Which rows are being worked on. A row belongs to one job at a time, over all threads; there are so many stripes, and who finds none stands in
@@ -214,7 +213,7 @@ export class RaidStripes {
 
   #retryLater(): void {
     this.#cancelRetry ??= this.#timers.after(
-      RETRY_MS,
+      LOOK_AT_OTHERS_MS,
       () => {
         this.#cancelRetry = null;
         this.#retry();

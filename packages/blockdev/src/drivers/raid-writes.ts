@@ -1,5 +1,5 @@
 import { ECANCELED, EIO, IoBuffer } from '@biodone/uring';
-import { BLOCK_FUA, type BlockIo } from '../block-io.js';
+import { BLOCK_FUA, BLOCK_NO_UNMAP, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import type { MarkWaiter, RaidMetadata } from './raid-metadata.js';
 import { parityInPlace } from './raid-parity.js';
 import { RowPart, type RowParts, RowRequests } from './raid-requests.js';
@@ -15,7 +15,7 @@ interface WriteParts extends RowParts {
   readonly metadata: RaidMetadata;
 }
 
-/** Writes of a raid with parity: each is cut into what lies in one row. */
+/** Writes of a raid with parity, and zeros and discards, which are writes of zeros: each is cut into what lies in one row. */
 export function createRaidWrites(parts: WriteParts, done: (io: BlockIo, error: number) => void): RowRequests<RowPart> {
   const { rowBytes, dataCount } = parts.set.geometry;
   // On level 1 nothing is ever read for a write, so there is nothing to wait for.
@@ -34,6 +34,8 @@ class StripeWrite extends RowPart implements MarkWaiter {
   #begin = 0;
   #end = 0;
   #plan = DATA_ALONE;
+  /** Whether it is one of zeros. */
+  #isZeroing = false;
   #touched = 0;
   #from = 0;
   #to = 0;
@@ -55,6 +57,7 @@ class StripeWrite extends RowPart implements MarkWaiter {
     this.#end = this.ends;
     this.next = null;
     this.#aborted = false;
+    this.#isZeroing = this.io.operation !== BLOCK_WRITE;
     if (!stripe.waiting.isEmpty) this.#gather(stripe);
     if (set.isBroken) {
       this.#finish(EIO);
@@ -113,12 +116,12 @@ class StripeWrite extends RowPart implements MarkWaiter {
     this.#finish(error);
   }
 
-  /** Takes along those that wait for the row and lie next to what there is. */
+  /** Takes along those that wait for the row and lie next to what there is: data with data, or zeros with zeros. */
   #gather(stripe: RaidStripe): void {
     const { waiting } = stripe;
     for (let job = waiting.first; job !== null; ) {
       const after: StripeJob | null = waiting.next(job);
-      if (job instanceof StripeWrite && (job.begins === this.#end || job.ends === this.#begin)) {
+      if (job instanceof StripeWrite && this.#isNext(job)) {
         waiting.remove(job);
         if (job.begins === this.#end) this.#end = job.ends;
         else this.#begin = job.begins;
@@ -128,6 +131,11 @@ class StripeWrite extends RowPart implements MarkWaiter {
         job = waiting.first;
       } else job = after;
     }
+  }
+
+  #isNext(job: StripeWrite): boolean {
+    if (job.begins !== this.#end && job.ends !== this.#begin) return false;
+    return (job.io.operation !== BLOCK_WRITE) === this.#isZeroing;
   }
 
   #go(): void {
@@ -168,7 +176,7 @@ class StripeWrite extends RowPart implements MarkWaiter {
 
   #store(): void {
     const stripe = this.stripe as RaidStripe;
-    if (this.#plan === RECONSTRUCT_WRITE && this.#storeInPlace(stripe)) return;
+    if (this.#isZeroing ? this.#storeZeroes(stripe) : this.#plan === RECONSTRUCT_WRITE && this.#storeInPlace(stripe)) return;
     const { dataCount } = this.set.geometry;
     if (this.#plan === READ_MODIFY_WRITE) this.#addToParity(stripe);
     let flags = 0;
@@ -201,6 +209,19 @@ class StripeWrite extends RowPart implements MarkWaiter {
     return true;
   }
 
+  /** Has the components make zeros of all of a row, or of two copies: the parity of zeros is zeros. */
+  #storeZeroes(stripe: RaidStripe): boolean {
+    const { rowBytes, dataCount } = this.set.geometry;
+    if (dataCount > 1 && this.#end - this.#begin < rowBytes) return false;
+    let flags = 0;
+    for (let part: StripeWrite | null = this; part !== null; part = part.next) {
+      flags |= part.io.flags & (BLOCK_FUA | BLOCK_NO_UNMAP);
+    }
+    const parityBit = this.#plan === DATA_ALONE ? 0 : stripe.parityBit;
+    stripe.storeZeroes(this.#touched | parityBit, this.#begin, this.#end, this.#from, this.#to, flags);
+    return true;
+  }
+
   /** Adds to the parity what is written over, and then what is there instead. */
   #addToParity(stripe: RaidStripe): void {
     const { stripeBytes, dataCount } = this.set.geometry;
@@ -218,6 +239,10 @@ class StripeWrite extends RowPart implements MarkWaiter {
     // Columns lie one after the other in memory, as they do in the row's data.
     const target = stripe.place(0, this.begins);
     const { buffer } = this.stripes.parity;
+    if (io.operation !== BLOCK_WRITE) {
+      buffer.bytes.fill(0, target, target + this.ends - this.begins);
+      return;
+    }
     IoBuffer.copy(buffer, target, io.buffer as IoBuffer, io.bufferOffset + this.position, this.ends - this.begins);
   }
 }

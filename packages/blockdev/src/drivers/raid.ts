@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { EINVAL, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE_ZEROES, BlockIo } from '../block-io.js';
+import { BLOCK_READ, BlockIo } from '../block-io.js';
 import { checkDeviceList, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
 import { ENODEV } from '../errno.js';
-import { checkInteger, outOfRange } from '../errors.js';
+import { checkInteger } from '../errors.js';
 import { checkDevices, claimToWrite, closeAll, commonLimits, StackChildren, sizeOfChild } from '../stack-children.js';
-import { runIo } from './child-device.js';
-import { assembleRaid, checkUnlabelled, type FoundDevice, type RaidAssembly } from './raid-assembly.js';
-import { eachDirty, REGIONS_MAX } from './raid-bitmap-block.js';
+import { assembleRaid, type FoundDevice, type RaidAssembly } from './raid-assembly.js';
+import { eachDirty } from './raid-bitmap-block.js';
+import { createAssembly, makeParityRight } from './raid-create.js';
 import { RaidDevice } from './raid-device.js';
 import { RaidGeometry, type RaidLevel } from './raid-geometry.js';
 import {
@@ -16,7 +15,6 @@ import {
   bitmapOffset,
   COMPONENT_GOOD,
   COMPONENT_REBUILDING,
-  COMPONENTS_MAX,
   decodeLabel,
   encodeLabel,
   LABEL_BYTES,
@@ -145,9 +143,6 @@ const RAID_OPTIONS: OptionKinds = {
   rebuildBytesPerSecond: 'number',
 };
 
-const STRIPE_UNIT = 512;
-const STRIPE_MAX = 4 * 2 ** 20;
-
 function withDefaults({ degraded = false, force = false }: RaidOptions): { degraded: boolean; force: boolean } {
   return { degraded, force };
 }
@@ -191,45 +186,6 @@ async function readBlock(
     device.strategy(io);
   });
   return io.error === 0 && io.transferredBytes === lengthBytes ? io.buffer : null;
-}
-
-/** The assembly of a new array. */
-function createAssembly(
-  devices: readonly (BlockDevice | null)[],
-  found: readonly FoundDevice[],
-  options: RaidOptions,
-): RaidAssembly {
-  const { level = 5, force = false, regionBytes = 16 * 2 ** 20 } = options;
-  if (level !== 0 && level !== 1 && level !== 5) throw outOfRange('level', '0, 1 or 5', level);
-  const present = devices.filter((device) => device !== null);
-  if (present.length < devices.length) throw wrongCount('all of its devices, to be made');
-  const least = { 0: 1, 1: 2, 5: 3 }[level];
-  if (present.length < least) throw wrongCount(`at least ${least} devices on level ${level}`);
-  if (level === 1 && present.length > 2) throw wrongCount('two devices on level 1; a mirror of more is openMirror()');
-  if (present.length > COMPONENTS_MAX) throw wrongCount(`at most ${COMPONENTS_MAX} devices`);
-  if (!force) checkUnlabelled(found);
-  const stripeBytes = checkStripe(options, level, commonLimits(present).blockSizeBytes);
-  const rows = Math.floor(Math.min(...present.map((device) => bitmapOffset(device.limits.sizeBytes ?? 0))) / stripeBytes);
-  if (rows < 1) throw invalid(`the smallest device has no room for a stripe of ${stripeBytes} bytes`);
-  if (rows >= 2 ** 31) throw outOfRange('stripeBytes', `larger: there would be ${rows} rows, and 2^31 - 1 can be`, stripeBytes);
-  checkInteger('regionBytes', regionBytes, 1);
-  const regionRows = Math.max(1, Math.ceil(rows / REGIONS_MAX), Math.floor(regionBytes / stripeBytes));
-  const components = present.map((_, slot) => ({ slot, state: COMPONENT_GOOD, rebuiltRows: 0, reason: null }));
-  return {
-    label: { uuid: randomBytes(16).toString('hex'), generation: 0, level, stripeBytes, rows, regionRows, role: 0, components },
-    components,
-    spares: found.filter(({ isSpare }) => isSpare).map(({ slot }) => slot),
-    isChanged: true,
-    isForced: false,
-  };
-}
-
-function checkStripe({ stripeBytes = 65536 }: RaidOptions, level: RaidLevel, blockSizeBytes: number): number {
-  checkInteger('stripeBytes', stripeBytes, STRIPE_UNIT, level === 0 ? 2 ** 30 : STRIPE_MAX);
-  if (stripeBytes % STRIPE_UNIT !== 0 || stripeBytes % blockSizeBytes !== 0) {
-    throw outOfRange('stripeBytes', `a multiple of ${STRIPE_UNIT} and of the block size, ${blockSizeBytes} bytes`, stripeBytes);
-  }
-  return stripeBytes;
 }
 
 /** What was asked for has to be what the labels say. */
@@ -290,7 +246,8 @@ async function openParity(
   const set = new RaidSet(geometryOf(label, all), { uuid: label.uuid, regionRows: label.regionRows, readOnly }, state, slots);
   for (const member of set.members) member.reason = components[member.index]?.reason ?? null;
   const isNew = label.generation === 0;
-  const dirty = isNew ? await prepare(set, options) : await readBitmaps(set, children, assembly.isForced);
+  if (isNew) await makeParityRight(set, options.assumeClean ?? false);
+  const dirty: ReadonlySet<number> = isNew ? new Set() : await readBitmaps(set, children, assembly.isForced);
   const doubtful = isNew ? 0 : settle(set, dirty, options.force ?? false);
   const spareSlots = spares.map((slot) => slots[slot] as RaidSlot);
   const raid = new RaidDevice(set, spareSlots, doubtful, options);
@@ -310,33 +267,6 @@ function checkSpare(device: BlockDevice, slot: number, { rows, stripeBytes }: Ra
 
 function geometryOf({ level, components, stripeBytes, rows }: RaidLabel, all: readonly BlockDevice[]): RaidGeometry {
   return new RaidGeometry(level, components.length, stripeBytes, rows, commonLimits(all).blockSizeBytes);
-}
-
-/** Makes the parity of a new array right: all zeros go together. What cannot be made so at once is left to a resync. */
-async function prepare(set: RaidSet, { assumeClean = false }: RaidOptions): Promise<ReadonlySet<number>> {
-  if (assumeClean) return new Set();
-  const { geometry, state } = set;
-  const devices = set.members.map(({ slot }) => slot as RaidSlot);
-  if (devices.every(({ device }) => device.capabilities.zeroes === 'fast')) {
-    for (const { device, claim } of devices) {
-      const io = new BlockIo();
-      io.operation = BLOCK_WRITE_ZEROES;
-      io.lengthBytes = geometry.rows * geometry.stripeBytes;
-      io.claim = claim;
-      await runIo(device, io, 'raid');
-      // Before the labels: they would call a parity right of which a power cut has left a part.
-      const flush = new BlockIo();
-      flush.operation = BLOCK_FLUSH;
-      flush.claim = claim;
-      await runIo(device, flush, 'raid');
-    }
-    return new Set();
-  }
-  for (let region = 0; region < state.regions; region++) {
-    state.setUnknown(region, true);
-    state.setMark(region, REGION_CLEAN, REGION_MARKED);
-  }
-  return new Set();
 }
 
 /** Which regions were being written when the array was last used. */
@@ -396,10 +326,6 @@ async function dropUnused(set: RaidSet, spares: readonly RaidSlot[], { closeChil
     set.slots[slot.index] = null;
   }
   if (closeChildren) await closeAll(unused.map(({ device }) => device));
-}
-
-function wrongCount(what: string): TypeError {
-  return Object.assign(new TypeError(`a raid needs ${what}`), { code: 'ERR_INVALID_ARG_VALUE' });
 }
 
 function invalid(message: string): SystemError {

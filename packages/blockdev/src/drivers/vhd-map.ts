@@ -1,5 +1,5 @@
-import { BELOW, CORRUPT, type FirstEntry, type ImageMap, IN_IMAGE, NEEDS_SLICE, type Place, ZEROS } from './image-driver.js';
-import type { ImageSlices } from './image-slices.js';
+import { BELOW, CORRUPT, type FirstEntry, type ImageMap, IN_IMAGE, NEEDS_SLICE, type Place, ZEROS } from './image-map.js';
+import { type ImageSlices, SLICE_BYTES } from './image-slices.js';
 import { VHD_SECTOR_BYTES, type VhdImage } from './vhd-format.js';
 
 /** An entry of a block that is not there. */
@@ -51,22 +51,25 @@ export class VhdMap implements ImageMap {
 
   #locateSectors(blockOffset: number, within: number, lengthBytes: number): void {
     const first = Math.floor(within / VHD_SECTOR_BYTES);
-    const isThere = this.#isThere(blockOffset, first);
-    if (isThere < 0) {
-      this.#answer(NEEDS_SLICE, blockOffset + (first >>> 3), 0);
+    const bitOffset = blockOffset + (first >>> 3);
+    const at = this.#slices.find(bitOffset);
+    if (at < 0) {
+      this.#answer(NEEDS_SLICE, bitOffset, 0);
       return;
     }
-    let end = (first + 1) * VHD_SECTOR_BYTES;
-    // As far as they are alike, and that is known.
-    while (end - within < lengthBytes && this.#isThere(blockOffset, end / VHD_SECTOR_BYTES) === isThere) end += VHD_SECTOR_BYTES;
+    const isThere = this.#bit(at, first);
+    // As far as they are alike, and this slice knows it.
+    const known = 8 * ((first >>> 3) + SLICE_BYTES - (bitOffset - Math.floor(bitOffset / SLICE_BYTES) * SLICE_BYTES));
+    const last = Math.min(known, Math.ceil((within + lengthBytes) / VHD_SECTOR_BYTES));
+    let end = first + 1;
+    while (end < last && this.#bit(at + (end >>> 3) - (first >>> 3), end) === isThere) end += 1;
     const place = isThere === 1 ? IN_IMAGE : this.#absent;
-    this.#answer(place, place === IN_IMAGE ? blockOffset + this.#bitmapBytes + within : 0, end - within);
+    const offset = place === IN_IMAGE ? blockOffset + this.#bitmapBytes + within : 0;
+    this.#answer(place, offset, end * VHD_SECTOR_BYTES - within);
   }
 
-  /** The bit of a sector; -1 if it is not known. */
-  #isThere(blockOffset: number, sector: number): number {
-    const at = this.#slices.find(blockOffset + (sector >>> 3));
-    return at < 0 ? -1 : (this.#slices.uint8(at) >>> (7 - (sector & 7))) & 1;
+  #bit(at: number, sector: number): number {
+    return (this.#slices.uint8(at) >>> (7 - (sector & 7))) & 1;
   }
 
   #answer(place: Place, offset: number, lengthBytes: number): void {

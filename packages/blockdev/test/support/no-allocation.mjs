@@ -15,17 +15,22 @@ import {
   openMem,
   openMirror,
   openNull,
+  openQcow2,
   openRaid,
+  openSnapshots,
   openStripe,
   openThrottle,
+  openVhd,
 } from '@biodone/blockdev';
 import { IoBuffer } from '@biodone/uring';
+import { wholeQcow2, wholeVhd } from './whole-images.mjs';
 
 const [kind, path] = process.argv.slice(2);
 const DEPTH = 32;
 // A whole row of the raid below is two stripes.
 const STRIPE_BYTES = 4096;
 const LENGTH_BYTES = kind.startsWith('raid-row') ? 2 * STRIPE_BYTES : 4096;
+const IMAGE_BYTES = 2 ** 20;
 const file = () => openFile(path, { readOnly: true, engine: 'uring' });
 const OPEN = {
   null: () => openNull(),
@@ -36,9 +41,15 @@ const OPEN = {
   cache: () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25 }),
   'cache-writes': () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25, dirtyMaxBytes: 2 ** 25, writeBackDelayMs: 2 ** 30 }),
   cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
+  'cow-write': () => openCow(openMem(2 ** 20), { blockBytes: 4096 }),
   checksum: () => checksum(),
   'checksum-in-place': () => checksum(),
   'checksum-write': () => checksum(),
+  'snapshots-read': async () => (await snapshots()).device,
+  'snapshots-write': async () => (await snapshots()).device,
+  snapshot: async () => (await snapshots()).snapshot,
+  qcow2: () => openQcow2(wholeQcow2(IMAGE_BYTES)),
+  vhd: () => openVhd(wholeVhd(IMAGE_BYTES)),
   file,
   stripe: () => openStripe([file(), file()]),
   // Reads, and writes of less than a row and of a whole one.
@@ -57,16 +68,37 @@ function openMemRaid() {
 /** Written all over: what never was is zeros, and no checksum is looked at. */
 async function checksum() {
   const device = await openChecksum(openMem(2 ** 24), { create: true });
+  writeEvery(device, 1);
+  return device;
+}
+
+/** A device with a snapshot that has every other block from its store, and the rest from the device. */
+async function snapshots() {
+  const device = openSnapshots(openMem(IMAGE_BYTES), { blockBytes: LENGTH_BYTES });
+  const snapshot = await device.snapshot();
+  writeEvery(device, 2);
+  return { device, snapshot };
+}
+
+/** Writes to every n-th block. */
+function writeEvery(device, distance) {
   const io = new BlockIo();
   io.operation = BLOCK_WRITE;
   io.buffer = IoBuffer.allocate(LENGTH_BYTES);
   io.lengthBytes = LENGTH_BYTES;
-  for (; io.offset < device.limits.sizeBytes; io.offset += LENGTH_BYTES) device.strategySync(io);
-  return device;
+  for (; io.offset < device.limits.sizeBytes; io.offset += distance * LENGTH_BYTES) device.strategySync(io);
 }
 
 const device = await OPEN[kind]();
-const isWrite = ['raid-write', 'raid-row', 'raid-row-in-place', 'cache-writes', 'checksum-write'].includes(kind);
+const isWrite = [
+  'raid-write',
+  'raid-row',
+  'raid-row-in-place',
+  'cache-writes',
+  'checksum-write',
+  'cow-write',
+  'snapshots-write',
+].includes(kind);
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);

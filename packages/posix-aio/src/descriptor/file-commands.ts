@@ -1,5 +1,5 @@
 import { type BlockCapabilities, type BlockIo, biodone } from '@biodone/blockdev';
-import { EINTR, IoBuffer, type Libc, libc } from '@biodone/uring';
+import { EINTR, IoBuffer, type Libc, libc, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import {
   ADDRESS,
   COMMAND_FSYNC,
@@ -17,9 +17,6 @@ import {
 } from './command.js';
 import { CommandDriver } from './command-driver.js';
 import { numbersOf } from './command-numbers.js';
-
-/** What the kernel moves at most in one call (MAX_RW_COUNT). */
-const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** In a service thread: does commands on files by calls that block. */
 export class FileCommands extends CommandDriver {

@@ -22,12 +22,10 @@ import {
   RingRequest,
   RWF_DSYNC,
   type ThreadRing,
+  TRANSFER_MAX_BYTES,
 } from '@biodone/uring';
 import type { DescriptorEngine } from './descriptor-engine.js';
 import { type DescriptorOp, INLINE_MAX_BYTES, letGo, markFailed } from './descriptor-op.js';
-
-/** What the kernel moves at most in one call (MAX_RW_COUNT). */
-const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /** Requests on descriptors through the thread's io_uring: the kernel has each before {@link start} returns, or {@link release}. */
 export class UringEngine implements DescriptorEngine {

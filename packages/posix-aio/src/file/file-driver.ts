@@ -7,11 +7,8 @@ import type {
   DeviceHandle,
   DeviceSpec,
 } from '@biodone/blockdev';
-import { ENOTSUP, SystemError } from '@biodone/uring';
+import { ENOTSUP, SystemError, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import type { FileEngine, FileWork } from './file-work.js';
-
-/** The longest transfer of one system call (MAX_RW_COUNT), so that the block layer splits none. */
-export const TRANSFER_MAX_BYTES = 0x7ffff000;
 
 /**
  * The bottom of a pool for an open file of any kind, with pread(2)'s results: short where that is short, and what is wrong with an offset, an
@@ -25,6 +22,7 @@ export class FileDriver implements BlockDriver {
     blockSizeBytes: 1,
     sizeBytes: null,
     memoryAlignmentBytes: 1,
+    // So that the block layer splits none.
     maxTransferBytes: TRANSFER_MAX_BYTES,
   };
   readonly capabilities: BlockCapabilities;

@@ -1,11 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { OrderingKey } from '@biodone/aio';
 import { AbortError } from '@biodone/sync';
-import { ENOSYS, probe, SystemError } from '@biodone/uring';
+import { ENOSYS, probe, SystemError, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import { S_IFBLK, S_IFREG } from '../descriptor/file-status.js';
 import { BOUNCE_MAX_BYTES, LONG_BOUNCE_MAX_BYTES } from './bounce.js';
 import { CallWork } from './call-work.js';
-import { TRANSFER_MAX_BYTES } from './file-driver.js';
 import type { FileWork } from './file-work.js';
 import { FsEngine } from './fs-engine.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';

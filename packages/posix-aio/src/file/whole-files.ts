@@ -1,10 +1,9 @@
 import { read, write } from 'node:fs';
-import { EFAULT } from '@biodone/uring';
+import { EFAULT, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import { readStatus, status } from '../descriptor/file-status.js';
 import { IMMEDIATE_MAX_BYTES, readCached } from '../immediate-read.js';
 import { BOUNCE_MAX_BYTES } from './bounce.js';
 import { FileContents } from './file-contents.js';
-import { TRANSFER_MAX_BYTES } from './file-driver.js';
 import { ioError } from './file-errors.js';
 import { memoryOf, unseenMemoryOf } from './memory-of.js';
 import { IN_TURN, type OpenFile } from './open-file.js';

@@ -1,8 +1,7 @@
 import type { AioOp } from '@biodone/aio';
 import { type BlockIo, biodone } from '@biodone/blockdev';
-import { EFAULT, type IoBuffer } from '@biodone/uring';
+import { EFAULT, type IoBuffer, TRANSFER_MAX_BYTES } from '@biodone/uring';
 import { giveBounce, takeBounce } from './bounce.js';
-import { TRANSFER_MAX_BYTES } from './file-driver.js';
 import type { FileEngine } from './file-work.js';
 import { WholeWork } from './whole-work.js';
 

@@ -14,13 +14,13 @@ import {
   readRequest,
   request,
   run,
-  runSync,
   SeededRandom,
-  turn,
   writeRequest,
 } from '@biodone/testkit';
 import { expect } from 'vitest';
+import { copyOf } from './contents.js';
 import { Expected } from './expected-after-crash.js';
+import { stepUntil } from './steps.js';
 
 /** What the expectations are about: the blocks of these tests. */
 export const BLOCK = 4096;
@@ -56,7 +56,7 @@ export async function cutEverywhere(target: CutTarget, kinds: readonly Kind[], s
 }
 
 /** Does what waits on the media, until the promise is settled or `left` I/Os have been done. */
-async function stepUntil(
+async function stepMedia(
   media: readonly CrashDevice[],
   promise: Promise<unknown>,
   budget: { left: number; done: number },
@@ -65,15 +65,12 @@ async function stepUntil(
   void promise.finally(() => {
     ended = true;
   });
-  for (let turns = 0; !ended && budget.left > 0; turns++) {
-    if (turns > 10_000) throw new Error('no progress');
-    const busy = media.find(({ waiting }) => waiting > 0);
-    if (busy?.step() === true) {
-      budget.left -= 1;
-      budget.done += 1;
-    }
-    await turn();
-  }
+  const step = (): void => {
+    if (media.find(({ waiting }) => waiting > 0)?.step() !== true) return;
+    budget.left -= 1;
+    budget.done += 1;
+  };
+  await stepUntil(() => ended || budget.left === 0, step);
 }
 
 async function cutAfter(target: CutTarget, kinds: readonly Kind[], count: number, random: SeededRandom): Promise<number> {
@@ -81,7 +78,7 @@ async function cutAfter(target: CutTarget, kinds: readonly Kind[], count: number
   const media = target.media.map((sizeBytes) => openCrash(openMem(sizeBytes), { stepped: true }));
   const opening = Promise.resolve(target.open(media));
   const setUp = { left: Number.POSITIVE_INFINITY, done: 0 };
-  await stepUntil(media, opening, setUp);
+  await stepMedia(media, opening, setUp);
   const stack = await opening;
   const budget = { left: count, done: 0 };
   const latest = new Uint8Array(BLOCKS * 2);
@@ -90,7 +87,7 @@ async function cutAfter(target: CutTarget, kinds: readonly Kind[], count: number
     const { io, changes } = requestOf(kind, index + 1, random);
     for (const [half, tag] of changes) expected.written(half, tag);
     const ended = run(stack, io);
-    await stepUntil(media, ended, budget);
+    await stepMedia(media, ended, budget);
     if (budget.left === 0 && io.state !== 2) break;
     expect((await ended).error).toBe(0);
     for (const [half, tag] of changes) latest[half] = tag;
@@ -100,7 +97,7 @@ async function cutAfter(target: CutTarget, kinds: readonly Kind[], count: number
   const survive = random.pick([0, 0.5, 1]);
   beginSubmit();
   for (const medium of media) medium.crash({ survive, random, sectorBytes: BLOCK / 2 });
-  const found = media.map(copyOf);
+  const found = media.map((medium) => copyOf(medium));
   endSubmit();
   const again = await target.reopen(found);
   const io = readRequest(0, BLOCKS * BLOCK);
@@ -111,17 +108,8 @@ async function cutAfter(target: CutTarget, kinds: readonly Kind[], count: number
   }
   await again.close();
   const closed = stack.close().catch(() => {});
-  await stepUntil(media, closed, { left: Number.POSITIVE_INFINITY, done: 0 });
+  await stepMedia(media, closed, { left: Number.POSITIVE_INFINITY, done: 0 });
   return budget.done;
-}
-
-function copyOf(medium: CrashDevice): BlockDevice {
-  const sizeBytes = medium.limits.sizeBytes ?? 0;
-  const io = readRequest(0, sizeBytes);
-  expect(runSync(medium, io).error).toBe(0);
-  const copy = openMem(sizeBytes);
-  expect(runSync(copy, writeRequest(0, io.buffer?.bytes.subarray(0, sizeBytes) ?? new Uint8Array())).error).toBe(0);
-  return copy;
 }
 
 /** An operation, and which halves of blocks hold what after it. */

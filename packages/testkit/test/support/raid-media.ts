@@ -1,6 +1,8 @@
 import {
+  BLOCK_DISCARD,
   BLOCK_FLUSH,
   BLOCK_WRITE,
+  BLOCK_WRITE_ZEROES,
   type BlockDevice,
   openMem,
   openRaid,
@@ -8,17 +10,9 @@ import {
   type RaidLevel,
   raidOf,
 } from '@biodone/blockdev';
-import {
-  type CrashDevice,
-  type FaultDevice,
-  openCrash,
-  openFault,
-  readRequest,
-  runSync,
-  type SeededRandom,
-  writeRequest,
-} from '@biodone/testkit';
+import { type CrashDevice, type FaultDevice, openCrash, openFault, type SeededRandom } from '@biodone/testkit';
 import { EIO } from '@biodone/uring';
+import { bytesOf, memoryWith } from './contents.js';
 
 export const BLOCK = 512;
 export const STRIPE_BYTES = 1024;
@@ -32,27 +26,17 @@ export function raid(device: BlockDevice): RaidDevice {
   return raidOf(device) as RaidDevice;
 }
 
-/** All that is on a device. */
-export function bytesOf(device: BlockDevice): Uint8Array {
-  const lengthBytes = device.limits.sizeBytes ?? 0;
-  const io = readRequest(0, lengthBytes);
-  if (runSync(device, io).error !== 0) throw new Error('a device in memory cannot be read');
-  return Uint8Array.from(io.buffer?.bytes.subarray(0, lengthBytes) ?? []);
-}
-
 /** A new device with these contents. */
 export function deviceOf(bytes: Uint8Array): BlockDevice {
-  const device = openMem(bytes.length, { blockSizeBytes: BLOCK });
-  runSync(device, writeRequest(0, bytes));
-  return device;
+  return memoryWith(bytes, { blockSizeBytes: BLOCK });
 }
 
-/** Devices with volatile caches, for which the power fails after so many of their writes and flushes. */
+/** Devices with volatile caches, for which the power fails after so many of their writes, zeros and flushes. */
 export class PowerSupply {
   readonly faults: FaultDevice[] = [];
   readonly #media: BlockDevice[] = [];
   readonly #caches: CrashDevice[] = [];
-  /** How many writes and flushes there have been. */
+  /** How many of those there have been. */
   seen = 0;
   /** After how many the power fails. */
   cutAt: number = Number.POSITIVE_INFINITY;
@@ -69,7 +53,8 @@ export class PowerSupply {
       };
       const action = { kind: 'error', errno: EIO } as const;
       fault.addFault({ action, when, times: Number.POSITIVE_INFINITY });
-      fault.addFault({ operations: [BLOCK_WRITE, BLOCK_FLUSH], action, when: count, times: Number.POSITIVE_INFINITY });
+      const operations = [BLOCK_WRITE, BLOCK_WRITE_ZEROES, BLOCK_DISCARD, BLOCK_FLUSH];
+      fault.addFault({ operations, action, when: count, times: Number.POSITIVE_INFINITY });
       this.#media.push(medium);
       this.#caches.push(cache);
       this.faults.push(fault);
@@ -80,7 +65,7 @@ export class PowerSupply {
   contents(survive: (index: number) => number, random: SeededRandom): Uint8Array[] {
     this.cutAt = 0;
     for (const [index, cache] of this.#caches.entries()) cache.crash({ survive: survive(index), random, sectorBytes: BLOCK });
-    return this.#media.map(bytesOf);
+    return this.#media.map((medium) => bytesOf(medium));
   }
 }
 
@@ -89,5 +74,5 @@ export async function newArray(level: RaidLevel, count: number): Promise<Uint8Ar
   const devices = Array.from({ length: count }, () => openMem(COMPONENT_BYTES, { blockSizeBytes: BLOCK }));
   const options = { create: true, level, stripeBytes: STRIPE_BYTES, regionBytes: STRIPE_BYTES, closeChildren: false };
   await (await openRaid(devices, options)).close();
-  return devices.map(bytesOf);
+  return devices.map((medium) => bytesOf(medium));
 }

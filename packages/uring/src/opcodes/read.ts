@@ -11,7 +11,7 @@ import { checkOffset, prepareOnFile, prepareTransfer } from './prepare.js';
  * Fails with EBADF, EINVAL (an O_DIRECT file's alignment), EIO, EISDIR; with RWF_NOWAIT with EAGAIN.
  *
  * @param memory where the bytes go, from `memoryOffset` on; it is held until the completion
- * @param lengthBytes at most 2^31 - 1; the kernel transfers 0x7ffff000 at once
+ * @param lengthBytes at most 2^31 - 1; the kernel moves `TRANSFER_MAX_BYTES` at once
  * @param offset in bytes from the beginning of the file; -1 reads from the file's own position, and moves it
  * @param rwFlags RWF_ flags
  * @throws RangeError ERR_OUT_OF_RANGE if the part is not within the memory

@@ -13,7 +13,7 @@ import { checkOffset, prepareOnFile, prepareTransfer } from './prepare.js';
  *
  * @param memory where the bytes come from, from `memoryOffset` on; it is held until the completion, and what is written if it changes
  * meanwhile is not defined
- * @param lengthBytes at most 2^31 - 1; the kernel transfers 0x7ffff000 at once
+ * @param lengthBytes at most 2^31 - 1; the kernel moves `TRANSFER_MAX_BYTES` at once
  * @param offset in bytes from the beginning of the file; -1 writes at the file's own position, and moves it
  * @param rwFlags RWF_ flags
  * @throws RangeError ERR_OUT_OF_RANGE if the part is not within the memory
