@@ -1,0 +1,91 @@
+import { type AioOp, ServiceThreads, type SteppedThread, steppedThreads } from '@biodone/aio';
+import { hasEventFd, libc } from '@biodone/uring';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { openLate } from './support/late-driver.js';
+import { opOf } from './support/service.js';
+import { VirtualTimers } from './support/virtual-timers.js';
+
+if (!hasEventFd()) console.warn('how often a thread that blocks looks after service threads is not tested: there is no eventfd');
+afterEach(() => vi.restoreAllMocks());
+
+/** What becomes of one sleep of the thread that waits: nothing in its time, or somebody wakes it. */
+type Sleep = 'ETIME' | 'woken' | 'EINTR' | 'completed';
+
+/** Lets a thread wait for an operation that a service thread has, and tells how long it was about to sleep each time, in milliseconds. */
+async function sleepsOf(sleeps: readonly Sleep[], timeoutMs: number): Promise<{ ended: unknown; sleptMs: number[] }> {
+  const late = openLate();
+  const timers = new VirtualTimers();
+  const threads: SteppedThread[] = [];
+  const spawn = steppedThreads(
+    () => 0,
+    (thread) => threads.push(thread),
+  );
+  const service = new ServiceThreads(late.device, 4, 1, { timers, bind: false, spawn });
+  const op = opOf();
+  op.iodone = () => {};
+  service.start(op as unknown as AioOp);
+  service.flush();
+  const [thread] = threads as [SteppedThread];
+  runTo(thread, 'device');
+  const complete = (): void => {
+    const [channel] = late.channels as [(typeof late.channels)[number]];
+    for (const io of [...channel.started]) late.complete(channel, io);
+    runTo(thread, 'sleep');
+  };
+  // What was handed over is with the thread: the nudge has nothing to do.
+  timers.fire(2);
+  const sleptMs: number[] = [];
+  let nowMs = 0;
+  const left = [...sleeps];
+  vi.spyOn(performance, 'now').mockImplementation(() => nowMs);
+  vi.spyOn(libc(), 'errno').mockReturnValue(EINTR);
+  vi.spyOn(libc(), 'poll').mockImplementation((_address, _count, ms) => {
+    const sleep = left.shift() ?? 'ETIME';
+    sleptMs.push(ms);
+    if (sleptMs.length > 20) throw new Error(`it sleeps again and again: ${sleptMs}`);
+    if (sleep === 'ETIME') nowMs += ms;
+    else if (sleep === 'completed') complete();
+    return sleep === 'ETIME' ? 0 : sleep === 'EINTR' ? -1 : 1;
+  });
+  const ended = service.wait(timeoutMs);
+  vi.restoreAllMocks();
+  if (ended !== 1) complete();
+  const closing = service.close();
+  runTo(thread, 'ended');
+  await closing;
+  await late.device.close();
+  return { ended, sleptMs };
+}
+
+/** Runs a thread until it has come to a step, which it does soon. */
+function runTo(thread: SteppedThread, step: SteppedThread['at']): void {
+  for (let left = 100; thread.at !== step; left--) {
+    if (left === 0) throw new Error(`a thread does not come to '${step}', and is at '${thread.at}'`);
+    thread.step();
+  }
+}
+
+const EINTR = 4;
+
+describe.skipIf(!hasEventFd())('a thread that waits for service threads', () => {
+  it('looks for those that have died after 50 ms, then ever more seldom, up to 1.6 s', async () => {
+    const sleeps = new Array<Sleep>(8).fill('ETIME');
+    const { ended, sleptMs } = await sleepsOf([...sleeps, 'completed'], Number.POSITIVE_INFINITY);
+    expect(sleptMs).toEqual([50, 100, 200, 400, 800, 1600, 1600, 1600, 1600]);
+    expect(ended).toBe(1);
+  });
+
+  it('looks sooner again when it was woken, as by one that dies', async () => {
+    const { ended, sleptMs } = await sleepsOf(['ETIME', 'ETIME', 'woken', 'ETIME', 'completed'], Number.POSITIVE_INFINITY);
+    expect(sleptMs).toEqual([50, 100, 200, 50, 100]);
+    expect(ended).toBe(1);
+  });
+
+  it('waits no longer than it was told', async () => {
+    expect(await sleepsOf([], 400)).toEqual({ ended: 'ETIME', sleptMs: [50, 100, 200, 50] });
+  });
+
+  it('ends with a signal', async () => {
+    expect(await sleepsOf(['ETIME', 'EINTR'], Number.POSITIVE_INFINITY)).toEqual({ ended: 'EINTR', sleptMs: [50, 100] });
+  });
+});
