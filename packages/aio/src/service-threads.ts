@@ -172,7 +172,9 @@ export class ServiceThreads implements PoolService {
       if (this.#gate.holdsAll) throw quiesced();
       const remainingMs = deadlineMs - performance.now();
       if (!(remainingMs > 0)) return 'ETIME';
-      // poll() has said that this thread sleeps, and has looked since.
+      // poll() has said that this thread sleeps. What was completed just before that nobody wakes it for: that was left to a microtask, for which it would
+      // have to return. Pairs with the compareExchange in ServiceMemory.pushCompleted().
+      if (Atomics.load(this.#memory.words, COMPLETED) !== 0) continue;
       const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : lookInMs));
       this.#clock.forget();
       if (ended === 'EINTR') return this.poll() || 'EINTR';

@@ -12,7 +12,7 @@ afterEach(() => vi.restoreAllMocks());
 type Sleep = 'ETIME' | 'woken' | 'EINTR' | 'completed';
 
 /** Lets a thread wait for an operation that a service thread has, and tells how long it was about to sleep each time, in milliseconds. */
-async function sleepsOf(sleeps: readonly Sleep[], timeoutMs: number): Promise<{ ended: unknown; sleptMs: number[] }> {
+async function sleepsOf(sleeps: readonly Sleep[], timeoutMs: number, completesBefore = false): Promise<{ ended: unknown; sleptMs: number[] }> {
   const late = openLate();
   const timers = new VirtualTimers();
   const threads: SteppedThread[] = [];
@@ -47,6 +47,7 @@ async function sleepsOf(sleeps: readonly Sleep[], timeoutMs: number): Promise<{ 
     else if (sleep === 'completed') complete();
     return sleep === 'ETIME' ? 0 : sleep === 'EINTR' ? -1 : 1;
   });
+  if (completesBefore) beforeSaying(complete);
   const ended = service.wait(timeoutMs);
   vi.restoreAllMocks();
   if (ended !== 1) complete();
@@ -55,6 +56,19 @@ async function sleepsOf(sleeps: readonly Sleep[], timeoutMs: number): Promise<{ 
   await closing;
   await late.device.close();
   return { ended, sleptMs };
+}
+
+/** Does something just before this thread says that it sleeps (OWNER_SLEEPS), when it has looked for completions. */
+function beforeSaying(act: () => void): void {
+  const { store } = Atomics;
+  let isOver = false;
+  vi.spyOn(Atomics, 'store').mockImplementation(((words: Int32Array, index: number, value: number) => {
+    if (!isOver && value === 1) {
+      isOver = true;
+      act();
+    }
+    return store(words, index, value);
+  }) as typeof store);
 }
 
 /** Runs a thread until it has come to a step, which it does soon. */
@@ -83,6 +97,10 @@ describe.skipIf(!hasEventFd())('a thread that waits for service threads', () => 
 
   it('waits no longer than it was told', async () => {
     expect(await sleepsOf([], 400)).toEqual({ ended: 'ETIME', sleptMs: [50, 100, 200, 50] });
+  });
+
+  it('does not sleep when something is completed just before it says that it does, which nobody wakes it for', async () => {
+    expect(await sleepsOf([], Number.POSITIVE_INFINITY, true)).toEqual({ ended: 1, sleptMs: [] });
   });
 
   it('ends with a signal', async () => {
