@@ -12,7 +12,11 @@ afterEach(() => vi.restoreAllMocks());
 type Sleep = 'ETIME' | 'woken' | 'EINTR' | 'completed';
 
 /** Lets a thread wait for an operation that a service thread has, and tells how long it was about to sleep each time, in milliseconds. */
-async function sleepsOf(sleeps: readonly Sleep[], timeoutMs: number, completesBefore = false): Promise<{ ended: unknown; sleptMs: number[] }> {
+async function sleepsOf(
+  sleeps: readonly Sleep[],
+  timeoutMs: number,
+  completesBefore = false,
+): Promise<{ ended: unknown; sleptMs: number[] }> {
   const late = openLate();
   const timers = new VirtualTimers();
   const threads: SteppedThread[] = [];
