@@ -283,6 +283,20 @@ export class AioServicePool extends Dispatcher {
     return this.poll() || (timeoutMs < alarmInMs ? 'ETIME' : 0);
   }
 
+  /**
+   * For a thread that waits for several things at once, by `waitForDoors` of `@biodone/uring`, right after {@link poll} has found nothing: how long it may sleep
+   * without a poll of this pool, in milliseconds, because the next completion signals a door. 0 where it may not, or something is there already: then it is
+   * {@link wait} that waits for this pool.
+   *
+   * @param vain how many times in a row it has slept as long as it might
+   */
+  beforeSleep(vain: number): number {
+    this.clock.forget();
+    if (this.started === 0) return 0;
+    const servedMs = this.service === null ? this.device.beforeSleep(vain) : (this.service.beforeSleep?.(vain) ?? 0);
+    return Math.min(this.alarmInMs, servedMs);
+  }
+
   /** What the pool has done, and what is with it. */
   stats(): PoolStatistics {
     const threads = this.service instanceof ServiceThreads ? this.service.statistics() : null;

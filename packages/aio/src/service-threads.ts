@@ -189,6 +189,16 @@ export class ServiceThreads implements PoolService {
     }
   }
 
+  /** As {@link PoolService.beforeSleep}. It looks after the threads as {@link wait} does, and as often. */
+  beforeSleep(vain: number): number {
+    if (vain > 0) this.#lookAfterThreads();
+    this.#clock.forget();
+    const isTold = this.#door.eventFd >= 0 && this.#table.outstanding > 0 && this.#started.length === 0 && !this.#gate.holdsAll;
+    // As in wait(): poll() has said that this thread sleeps.
+    if (!isTold || Atomics.load(this.#memory.words, COMPLETED) !== 0) return 0;
+    return this.#nudge.armed ? NUDGE_MS : Math.min(LIVENESS_POLL_MS * 2 ** vain, LIVENESS_POLL_MAX_MS);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.flush();

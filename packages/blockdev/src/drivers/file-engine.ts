@@ -42,6 +42,8 @@ export interface FileEngine {
   abort?(io: BlockIo): AbortVerdict;
   poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+  /** As BlockDriver's. */
+  beforeSleep?(): number;
 }
 
 /** What the kernel moves at most in one call (MAX_RW_COUNT); Node and the ring's entries end a little above it. */

@@ -61,6 +61,10 @@ export class UringEngine implements FileEngine {
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     return this.#ring.wait(timeoutMs);
   }
+
+  beforeSleep(): number {
+    return this.#ring.tellsByDoor ? Number.POSITIVE_INFINITY : 0;
+  }
 }
 
 function answerExtents(io: BlockIo, file: OpenFile): void {

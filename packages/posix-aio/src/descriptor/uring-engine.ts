@@ -86,6 +86,10 @@ export class UringEngine implements DescriptorEngine {
     return this.ring.wait(timeoutMs);
   }
 
+  beforeSleep(): number {
+    return this.ring.tellsByDoor ? Number.POSITIVE_INFINITY : 0;
+  }
+
   gather(): void {
     this.#gathering = true;
   }
