@@ -11,12 +11,18 @@ afterEach(() => vi.restoreAllMocks());
 /** What becomes of one sleep of the thread that waits: nothing in its time, or somebody wakes it. */
 type Sleep = 'ETIME' | 'woken' | 'EINTR' | 'completed';
 
-/** Lets a thread wait for an operation that a service thread has, and tells how long it was about to sleep each time, in milliseconds. */
-async function sleepsOf(
-  sleeps: readonly Sleep[],
-  timeoutMs: number,
-  completesBefore = false,
-): Promise<{ ended: unknown; sleptMs: number[] }> {
+/** Service threads of which one has an operation, and is steps of this thread's. */
+interface Stage {
+  readonly service: ServiceThreads;
+  /** Starts another one. */
+  start(): void;
+  /** Lets the thread complete what it has, and what waits for it. */
+  complete(): void;
+  /** Ends the thread, and the service. */
+  end(): Promise<void>;
+}
+
+function stage(): Stage {
   const late = openLate();
   const timers = new VirtualTimers();
   const threads: SteppedThread[] = [];
@@ -25,19 +31,38 @@ async function sleepsOf(
     (thread) => threads.push(thread),
   );
   const service = new ServiceThreads(late.device, 4, 1, { timers, bind: false, spawn });
-  const op = opOf();
-  op.iodone = () => {};
-  service.start(op as unknown as AioOp);
+  const start = (): void => {
+    const op = opOf();
+    op.iodone = () => {};
+    service.start(op as unknown as AioOp);
+  };
+  start();
   service.flush();
   const [thread] = threads as [SteppedThread];
   runTo(thread, 'device');
-  const complete = (): void => {
-    const [channel] = late.channels as [(typeof late.channels)[number]];
-    for (const io of [...channel.started]) late.complete(channel, io);
-    runTo(thread, 'sleep');
-  };
   // What was handed over is with the thread: the nudge has nothing to do.
   timers.fire(2);
+  const runUntil = (step: SteppedThread['at']): void => {
+    runTo(thread, step, () => {
+      for (const channel of late.channels) for (const io of [...channel.started]) late.complete(channel, io);
+    });
+  };
+  const end = async (): Promise<void> => {
+    const closing = service.close();
+    runUntil('ended');
+    await closing;
+    await late.device.close();
+  };
+  return { service, start, complete: () => runUntil('sleep'), end };
+}
+
+/** Lets a thread wait for an operation that a service thread has, and tells how long it was about to sleep each time, in milliseconds. */
+async function sleepsOf(
+  sleeps: readonly Sleep[],
+  timeoutMs: number,
+  completesBefore = false,
+): Promise<{ ended: unknown; sleptMs: number[] }> {
+  const { service, complete, end } = stage();
   const sleptMs: number[] = [];
   let nowMs = 0;
   const left = [...sleeps];
@@ -54,11 +79,7 @@ async function sleepsOf(
   if (completesBefore) beforeSaying(complete);
   const ended = service.wait(timeoutMs);
   vi.restoreAllMocks();
-  if (ended !== 1) complete();
-  const closing = service.close();
-  runTo(thread, 'ended');
-  await closing;
-  await late.device.close();
+  await end();
   return { ended, sleptMs };
 }
 
@@ -76,9 +97,10 @@ function beforeSaying(act: () => void): void {
 }
 
 /** Runs a thread until it has come to a step, which it does soon. */
-function runTo(thread: SteppedThread, step: SteppedThread['at']): void {
+function runTo(thread: SteppedThread, step: SteppedThread['at'], before: () => void = () => {}): void {
   for (let left = 100; thread.at !== step; left--) {
     if (left === 0) throw new Error(`a thread does not come to '${step}', and is at '${thread.at}'`);
+    before();
     thread.step();
   }
 }
@@ -109,5 +131,27 @@ describe.skipIf(!hasEventFd())('a thread that waits for service threads', () => 
 
   it('ends with a signal', async () => {
     expect(await sleepsOf(['ETIME', 'EINTR'], Number.POSITIVE_INFINITY)).toEqual({ ended: 'EINTR', sleptMs: [50, 100] });
+  });
+  it('may sleep as long for several things at once, and not when there is something to do', async () => {
+    const { service, start, complete, end } = stage();
+    service.poll();
+    expect([0, 1, 2, 5, 99].map((vain) => service.beforeSleep(vain))).toEqual([50, 100, 200, 1600, 1600]);
+    start();
+    expect(service.beforeSleep(0)).toBe(0);
+    service.poll();
+    // Until the nudge, since nobody has taken the new one.
+    expect(service.beforeSleep(0)).toBe(2);
+    complete();
+    expect(service.beforeSleep(0)).toBe(0);
+    await end();
+  });
+
+  it('does not sleep for several things at once when one is completed just before it says that it sleeps', async () => {
+    const { service, complete, end } = stage();
+    beforeSaying(complete);
+    expect(service.poll()).toBe(0);
+    expect(service.beforeSleep(0)).toBe(0);
+    vi.restoreAllMocks();
+    await end();
   });
 });
