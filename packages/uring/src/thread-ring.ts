@@ -279,12 +279,15 @@ export class ThreadRing {
   }
 
   /**
-   * Whether the next completion signals a door of this thread, for who waits for several things by {@link waitForDoors}, right after {@link poll}. False where
-   * something is there already, or has not been submitted, or completions do not come from the event loop: {@link wait} is for those.
+   * Has the next completion signal a door of this thread, for who waits for several things by {@link waitForDoors}, right after {@link poll}.
+   *
+   * @returns false where something is there already, or has not been submitted, or completions do not come from the event loop: {@link wait} is for those
    */
-  get tellsByDoor(): boolean {
-    // Notification is on since the end of the last run: what was completed before that shows here, and gave no signal.
-    return this.#door !== null && this.#notifying && !this.ring.ready && this.ring.queued === 0;
+  tellByDoor(): boolean {
+    if (this.#door === null || this.ring.closed || this.ring.queued > 0) return false;
+    this.#notify(true);
+    // A completion before the switch gave no signal.
+    return !this.ring.ready;
   }
 
   /**

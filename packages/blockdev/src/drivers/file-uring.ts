@@ -63,7 +63,7 @@ export class UringEngine implements FileEngine {
   }
 
   beforeSleep(): number {
-    return this.#ring.tellsByDoor ? Number.POSITIVE_INFINITY : 0;
+    return this.#ring.tellByDoor() ? Number.POSITIVE_INFINITY : 0;
   }
 }
 

@@ -87,7 +87,7 @@ export class UringEngine implements DescriptorEngine {
   }
 
   beforeSleep(): number {
-    return this.ring.tellsByDoor ? Number.POSITIVE_INFINITY : 0;
+    return this.ring.tellByDoor() ? Number.POSITIVE_INFINITY : 0;
   }
 
   gather(): void {
