@@ -1,61 +1,21 @@
-import {
-  type AbortVerdict,
-  BLOCK_FLUSH,
-  BLOCK_WRITE,
-  type BlockDevice,
-  type BlockIo,
-  IO_DONE,
-  IO_STARTED,
-} from '@biodone/blockdev';
-import { ECANCELED, EINVAL, SystemError } from '@biodone/uring';
-import { AioFile, type CancelCounts, type CancelFilter } from './aio-file.js';
-import {
-  AIO_BARRIER,
-  AIO_ENDING,
-  AIO_ENTERING,
-  AIO_HELD,
-  AIO_IDLE,
-  AIO_LINKED,
-  AIO_ORDERED,
-  AIO_OVER,
-  AIO_QUEUED,
-  AIO_STARTED,
-  AIO_TIMING,
-  AIO_TURN,
-  AIO_UNREAPED,
-  AioOp,
-  type AioOpOwner,
-  HAS_DRAIN,
-  HAS_KEY,
-  IS_BARRIER,
-  IS_LINKED,
-  IS_MEMBER,
-  IS_OUTSIDE,
-  IS_SEVERED,
-  IS_SHARED,
-  IS_TIMER,
-  IS_WATCHED,
-  OBJECTS_MAX,
-} from './aio-op.js';
-import { AlarmQueue } from './alarm-queue.js';
-import { type BatchTarget, type ChainTaker, submitBatch, type Verdicts } from './batch.js';
-import { endWithoutDevice } from './end-without-device.js';
+import { BLOCK_FLUSH, type BlockDevice, IO_STARTED } from '@biodone/blockdev';
+import { EINVAL, SystemError } from '@biodone/uring';
+import type { CancelCounts, CancelFilter } from './aio-file.js';
+import { AIO_IDLE, AIO_OVER, AIO_STARTED, AIO_UNREAPED, AioOp, IS_SHARED, IS_TIMER, OBJECTS_MAX } from './aio-op.js';
+import { aiodone } from './aiodone.js';
+import { type BatchTarget, submitBatch, type Verdicts } from './batch.js';
 import { invalidType } from './errors.js';
-import { Expiry } from './expiry.js';
-import { type ChainPool, leaveChain } from './links.js';
 import { EAGAIN, EBADF, type SubmitResult } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import type { OperationTable } from './operation-table.js';
-import type { OrderingKey } from './ordering-key.js';
 import type { PoolLimitsHeld } from './pool-limits.js';
 import type { CompleteOptions } from './pool-options.js';
+import { PoolOrder } from './pool-order.js';
 import type { PoolPeers } from './pool-peers.js';
-import { PoolQueue } from './pool-queue.js';
 import type { PoolService } from './service.js';
 import { runSynchronously, type SyncRunner } from './synchronous.js';
-import { Timeouts } from './timeouts.js';
-import { traceCancel, traceComplete, traceStart, traceSubmit } from './tracing.js';
-import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js';
+import { traceComplete, traceStart, traceSubmit } from './tracing.js';
+import { memoryBytes, memoryBytesOf, refuseMisuse } from './usable.js';
 
 /**
  * The way of an operation through its pool: {@link submit}, what it waits for, the device or the service, and {@link finish}.
@@ -64,16 +24,7 @@ import { memoryBytes, memoryBytesOf, misuseOf, refuseMisuse } from './usable.js'
  * the first lines. `#directBelow` says in one number whether it must wait, `#syncPasses` whether a synchronous one must, and `#attention` whether
  * somebody may wait for its end.
  */
-export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchTarget, ChainTaker, ChainPool {
-  /** What a flush covers: see {@link AioFile}. */
-  readonly file: AioFile;
-  /** @internal */
-  protected readonly table: OperationTable;
-  /** Of deadlines and timeouts. @internal */
-  protected readonly alarms: AlarmQueue<AioOp>;
-  /** @internal */
-  protected readonly timeouts: Timeouts;
-  readonly #expiry: Expiry;
+export abstract class Dispatcher extends PoolOrder implements SyncRunner, BatchTarget {
   /** While fewer are with the device, an operation with nothing special about it goes there at once; 0 if none may. */
   #directBelow = 0;
   /** Whether a synchronous operation with nothing special about it goes there at once. */
@@ -82,25 +33,9 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
   #attention = false;
 
   constructor(device: BlockDevice, service: PoolService | null, options: CompleteOptions, table: OperationTable) {
-    super(device, service, options);
-    this.table = table;
-    this.alarms = new AlarmQueue(options.timers);
-    this.timeouts = new Timeouts(options.timers, this.alarms, {
-      cancel: (op) => this.cancelCounted(op, false),
-      end: (op, error) => this.#endHere(op, error),
-    });
-    this.#expiry = new Expiry(options.timers, this.alarms, (op) => {
-      // Another pool of the class may have taken it since.
-      (op.owner as Dispatcher).cancelCounted(op, !op.rare.expired);
-    });
-    this.file = options.file ?? AioFile.of(device);
+    super(device, service, options, table);
     this.file.attach(this);
     this.reconsider();
-  }
-
-  /** In how many milliseconds the next timeout or deadline is due: 0 if it is over, Infinity if there is none. @internal */
-  get alarmInMs(): number {
-    return this.alarms.length === 0 ? Number.POSITIVE_INFINITY : Math.max(0, this.alarms.dueMs - this.timers.now());
   }
 
   /**
@@ -151,7 +86,7 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     return submitBatch(ops, verdicts, this);
   }
 
-  /** For {@link aiodone} alone: an operation is done. @internal */
+  /** For `aiodone` alone: an operation is done. @internal */
   finish(op: AioOp): void {
     if (this.#attention || op.features !== 0) {
       this.#finishRare(op);
@@ -177,18 +112,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     this.#attention = this.shut || this.waitingCount > 0 || isLimited || this.line.length > 0 || file.special || isWatched;
   }
 
-  /** Takes an operation's place among what is under way. For the file alone. @internal */
-  enter(op: AioOp): void {
-    this.file.enter(op);
-    if (op.operation === BLOCK_FLUSH) {
-      this.file.addBarrier(op);
-      return;
-    }
-    const key = op.orderingKey;
-    if (key === null || key.take(op)) this.enqueue(op);
-    else op.phase = AIO_ORDERED;
-  }
-
   /** Takes other limits: what is under way beyond them ends as it will. {@link useLimits} is to follow. @internal */
   setLimits(limits: PoolLimitsHeld): void {
     Object.assign(this, limits);
@@ -204,123 +127,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     this.reconsider();
     this.line.wake();
     this.peers?.level();
-  }
-
-  /** Gives an operation its place in the order of its file. @internal */
-  admit(op: AioOp): void {
-    if ((op.features & HAS_KEY) !== 0) (op.orderingKey as OrderingKey).home = this;
-    if (this.file.gated || (op.features & HAS_DRAIN) !== 0) this.file.hold(op);
-    else this.enter(op);
-  }
-
-  /** @internal */
-  misuse(op: AioOp): number {
-    if (op.phase === AIO_UNREAPED && op.owner === this) this.reapOne(op);
-    return misuseOf(op, this.table);
-  }
-
-  /** @internal */
-  keyFault(op: AioOp): number {
-    const key = op.orderingKey;
-    return key !== null && key.home !== this && key.pending > 0 && (op.features & IS_TIMER) === 0 ? EINVAL : 0;
-  }
-
-  /** @internal */
-  takerOf(ops: readonly AioOp[], start: number, end: number): ChainTaker | typeof EAGAIN | typeof EBADF | typeof EINVAL {
-    if (this.shut || this.device.closed) return EBADF;
-    // It would wait for room for ever.
-    if (end - start > this.depth) return EINVAL;
-    if (this.mayEnter(memoryBytesOf(ops, start, end), end - start)) return this;
-    this.counters.refused += 1;
-    return EAGAIN;
-  }
-
-  /** Takes an operation in, which nothing speaks against. @internal */
-  accept(op: AioOp): void {
-    this.useTurn();
-    this.#own(op);
-    op.iodone = aiodone;
-    op.error = 0;
-    op.transferredBytes = 0;
-    this.waitingCount += 1;
-    this.bytes += memoryBytes(op);
-    op.submittedAtUs = this.clock.tick();
-    op.submittedCoarse = this.clock.coarse;
-    op.startedAtUs = op.submittedAtUs;
-    if (this.traced) this.#traceSubmit(op);
-    if (op.phase === AIO_ENDING) return;
-    if (!this.#expiry.arm(op)) this.#endOutside(op);
-    else if ((op.features & IS_TIMER) !== 0) this.#acceptTimer(op);
-    else this.admit(op);
-    this.counters.queuedMax = Math.max(this.counters.queuedMax, this.waitingCount);
-  }
-
-  /** The member before it in its chain has ended: it goes on, unless it waits for something else too. @internal */
-  proceed(op: AioOp): void {
-    if (op.phase !== AIO_LINKED) return;
-    if ((op.features & IS_TIMER) !== 0) this.timeouts.add(op);
-    else if (op.operation === BLOCK_FLUSH) this.startBarrier(op);
-    else this.enqueue(op);
-  }
-
-  /** Makes the outcome of an operation final, and gives its turn to who comes after it. @internal */
-  leave(op: AioOp): void {
-    const { features } = op;
-    if (features === 0) {
-      this.file.finished(op);
-      return;
-    }
-    // A flush that was ended says so, whatever those that it has waited for ended with.
-    const hasWaited = (features & IS_BARRIER) !== 0 && op.phase !== AIO_ENDING && op.error !== ECANCELED;
-    if (hasWaited && op.rare.coveredError !== 0) op.error = op.rare.coveredError;
-    this.#expiry.disarm(op);
-    // Before its place in the order is given away: what was to come after it in its chain may be ended by this.
-    if ((features & IS_MEMBER) !== 0) leaveChain(op, this);
-    if ((features & IS_OUTSIDE) !== 0) this.file.finishedOutside(op);
-    else this.#leaveOrder(op);
-    if ((features & IS_WATCHED) !== 0) {
-      op.features &= ~IS_WATCHED;
-      op.rare.outcome = op.error;
-    }
-    if ((features & IS_SHARED) !== 0) op.rare.shared?.deliver(op.error, op.transferredBytes);
-  }
-
-  /** Asks for the end of an operation of this pool. @param error what it ends with if it has not been started @internal */
-  end(op: AioOp, error: number = ECANCELED): AbortVerdict {
-    switch (op.phase) {
-      case AIO_HELD:
-        this.file.letGo(op);
-        this.#endHere(op, error);
-        this.file.endedHeld(op);
-        return 'cancelled';
-      case AIO_ENTERING:
-        this.#endOutside(op, error);
-        return 'cancelled';
-      case AIO_BARRIER:
-        this.file.removeBarrier(op);
-        break;
-      case AIO_ORDERED:
-        (op.orderingKey as OrderingKey).waiting.remove(op);
-        break;
-      case AIO_QUEUED:
-        this.dequeue(op);
-        break;
-      case AIO_LINKED:
-        break;
-      case AIO_TIMING:
-        this.timeouts.remove(op);
-        break;
-      case AIO_TURN:
-        // Somebody asks in a callback that runs between the begin of its turn and what its thread does then, or in the device's own code.
-        if (op.state === IO_STARTED) return 'in-progress';
-        break;
-      case AIO_STARTED:
-        return this.abort(op);
-      default:
-        return 'done';
-    }
-    this.#endHere(op, error);
-    return 'cancelled';
   }
 
   /** Becomes one of a class. @internal */
@@ -347,17 +153,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
 
   /** An operation is over, and so may be what somebody has waited for. @internal */
   protected abstract settled(): void;
-
-  /** Asks for the end of an operation. @param severs whether those behind it in its chain are to end too, whatever comes of it. @internal */
-  protected cancelCounted(op: AioOp, severs: boolean): AbortVerdict {
-    const verdict = this.end(op);
-    // Its deadline may come before it is told, and is not what has ended it.
-    if (verdict === 'cancelled') this.#expiry.letGo(op);
-    if (severs && verdict !== 'done' && (op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
-    this.counters.cancels[verdict] += 1;
-    if (this.traced) traceCancel(this, op, verdict);
-    return verdict;
-  }
 
   /** Takes the first completion that nobody has reaped, or this one. @internal */
   reapOne(op: AioOp | null): AioOp | null {
@@ -391,7 +186,7 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     if (this.keyFault(op) !== 0) throw elsewhere();
     if (this.shut || this.device.closed) return EBADF;
     if (op.callback === null) {
-      this.#own(op);
+      this.own(op);
       this.#runSync(op);
       op.generation = (op.generation + 1) | 0;
       return 0;
@@ -405,18 +200,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     return 0;
   }
 
-  #own(op: AioOp): void {
-    if (op.owner === this) return;
-    op.owner = this;
-    if (op.number >= OBJECTS_MAX) this.table.adopt(op);
-  }
-
-  #acceptTimer(op: AioOp): void {
-    op.features |= IS_OUTSIDE;
-    if ((op.features & IS_LINKED) !== 0) op.phase = AIO_LINKED;
-    else this.timeouts.add(op);
-  }
-
   #runSync(op: AioOp): void {
     if (!this.traced) {
       runSynchronously(op, this);
@@ -427,32 +210,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     traceStart(this, op, 0);
     runSynchronously(op, this);
     traceComplete(this, op, (this.clock.readNow() - submittedAtUs) | 0);
-  }
-
-  /** Ends an operation that has been admitted, and waits for nothing any more. */
-  #endHere(op: AioOp, error: number): void {
-    op.phase = AIO_ENDING;
-    const final = this.#expiry.errorOf(op, error);
-    if (op.callback !== null) {
-      endWithoutDevice(op, final);
-      return;
-    }
-    op.error = final;
-    op.state = IO_DONE;
-  }
-
-  /** Ends an operation that has no place yet: its signal has been aborted before it was submitted, or who is told of that has cancelled it. */
-  #endOutside(op: AioOp, error: number = ECANCELED): void {
-    if ((op.features & IS_MEMBER) !== 0) op.features |= IS_SEVERED;
-    this.#endHere(op, error);
-    this.file.passBy(op);
-  }
-
-  /** A listener may cancel it. */
-  #traceSubmit(op: AioOp): void {
-    op.phase = AIO_ENTERING;
-    traceSubmit(this, op);
-    if (op.phase === AIO_ENTERING) op.phase = AIO_IDLE;
   }
 
   #finishRare(op: AioOp): void {
@@ -500,15 +257,6 @@ export abstract class Dispatcher extends PoolQueue implements SyncRunner, BatchT
     }
   }
 
-  #leaveOrder(op: AioOp): void {
-    this.file.finished(op);
-    const key = op.orderingKey;
-    if (key === null) return;
-    if (key.appendOffset !== null && op.operation === BLOCK_WRITE && key.running === op) key.appendOffset += op.transferredBytes;
-    const next = key.leave(op) as AioOp | null;
-    if (next !== null) (next.owner as Dispatcher).enqueue(next);
-  }
-
   /** Calls the callback, and takes the operation back if it is the pool's and the callback does not keep it. */
   #tell(op: AioOp): void {
     const { told } = op;
@@ -535,10 +283,4 @@ function isCounted({ phase, callback }: AioOp): boolean {
 
 function elsewhere(): SystemError {
   return new SystemError(EINVAL, 'submit', undefined, 'operations with this ordering key are under way in another pool');
-}
-
-/** One function for all operations, so that submitting makes no closure. */
-function aiodone(io: BlockIo): void {
-  const op = io as AioOp;
-  (op.owner as AioOpOwner).finish(op);
 }

@@ -39,13 +39,10 @@ export type { PoolLimits } from './pool-limits.js';
 export type { AioServicePoolOptions } from './pool-options.js';
 export type { OperationReport, PoolStatistics } from './pool-statistics.js';
 export * as promises from './promises.js';
+export { queueCompletion } from './queue-completion.js';
 export type { PoolService } from './service.js';
 export { AioServiceClass } from './service-class.js';
-export {
-  AioServicePool,
-  type CloseOptions,
-  queueCompletion,
-} from './service-pool.js';
+export { AioServicePool, type CloseOptions } from './service-pool.js';
 export { ServiceThreads } from './service-threads.js';
 export type { ServiceWorker, SpawnServiceThread } from './service-worker.js';
 export { PoolCloseError } from './teardown.js';

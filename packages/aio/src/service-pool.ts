@@ -1,22 +1,21 @@
-import { type AbortVerdict, BlockDevice, IO_DONE, pollDone } from '@biodone/blockdev';
-import { EALREADY, EBUSY, ECANCELED, EDEADLK, EINVAL, SystemError } from '@biodone/uring';
+import { type AbortVerdict, BlockDevice } from '@biodone/blockdev';
+import { EBUSY, ECANCELED, SystemError } from '@biodone/uring';
 import type { CancelCounts, CancelFilter } from './aio-file.js';
 import { AIO_FREE, AIO_LINKED, AIO_PHASES, AIO_TIMING, AIO_UNREAPED, AioOp, IS_TIMER, IS_WATCHED } from './aio-op.js';
 import type { AvailableCallback } from './available-line.js';
 import { type DisciplineName, makeDiscipline } from './bufq/disciplines.js';
 import { cancelAmong } from './cancel-among.js';
-import { Dispatcher } from './dispatcher.js';
 import { elapsedUs } from './elapsed.js';
 import { checkInteger, checkTime, invalidType } from './errors.js';
 import { fallBack } from './fallback.js';
 import { isGuard } from './links.js';
-import { moveOn } from './move-on.js';
 import { EBADF } from './operation-calls.js';
 import { nameOf } from './operation-name.js';
 import { notTheCallers, OperationTable } from './operation-table.js';
 import { changeLimits, type PoolLimits, type PoolLimitsHeld } from './pool-limits.js';
 import { type AioServicePoolOptions, type CompleteOptions, completeOptions } from './pool-options.js';
 import type { OperationReport, PoolStatistics } from './pool-statistics.js';
+import { PoolWaits } from './pool-waits.js';
 import type { PoolService } from './service.js';
 import { ServiceThreads } from './service-threads.js';
 import { awaitNone, PoolCloseError } from './teardown.js';
@@ -52,7 +51,7 @@ export interface CloseOptions {
  * await device.close();
  * ```
  */
-export class AioServicePool extends Dispatcher {
+export class AioServicePool extends PoolWaits {
   #closing: Promise<void> | null = null;
   #drained: (() => void) | null = null;
 
@@ -255,34 +254,6 @@ export class AioServicePool extends Dispatcher {
     );
   }
 
-  /** Delivers what has completed, without blocking, for a thread that does not return to its event loop. Returns how many. */
-  poll(): number {
-    if (this.alarms.length > 0) this.alarms.run();
-    const count = this.service === null ? this.device.poll() : this.service.poll() + pollDone();
-    this.line.poll();
-    return count;
-  }
-
-  /**
-   * Blocks until an operation completes, and delivers what has. Returns at once if none is in flight. A signal ends the wait.
-   *
-   * @param timeoutMs how long at most; `Infinity` for no limit
-   * @returns how many were delivered, or why none were
-   * @throws RangeError ERR_OUT_OF_RANGE; SystemError EDEADLK if this thread would wait for ever: if only the event loop can complete operations of this device; or in a callback, if all
-   * that is in flight waits for a synchronous operation that is below on the stack
-   */
-  wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    checkTime('timeoutMs', timeoutMs);
-    const early = this.poll();
-    if (early > 0 || this.inFlight === 0) return early;
-    if (this.started === 0) return moveOn(this.file.usersFrom(this), timeoutMs);
-    // No longer than until the next deadline or timeout, by which an operation may complete.
-    const { alarmInMs } = this;
-    const ended = this.#waitForDevice(Math.min(timeoutMs, alarmInMs));
-    if (ended !== 'ETIME') return ended;
-    return this.poll() || (timeoutMs < alarmInMs ? 'ETIME' : 0);
-  }
-
   /** What the pool has done, and what is with it. */
   stats(): PoolStatistics {
     const threads = this.service instanceof ServiceThreads ? this.service.statistics() : null;
@@ -351,21 +322,6 @@ export class AioServicePool extends Dispatcher {
     if (!this.shut || this.inFlight > 0) return;
     this.#drained?.();
     this.unreaped.tell();
-  }
-
-  #waitForDevice(timeoutMs: number): number | 'EINTR' | 'ETIME' {
-    // What is delivered behind the wait is not to take the time from before it.
-    this.clock.forget();
-    if (this.service !== null) return this.service.wait(timeoutMs);
-    if (this.device.capabilities.progress === 'event-loop') {
-      throw new SystemError(
-        EDEADLK,
-        'wait',
-        undefined,
-        'this device completes requests in the event loop alone, and is served inline; use service threads',
-      );
-    }
-    return this.device.wait(timeoutMs);
   }
 
   /** Blocks until an operation that is watched is done: null then, or why it is not. @param isFirst whether nobody below on the stack watches it too */
@@ -440,20 +396,4 @@ function serviceOf(device: BlockDevice, options: CompleteOptions): PoolService |
   if (service === 'auto') return fallBack(device, options);
   if (service === 'threads') return new ServiceThreads(device, depth, threads, asked);
   return service === 'inline' ? null : service;
-}
-
-/**
- * As a callback, keeps the completion of an operation until it is reaped: by `reap`, `waitComplete` or `completions`. A callback can call it too, once,
- * and then whoever reaps the operation has it, whatever that callback returns. It keeps its place in `depth`; who submits another operation first, and keeps
- * this one then, has given the place away, and there is one more than `depth` until one is reaped.
- *
- * @throws SystemError EALREADY for an operation that is in flight or kept already, EINVAL for one that is not done
- */
-export function queueCompletion(op: AioOp): true {
-  if (op.submitted)
-    throw new SystemError(EALREADY, 'queueCompletion', undefined, `operation ${op.id} is not done, or is kept already`);
-  if (op.owner === null || op.state !== IO_DONE)
-    throw new SystemError(EINVAL, 'queueCompletion', undefined, `operation ${op.id} is not done: call it in the callback`);
-  op.owner.keepCompletion(op);
-  return true;
 }

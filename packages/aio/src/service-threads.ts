@@ -172,7 +172,9 @@ export class ServiceThreads implements PoolService {
       if (this.#gate.holdsAll) throw quiesced();
       const remainingMs = deadlineMs - performance.now();
       if (!(remainingMs > 0)) return 'ETIME';
-      // poll() has said that this thread sleeps, and has looked since.
+      // poll() has said that this thread sleeps. What was completed just before that nobody wakes it for: that was left to a microtask, for which it would
+      // have to return. Pairs with the compareExchange in ServiceMemory.pushCompleted().
+      if (Atomics.load(this.#memory.words, COMPLETED) !== 0) continue;
       const ended = this.#door.wait(Math.min(remainingMs, this.#nudge.armed ? NUDGE_MS : lookInMs));
       this.#clock.forget();
       if (ended === 'EINTR') return this.poll() || 'EINTR';
@@ -185,6 +187,16 @@ export class ServiceThreads implements PoolService {
         lookInMs = LIVENESS_POLL_MS;
       }
     }
+  }
+
+  /** As {@link PoolService.beforeSleep}. It looks after the threads as {@link wait} does, and as often. */
+  beforeSleep(vain: number): number {
+    if (vain > 0) this.#lookAfterThreads();
+    this.#clock.forget();
+    const isTold = this.#door.eventFd >= 0 && this.#table.outstanding > 0 && this.#started.length === 0 && !this.#gate.holdsAll;
+    // As in wait(): poll() has said that this thread sleeps.
+    if (!isTold || Atomics.load(this.#memory.words, COMPLETED) !== 0) return 0;
+    return this.#nudge.armed ? NUDGE_MS : Math.min(LIVENESS_POLL_MS * 2 ** vain, LIVENESS_POLL_MAX_MS);
   }
 
   async close(): Promise<void> {

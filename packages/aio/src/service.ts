@@ -19,6 +19,8 @@ export interface PoolService {
   poll(): number;
   /** Blocks until something is done, and delivers it. */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+  /** As `BlockDevice.beforeSleep`, right after {@link poll}: a service without it is waited for by {@link wait}. */
+  beforeSleep?(vain: number): number;
   /** Ends it. No operation is with it, and none will come. It may have been ended by {@link closeSync}. */
   close(): Promise<void>;
   /**

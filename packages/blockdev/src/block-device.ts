@@ -288,6 +288,18 @@ export class BlockDevice {
   }
 
   /**
+   * For a thread that waits for several things at once, by `waitForDoors` of `@biodone/uring`, right after {@link poll} has found nothing: how long it may sleep
+   * without a poll of this device, in milliseconds, because the next completion signals a door. 0 where it may not: then it is {@link wait} that waits for this device.
+   *
+   * @param vain how many times in a row it has slept as long as it might
+   */
+  beforeSleep(vain: number): number {
+    const { layer, port, timeouts } = this.path;
+    if (layer.waitsForOthers || timeouts.enabled || !this.#held.isEmpty) return 0;
+    return port.beforeSleep(vain);
+  }
+
+  /**
    * Holds back what is started from now on, and promises when nothing is with the driver any more. It can be nested: requests go on after as
    * many calls of {@link resume}. Parts of requests that had started do not count as started now.
    *

@@ -273,6 +273,12 @@ export class DriverPort implements BlockIoOwner {
     return ended === 'ETIME' ? 0 : ended;
   }
 
+  /** As BlockDriver's: not while something is to be tried again, which needs its time. */
+  beforeSleep(vain: number): number {
+    this.#clock.forget();
+    return this.#retryAtMs === 0 ? (this.#driver.beforeSleep?.(vain) ?? 0) : 0;
+  }
+
   /** A driver must not throw. If one does, its request ends all the same, and nobody overlooks the exception. */
   #hasThrown(io: BlockIo, error: unknown): void {
     surface(error);

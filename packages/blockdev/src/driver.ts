@@ -26,6 +26,14 @@ export interface BlockDriver {
   poll(): number;
   /** Blocks until a request that was started in this thread completes. */
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+  /**
+   * For a thread that waits for several things at once, by `waitForDoors` of `@biodone/uring`, right after {@link poll}: how long it may sleep without
+   * asking again, in milliseconds, because the next completion signals a door. 0, which a driver without this method answers, where it may not: then it
+   * calls {@link wait}.
+   *
+   * @param vain how many times in a row it has slept as long as it might
+   */
+  beforeSleep?(vain: number): number;
   /** What the device is, as JSON for people. */
   describe(): Record<string, unknown>;
   /** What opens the device again, as JSON for `openDevice`. It holds no keys and no passphrases. */

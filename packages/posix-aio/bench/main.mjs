@@ -6,7 +6,8 @@
 // Both sides read 4 KiB at random offsets of the same file, with as many requests in progress, and look at the clock seldom: fio with gtod_reduce, this
 // side once in 64 reads. Files are read from the page cache, but for those with "direct". `lio32_system_calls` counts calls of io_uring_enter(2) for a
 // list of 32; before it the list asks once what is behind its descriptor, by fcntl(2) and statx(2).
-// Those of AioFile are beside Node's FileHandle, and look at the clock at each read, both sides: see aio-file.mjs, and whole-files.mjs for those of whole files.
+// Those of AioFile are beside Node's FileHandle, and look at the clock at each read, both sides: see aio-file.mjs, and whole-files.mjs and
+// openings.mjs for those of whole files and of short openings.
 
 import { benchPaths, over } from '../../../scripts/bench-paths.mjs';
 import { readOptions } from '../../../scripts/bench-table.mjs';
@@ -14,6 +15,7 @@ import { reasonAgainstDirect, reasonAgainstRings } from '../../uring/bench/reaso
 import { FILE_BYTES, TestFile } from '../../uring/bench/test-file.mjs';
 import { AIO_FILE_FIGURES, AIO_FILE_PATHS } from './aio-file.mjs';
 import { fioPosixAio, fioVersion, reasonAgainstFio } from './fio-posixaio.mjs';
+import { OPENING_FIGURES, OPENING_PATHS } from './openings.mjs';
 import { callsOfList, listReads, notifiedReads, singleReads } from './posix-reads.mjs';
 import { makeBenchFolder, WHOLE_FILE_FIGURES, WHOLE_FILE_PATHS } from './whole-files.mjs';
 
@@ -44,6 +46,7 @@ const FIGURES = [
   { id: 'cached_d1_over_glibc', ...over('single_cached_d1', 'glibc_cached_d1') },
   ...AIO_FILE_FIGURES,
   ...WHOLE_FILE_FIGURES,
+  ...OPENING_FIGURES,
 ];
 
 const options = readOptions({ slice: { value: 'MS', default: 1000 } });
@@ -58,7 +61,7 @@ async function main(options) {
   try {
     await benchPaths({
       options,
-      groups: [PATHS, WHOLE_FILE_PATHS],
+      groups: [PATHS, WHOLE_FILE_PATHS, OPENING_PATHS],
       figures: FIGURES,
       heading: ['reads, or files, a second'],
       file,

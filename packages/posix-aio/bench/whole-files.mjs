@@ -2,25 +2,20 @@
 //
 //   node bench/whole-files.mjs [--json FILE] [--repeats N] [--slice MS]
 //
-// The two sides take turns file by file, since a disk that others use too is faster and slower by the second, and a rate is of the median time for a file.
-// The ratio is of one repeat. Files that are read are in the page cache; those that are written are there already, and are truncated by their opening ('w').
-// Both sides look at the clock before and after each file.
+// The two sides take turns file by file: see two-sides.mjs. The ratio is of one repeat. Files that are read are in the page cache; those that are written are
+// there already, and are truncated by their opening ('w').
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { open as openHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { open } from '@biodone/posix-aio';
 import { libc } from '@biodone/uring';
 import { benchPaths } from '../../../scripts/bench-paths.mjs';
 import { readOptions } from '../../../scripts/bench-table.mjs';
 import { reasonAgainstRings } from '../../uring/bench/reasons.mjs';
+import { overFileHandle, ratesOf, SIDES } from './two-sides.mjs';
 
 const SIZES = { '4k': 2 ** 12, '64k': 2 ** 16, '1m': 2 ** 20, '16m': 2 ** 24 };
-/** There are many paths, and each is one file after the other, which needs no long time. */
-const SLICE_SHARE = 0.6;
-const WARM_UP_SHARE = 0.3;
 const SEEK_SET = 0;
 
 const KINDS = {
@@ -52,46 +47,20 @@ export const WHOLE_FILE_PATHS = all.map(({ kind, size }) => ({
 }));
 
 /** What is made of it. */
-export const WHOLE_FILE_FIGURES = WHOLE_FILE_PATHS.map(({ id }) => ({
-  id: `${id}_over_filehandle`,
-  from: [id],
-  of: ({ iops, fileHandleIops }) => iops / fileHandleIops,
-}));
+export const WHOLE_FILE_FIGURES = WHOLE_FILE_PATHS.map(({ id }) => overFileHandle(id));
 
 async function filesPerSecond(work, lengthBytes, { folder, lengthMs }) {
   const sides = [];
-  for (const [side, openFile] of Object.entries({ aiofile: open, filehandle: openHandle })) {
-    const path = join(folder, `${side}-${lengthBytes}`);
+  for (const { name, openFile } of SIDES) {
+    const path = join(folder, `${name}-${lengthBytes}`);
     const data = Buffer.alloc(lengthBytes, 'biodone');
     writeFileSync(path, data);
     const file = await openFile(path, 'r');
-    sides.push({ openFile, path, data, file, lengthBytes, timesMs: [] });
+    sides.push({ openFile, path, data, file, lengthBytes });
   }
-  await repeatFor(lengthMs * WARM_UP_SHARE, sides, work);
-  for (const side of sides) side.timesMs = [];
-  await repeatFor(lengthMs * SLICE_SHARE, sides, work);
+  const rates = await ratesOf(sides, work, lengthMs);
   for (const { file } of sides) await file.close();
-  const [iops, fileHandleIops] = sides.map(({ timesMs }) => 1000 / median(timesMs));
-  return { iops, fileHandleIops };
-}
-
-function median(values) {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[sorted.length >> 1];
-}
-
-/** Each side first as often as the other. */
-async function repeatFor(lengthMs, sides, work) {
-  const startedAt = performance.now();
-  let order = sides;
-  do {
-    for (const side of order) {
-      const begun = performance.now();
-      await work(side);
-      side.timesMs.push(performance.now() - begun);
-    }
-    order = order.toReversed();
-  } while (performance.now() - startedAt < lengthMs);
+  return rates;
 }
 
 /** A folder for the files, which goes with the process. */

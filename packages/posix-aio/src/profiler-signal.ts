@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import type { AioServicePool } from '@biodone/aio';
 import { libc } from '@biodone/uring';
 
 // From bits/sigaction.h and asm-generic/signal.h.
@@ -17,15 +16,15 @@ let set: Uint32Array | null = null;
  * Waits by a system call that SIGPROF does not interrupt. V8's profiler (`--cpu-prof`) sends it to the thread up to thousands of times a second, and it is
  * nothing that the program has asked to be told of: it is held back until the wait is over, where the thread uses no processor anyway.
  */
-export function waitUnprofiled(source: AioServicePool, timeoutMs: number): ReturnType<AioServicePool['wait']> {
+export function unprofiled<T>(wait: () => T): T {
   isHandled ??= handlesProfiler();
-  if (!isHandled) return source.wait(timeoutMs);
+  if (!isHandled) return wait();
   set ??= new Uint32Array(SET_WORDS).fill(1 << (SIGPROF - 1), 0, 1);
   const { pthread_sigmask } = libc();
   const before = new Uint32Array(SET_WORDS);
   pthread_sigmask(SIG_BLOCK, set, before);
   try {
-    return source.wait(timeoutMs);
+    return wait();
   } finally {
     pthread_sigmask(SIG_SETMASK, before, before);
   }

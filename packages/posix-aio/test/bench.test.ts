@@ -40,15 +40,20 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     aiofile_d32_over_filehandle: withRings,
     aiofile_iobuffer_d32_over_filehandle: withRings,
     aiofile_fs_d32_over_filehandle: expect.any(Number),
-    ...Object.fromEntries(wholeFiles.map((id) => [id, withRings])),
+    ...Object.fromEntries([...wholeFiles, ...openings].map((id) => [`${id}_over_filehandle`, withRings])),
   });
   expect(environment).toMatchObject({ repeats: 1, node: process.version });
   for (const id of Object.keys(figures)) expect(stdout).toContain(id);
 });
 
 const wholeFiles = ['open_readfile_close', 'open_writefile_close', 'readfile'].flatMap((kind) =>
-  ['4k', '64k', '1m', '16m'].map((size) => `${kind}_${size}_over_filehandle`),
+  ['4k', '64k', '1m', '16m'].map((size) => `${kind}_${size}`),
 );
+const openings = [
+  ...['open_close_folder', 'open_write_close', 'open_read_close'].flatMap((kind) => [`${kind}_x1`, `${kind}_x16`]),
+  'worker_open_readfile_close',
+  'worker_open_readfile_signal_close',
+];
 
 function isNumberOrNull(value: unknown): boolean {
   return value === null || typeof value === 'number';

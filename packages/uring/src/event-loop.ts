@@ -6,6 +6,9 @@ import { SystemError } from './errors.js';
 import { libc } from './syscalls.js';
 import { closeOwned, handOver, openOwned, openOwnedPipe } from './thread-end.js';
 
+/** Those of this thread that are open. */
+export const openDoors: Set<EventLoopDoor> = new Set<EventLoopDoor>();
+
 /**
  * A door from the kernel into this thread's event loop: an eventfd that calls back when it is signalled, on the main thread and in
  * workers alike.
@@ -17,6 +20,8 @@ import { closeOwned, handOver, openOwned, openOwnedPipe } from './thread-end.js'
 export class EventLoopDoor {
   /** The eventfd, for IORING_REGISTER_EVENTFD. */
   readonly eventFd: number;
+  /** Is called when the eventfd has been signalled. */
+  readonly onReady: () => void;
   readonly #socket: Socket;
   #held = false;
 
@@ -26,6 +31,7 @@ export class EventLoopDoor {
    * @throws SystemError EMFILE, ENFILE, ENOMEM, and what `register` throws
    */
   constructor(onReady: () => void, register: (eventFd: number) => void) {
+    this.onReady = onReady;
     const { eventfd, dup3, errno } = libc();
     const eventFd = openOwned(() => eventfd(0, O_NONBLOCK | O_CLOEXEC));
     if (eventFd < 0) throw new SystemError(errno(), 'eventfd');
@@ -50,6 +56,7 @@ export class EventLoopDoor {
     }
     this.#socket.resume();
     this.#socket.unref();
+    openDoors.add(this);
   }
 
   /** Keeps the process alive, or lets it end. */
@@ -61,6 +68,7 @@ export class EventLoopDoor {
   }
 
   close(): void {
+    openDoors.delete(this);
     this.#socket.destroy();
   }
 }

@@ -56,4 +56,5 @@ export { cancelSync } from './sync-cancel.js';
 export { type Libc, libc } from './syscalls.js';
 export { ThreadRing, type ThreadRingOptions } from './thread-ring.js';
 export { TRANSFER_MAX_BYTES } from './transfer-max.js';
+export { waitForDoors } from './wait-for-doors.js';
 export { WEB_ASSEMBLY_PAGES_MAX, type WebAssemblyMemory, WebAssemblyProgram } from './web-assembly.js';

@@ -279,6 +279,18 @@ export class ThreadRing {
   }
 
   /**
+   * Has the next completion signal a door of this thread, for who waits for several things by {@link waitForDoors}, right after {@link poll}.
+   *
+   * @returns false where something is there already, or has not been submitted, or completions do not come from the event loop: {@link wait} is for those
+   */
+  tellByDoor(): boolean {
+    if (this.#door === null || this.ring.closed || this.ring.queued > 0) return false;
+    this.#notify(true);
+    // A completion before the switch gave no signal.
+    return !this.ring.ready;
+  }
+
+  /**
    * Cancels what can be cancelled, waits, by the event loop, until all requests have completed, and gives everything back. Requests that
    * are started meanwhile complete with ECANCELED. Without an event loop it is {@link closeSync}.
    */

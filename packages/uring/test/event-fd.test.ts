@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { closeSync, readdirSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import {
   allowedCpus,
@@ -7,8 +7,15 @@ import {
   EINVAL,
   EventLoopDoor,
   hasEventFd,
+  IoBuffer,
+  libc,
   openOwnedEventFd,
+  prepareRead,
+  probe,
+  RingRequest,
+  threadRing,
   waitEventFd,
+  waitForDoors,
   wakeRing,
 } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
@@ -43,6 +50,52 @@ describe.skipIf(!linux)('waitEventFd', () => {
       door.hold(true);
       wakeRing(door.eventFd);
     });
+  });
+});
+
+describe.skipIf(!linux)('waitForDoors', () => {
+  it('ends with a signal to any open door of the thread, which calls back once, and leaves the others alone', () => {
+    const called: number[] = [];
+    const doors = [0, 1, 2].map(
+      (number) =>
+        new EventLoopDoor(
+          () => called.push(number),
+          () => {},
+        ),
+    ) as [EventLoopDoor, EventLoopDoor, EventLoopDoor];
+    expect([waitForDoors(0), waitForDoors(0.1)]).toEqual(['ETIME', 'ETIME']);
+    wakeRing(doors[1].eventFd);
+    expect(waitForDoors(Number.POSITIVE_INFINITY)).toBe('ready');
+    expect([called.splice(0), waitForDoors(0)]).toEqual([[1], 'ETIME']);
+    wakeRing(doors[2].eventFd);
+    wakeRing(doors[0].eventFd);
+    wakeRing(doors[0].eventFd);
+    expect([waitForDoors(Number.POSITIVE_INFINITY), called]).toEqual(['ready', [0, 2]]);
+    for (const door of doors) door.close();
+  });
+
+  it('ends with a completion of the thread’s ring, also where there is nothing else', ({ skip }) => {
+    if (!probe().available) skip(probe().reason ?? undefined);
+    const ring = threadRing();
+    const ends = new Int32Array(2);
+    libc().pipe2(ends, 0);
+    const [readEnd, writeEnd] = ends as unknown as [number, number];
+    const request = new (class extends RingRequest {
+      result: number | null = null;
+      override complete(result: number): void {
+        this.result = result;
+      }
+    })();
+    prepareRead(request, readEnd, IoBuffer.allocate(16), 0, 16, -1);
+    ring.start(request);
+    ring.poll();
+    expect([ring.tellByDoor(), waitForDoors(0)]).toEqual([true, 'ETIME']);
+    writeSync(writeEnd, 'five!');
+    expect([waitForDoors(Number.POSITIVE_INFINITY), request.result]).toEqual(['ready', null]);
+    // Now it is there, and gives no other signal.
+    expect(ring.tellByDoor()).toBe(false);
+    expect([ring.poll(), request.result]).toEqual([1, 5]);
+    for (const fd of ends) closeSync(fd);
   });
 });
 

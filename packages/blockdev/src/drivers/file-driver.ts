@@ -113,6 +113,10 @@ export class FileDriver implements BlockDriver {
     return this.#engine.wait(timeoutMs);
   }
 
+  beforeSleep(): number {
+    return this.#engine.beforeSleep?.() ?? 0;
+  }
+
   refresh(): void {
     const { path, fd, growable, geometry } = this.#opening;
     if (growable) return;

@@ -42,6 +42,8 @@ export interface FileEngine {
   abort?(io: BlockIo): AbortVerdict;
   poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+  /** As BlockDriver's. */
+  beforeSleep?(): number;
 }
 
 /** How much of a request to ask for next. */

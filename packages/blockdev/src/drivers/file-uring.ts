@@ -62,6 +62,10 @@ export class UringEngine implements FileEngine {
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
     return this.#ring.wait(timeoutMs);
   }
+
+  beforeSleep(): number {
+    return this.#ring.tellByDoor() ? Number.POSITIVE_INFINITY : 0;
+  }
 }
 
 function answerExtents(io: BlockIo, file: OpenFile): void {

@@ -53,6 +53,10 @@ export class DescriptorDriver implements BlockDriver {
     return this.#engine.wait(timeoutMs);
   }
 
+  beforeSleep(vain: number): number {
+    return this.#engine.beforeSleep(vain);
+  }
+
   describe(): Record<string, unknown> {
     return { engine: this.#engine.name };
   }

@@ -17,6 +17,8 @@ export interface DescriptorEngine {
   abort(op: DescriptorOp): AbortVerdict;
   poll(): number;
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME';
+  /** As BlockDriver's. */
+  beforeSleep(vain: number): number;
   /** From now on operations are gathered, and handed over by {@link release} together. */
   gather(): void;
   release(): void;

@@ -87,6 +87,10 @@ export class ThreadEngine implements DescriptorEngine {
     return this.#service.wait(timeoutMs);
   }
 
+  beforeSleep(vain: number): number {
+    return this.#service.beforeSleep(vain);
+  }
+
   gather(): void {
     this.#gathering = true;
   }

@@ -84,6 +84,10 @@ export class UringEngine implements DescriptorEngine {
     return this.ring.wait(timeoutMs);
   }
 
+  beforeSleep(): number {
+    return this.ring.tellByDoor() ? Number.POSITIVE_INFINITY : 0;
+  }
+
   gather(): void {
     this.#gathering = true;
   }

@@ -6,6 +6,7 @@ import { testHeader } from './header.js';
 import { testLists } from './lists.js';
 import { testNetbsd } from './netbsd.js';
 import { testNotifications } from './notifications.js';
+import { testSeveralEngines } from './several-engines.js';
 import { testStatus } from './status.js';
 import { testSuspend } from './suspend.js';
 import { testTransfers } from './transfers.js';
@@ -21,6 +22,7 @@ export function testAll(isRing: boolean): void {
   testFsync();
   testStatus();
   testSuspend();
+  testSeveralEngines();
   testCancel();
   testLists(isRing);
   testNotifications();
