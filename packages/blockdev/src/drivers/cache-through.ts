@@ -3,8 +3,8 @@ import { BLOCK_DISCARD, BLOCK_EXTENTS, BLOCK_FUA, BLOCK_WRITE, BLOCK_WRITE_ZEROE
 import { EXTENT_DATA } from '../extent-list.js';
 import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
+import { part } from './cache-lines.js';
 import type { CacheOp, CacheWork } from './cache-op.js';
-import { part } from './cache-store.js';
 import type { CacheWriteBack } from './cache-write-back.js';
 
 /** How many lines one answer about extents covers at most where some may be dirty: each of them is looked up. */
@@ -63,7 +63,7 @@ export class CacheThrough implements CacheWork {
 
   entered(op: CacheOp): void {
     this.#core.through.push(op);
-    if (this.#core.isWriting(op.begin, op.end)) this.#writeBack.awaitQuiet(op);
+    if (this.#core.isWriting(op.begin, op.end)) this.#writeBack.awaitQuiet(op.waiter);
     else this.resume(op);
   }
 

@@ -4,10 +4,10 @@ import { checkDevice, checkOptions, type OptionKinds, STACK_OPTIONS } from '../c
 import type { BlockClaim } from '../claims.js';
 import { checkInteger, invalidValue, outOfRange } from '../errors.js';
 import { checkDevices, claimToWrite, floorTo } from '../stack-children.js';
-import type { CacheStatistics } from './cache-core.js';
 import { CacheDriver, type CacheSettings } from './cache-driver.js';
 import { CacheLog } from './cache-log.js';
-import { LOG_PAGE_BYTES } from './cache-log-map.js';
+import { MAP_PAGE_BYTES } from './cache-map-page.js';
+import type { CacheStatistics } from './cache-state.js';
 import { CacheStore } from './cache-store.js';
 import { ChildDevice, ChildIo, sizeOfDevice } from './child-device.js';
 
@@ -147,10 +147,10 @@ function checkLog(device: BlockDevice, log: BlockDevice, { lineBytes, mode }: Ca
   if (device.capabilities.readOnly)
     throw invalidValue('options.log', 'left out for a device that is open for reading alone', log);
   const { blockSizeBytes } = log.limits;
-  if (lineBytes % blockSizeBytes === 0 && LOG_PAGE_BYTES % blockSizeBytes === 0) return;
+  if (lineBytes % blockSizeBytes === 0 && MAP_PAGE_BYTES % blockSizeBytes === 0) return;
   throw outOfRange(
     'lineBytes',
-    `a multiple of the log's block, ${blockSizeBytes} bytes, which divides ${LOG_PAGE_BYTES}`,
+    `a multiple of the log's block, ${blockSizeBytes} bytes, which divides ${MAP_PAGE_BYTES}`,
     lineBytes,
   );
 }

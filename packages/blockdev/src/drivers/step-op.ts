@@ -1,6 +1,6 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { ECANCELED, IoBuffer } from '@biodone/uring';
-import { biodone } from '../biodone.js';
+import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import { type AbortVerdict, BlockIo, IO_DONE } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
@@ -9,12 +9,17 @@ import { type RangeEntry, RangeQueue } from '../range-queue.js';
 
 /** What takes requests from step to step. */
 export interface Stepper {
-  /** What is to be done next, now that the last request below is done: {@link GO_ON} if that was started, or an errno, 0 at the end. */
+  /**
+   * What is to be done next, now that the last request below is done: {@link GO_ON} if that was started, {@link WAITS} if somebody else goes on with it by
+   * {@link StepOps.run}, or an errno, 0 at the end.
+   */
   step(op: StepOp): number;
 }
 
 /** What {@link Stepper.step} says when a request below has been started: {@link StepOp.send} has been called, and there is more to come. */
 const GO_ON = -1;
+/** What it says when the operation waits for something else. It never does so in the calling thread, where `isSync`. */
+export const WAITS = -2;
 
 /**
  * A request that takes several requests to devices below, one after the other: the same steps serve the asynchronous and the synchronous way.
@@ -34,6 +39,10 @@ export class StepOp implements RangeEntry {
   phase = 0;
   block = 0;
   count = 0;
+  /** Of a cache: where on its device a run of lines is, how many they are, and how many of `count` are done. */
+  slot = 0;
+  run = 0;
+  taken = 0;
   /** What the request below is about, where that is not plain from the rest. */
   subject: object | null = null;
   readonly io: BlockIo = new BlockIo();
@@ -160,7 +169,18 @@ export class StepOps {
       }
       verdict = op.stepper.step(op);
     }
-    this.end(op, verdict);
+    if (verdict !== WAITS) this.end(op, verdict);
+  }
+
+  /** Completes the request of an operation that has more to do, of which nobody wants to know. */
+  deliver(op: StepOp): void {
+    const parent = op.parent as BlockIo;
+    op.parent = null;
+    parent.transferredBytes = op.position;
+    // Its callback is called when the operation has got to its next step: it may start requests that meet this one.
+    beginSubmit();
+    biodone(parent, 0);
+    endSubmit();
   }
 
   end(op: StepOp, error: number): void {

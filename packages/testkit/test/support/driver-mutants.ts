@@ -95,7 +95,7 @@ export const driverMutants: readonly DriverMutant[] = [
   {
     name: 'cache: a flush does not wait for what is dirty',
     check: 'cache',
-    from: 'if (this.#core.store.index.unclean > 0 && this.#core.failure === 0) this.#writeBack.awaitClean(op);\n    else this.resume(op);',
+    from: 'if (this.#core.store.index.unclean > 0 && this.#core.failure === 0) this.#writeBack.awaitClean(op.waiter);\n    else this.resume(op);',
     to: 'this.resume(op);',
   },
   {
