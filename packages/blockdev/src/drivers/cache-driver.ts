@@ -9,12 +9,13 @@ import type { DeviceSpec } from '../spec.js';
 import { pollAll, waitForAny } from '../stack-children.js';
 import { CacheCore } from './cache-core.js';
 import { CacheFlushes } from './cache-flushes.js';
+import type { CacheLines } from './cache-lines.js';
 import type { CacheLog } from './cache-log.js';
 import { CacheLogFlush } from './cache-log-flush.js';
 import type { CacheOp } from './cache-op.js';
 import { CacheReadAhead } from './cache-read-ahead.js';
 import { CacheReads } from './cache-reads.js';
-import type { CacheStatistics } from './cache-state.js';
+import type { CacheState, CacheStatistics } from './cache-state.js';
 import type { CacheStore } from './cache-store.js';
 import { CacheStreams } from './cache-streams.js';
 import { CacheThrough, goesThrough } from './cache-through.js';
@@ -24,9 +25,9 @@ import { CacheWrites } from './cache-writes.js';
 import type { ChildDevice, ChildIo } from './child-device.js';
 
 /** The longest request that the driver gets, unless a line is longer. */
-const TRANSFER_MAX_BYTES = 131_072;
+export const TRANSFER_MAX_BYTES = 131_072;
 /** For how long a thread that waits sleeps, where nothing is under way below. */
-const SLEEP_MS = 5;
+export const SLEEP_MS = 5;
 
 /** How a cache was opened, as `config` says it. */
 export interface CacheSettings {
@@ -117,13 +118,7 @@ export class CacheDriver implements BlockDriver {
   }
 
   get statistics(): CacheStatistics {
-    const { index, lineBytes } = this.#store;
-    return {
-      ...this.#core.counters,
-      evictions: index.evictions,
-      dirtyBytes: index.unclean * lineBytes,
-      usedBytes: index.used * lineBytes,
-    };
+    return statisticsOf(this.#core);
   }
 
   start(io: BlockIo): void {
@@ -185,9 +180,7 @@ export class CacheDriver implements BlockDriver {
   }
 
   handle(): DeviceHandle {
-    const advice =
-      'a cache is for one thread: what another one writes would not be in it; serve other threads through a pool, or open the device below there instead';
-    throw new SystemError(ENOTSUP, 'handle', undefined, advice);
+    return noHandle();
   }
 
   attached(events: DriverEvents): void {
@@ -292,4 +285,22 @@ export class CacheDriver implements BlockDriver {
     if (op.below) this.#core.device.abort(op.io);
     return 'in-progress';
   }
+}
+
+/** @throws SystemError ENOTSUP */
+export function noHandle(): never {
+  const advice =
+    'a cache is for one thread: what another one writes would not be in it; serve other threads through a pool, or open the device below there instead';
+  throw new SystemError(ENOTSUP, 'handle', undefined, advice);
+}
+
+/** What a cache has counted, and what it holds. */
+export function statisticsOf({ counters, store }: CacheState<CacheLines>): CacheStatistics {
+  const { index, lineBytes } = store;
+  return {
+    ...counters,
+    evictions: index.evictions,
+    dirtyBytes: index.unclean * lineBytes,
+    usedBytes: index.used * lineBytes,
+  };
 }

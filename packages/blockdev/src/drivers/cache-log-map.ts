@@ -110,7 +110,7 @@ export class CacheLogMap {
   }
 
   encode(page: number, memory: Uint8Array): void {
-    encodePage(this.#shape, page, this.#lines, memory);
+    encodePage(this.#shape, page, (slot) => this.#lines[slot] as number, memory);
   }
 
   /** Takes a page of the device's map. False if it is damaged. */

@@ -27,15 +27,15 @@ export interface MapShape {
   readonly slots: number;
 }
 
-/** Writes a page of a map into memory. @param lines the line in each slot; -1 for none */
-export function encodePage({ id, slots }: MapShape, page: number, lines: Float64Array, memory: Uint8Array): void {
+/** Writes a page of a map into memory. @param lineOf the line in a slot; -1 for none */
+export function encodePage({ id, slots }: MapShape, page: number, lineOf: (slot: number) => number, memory: Uint8Array): void {
   const bytes = Buffer.from(memory.buffer, memory.byteOffset, MAP_PAGE_BYTES).fill(0);
   for (let sector = 0; sector < SECTORS; sector++) {
     const part = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
     const first = page * PAGE_SLOTS + sector * SECTOR_SLOTS;
     // 0 is no line.
     for (let at = 0; at < SECTOR_SLOTS && first + at < slots; at++) {
-      part.writeDoubleLE((lines[first + at] as number) + 1, HEADER_BYTES + at * ENTRY_BYTES);
+      part.writeDoubleLE(lineOf(first + at) + 1, HEADER_BYTES + at * ENTRY_BYTES);
     }
     part.writeUInt32LE(id, 4);
     part.writeUInt32LE(page * SECTORS + sector, 8);

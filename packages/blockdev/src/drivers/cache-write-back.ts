@@ -55,9 +55,7 @@ export class CacheWriteBack {
     this.#core = core;
     this.limits = limits;
     this.#timers = timers;
-    core.ended = () => {
-      if (this.waiting > 0) this.progress();
-    };
+    core.ended = () => this.look();
     const linesMax = Math.max(1, Math.floor(RUN_BYTES / core.store.lineBytes));
     for (let count = 0; count < RUNS; count++) this.#free.push(makeRun(linesMax, (run) => this.#runDone(run)));
   }
@@ -138,6 +136,11 @@ export class CacheWriteBack {
     return false;
   }
 
+  /** Lets those who wait go on, if something has changed for them. */
+  look(): void {
+    if (this.waiting > 0) this.progress();
+  }
+
   /** Starts what can be started, and lets those go on that can: after everything that may have changed something. */
   progress(): void {
     this.#again = true;
@@ -181,6 +184,12 @@ export class CacheWriteBack {
     if (slot !== NO_SLOT && run !== undefined) this.#writeSync(run, slot);
   }
 
+  /** Writes what is dirty as soon as it can be. */
+  urge(): void {
+    this.#wanted = this.#core.store.index.nextCount;
+    this.progress();
+  }
+
   /** Writes what is dirty, trying once more what has failed. Resolves when that is done, one way or the other. */
   async drain(): Promise<void> {
     this.#cancelAge?.();
@@ -207,8 +216,7 @@ export class CacheWriteBack {
 
   readonly #aged = (): void => {
     this.#cancelAge = null;
-    this.#wanted = this.#core.store.index.nextCount;
-    this.progress();
+    this.urge();
     if (this.#core.store.index.unclean > 0) this.#cancelAge ??= this.#timers.after(this.limits.delayMs, this.#aged, true);
   };
 

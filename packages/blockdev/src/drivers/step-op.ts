@@ -4,6 +4,7 @@ import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import { type AbortVerdict, BlockIo, IO_DONE } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
+import { ExtentList } from '../extent-list.js';
 import { FreeList } from '../free-list.js';
 import { type RangeEntry, RangeQueue } from '../range-queue.js';
 
@@ -54,11 +55,18 @@ export class StepOp implements RangeEntry {
   aborted = false;
   readonly #ops: StepOps;
   #staging: IoBuffer | null = null;
+  #extents: ExtentList | null = null;
 
   constructor(ops: StepOps, stepper: Stepper) {
     this.#ops = ops;
     this.stepper = stepper;
     this.io.private = this;
+  }
+
+  /** A list of its own for {@link BlockIo.extents}. */
+  get extents(): ExtentList {
+    this.#extents ??= new ExtentList();
+    return this.#extents;
   }
 
   /** Memory of its own, for so much. */
