@@ -64,7 +64,7 @@ export class CacheDeviceCore extends CacheState<CacheDeviceLines> {
   /** The errno with which a flush of the cache device has failed, after which nobody knows what it holds; 0 if none has. */
   poison = 0;
   /** Operations that nobody waits for. */
-  background = 0;
+  readonly #background: StepOp[] = [];
   readonly #waiters = new Map<StepOp, Waiter>();
   #writeBack: CacheWriteBack | null = null;
   #idle: (() => void) | null = null;
@@ -159,15 +159,39 @@ export class CacheDeviceCore extends CacheState<CacheDeviceLines> {
     return waiter;
   }
 
-  /** One of the operations that nobody waits for has ended. */
-  backgroundEnded(): void {
-    this.background -= 1;
-    if (this.background === 0) this.#idle?.();
+  /** How many operations there are that nobody waits for. */
+  get background(): number {
+    return this.#background.length;
+  }
+
+  /** Nobody waits for an operation any more, or ever did. */
+  putInBackground(op: StepOp): void {
+    this.#background.push(op);
+  }
+
+  /** One of them has ended. */
+  backgroundEnded(op: StepOp): void {
+    this.#background.splice(this.#background.indexOf(op), 1);
+    if (this.#background.length === 0) this.#idle?.();
+  }
+
+  /**
+   * Whether somebody has a part of a range, or waits for one. For who cannot wait: those who only put lines on the cache device that nobody waits for
+   * give way, and what they have read is not kept.
+   */
+  isTaken(range: StepOp): boolean {
+    const { ranges } = this.ops;
+    for (const op of this.#background) {
+      if (op.queue === null || op.begin >= range.end || range.begin >= op.end) continue;
+      op.stale = true;
+      ranges.leave(op);
+    }
+    return ranges.isTaken(range);
   }
 
   /** Resolves when there is none of them. */
   async untilIdle(): Promise<void> {
-    if (this.background === 0) return;
+    if (this.#background.length === 0) return;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
     });

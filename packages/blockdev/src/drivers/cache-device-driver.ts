@@ -132,7 +132,7 @@ export class CacheDeviceDriver implements BlockDriver {
       io.error = this.#flush.runSync(io);
     } else if (operation === BLOCK_WRITE || goesThrough(io)) {
       const op = this.#take(this.#writer(io), io);
-      io.error = ops.ranges.isTaken(op) ? ops.refuse(op, EBUSY) : ops.runSync(op);
+      io.error = this.#core.isTaken(op) ? ops.refuse(op, EBUSY) : ops.runSync(op);
     } else {
       io.error = ENOTSUP;
     }

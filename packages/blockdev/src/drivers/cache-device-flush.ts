@@ -62,7 +62,7 @@ export class CacheDeviceFlush implements Stepper {
     if (this.#current !== null || map.settled === 0 || failure !== 0) return;
     this.#forced = true;
     const op = ops.take(this, null);
-    this.#core.background += 1;
+    this.#core.putInBackground(op);
     this.#current = op;
     // Its request is not to be the first of what somebody is in the middle of.
     queueMicrotask(() => ops.run(op));
@@ -80,7 +80,7 @@ export class CacheDeviceFlush implements Stepper {
           return verdict;
         },
       };
-      this.#core.background += 1;
+      this.#core.putInBackground(op);
       this.#begin(op);
     });
   }
@@ -213,7 +213,7 @@ export class CacheDeviceFlush implements Stepper {
   #next(op: StepOp): void {
     this.#written = [];
     this.#pages = [];
-    if (op.parent === null) this.#core.backgroundEnded();
+    if (op.parent === null) this.#core.backgroundEnded(op);
     if (this.#current === op) this.#current = null;
     const next = this.#waiting.shift();
     // After this one has ended, or the stack would grow with each that waits.

@@ -19,7 +19,7 @@ export class CacheDeviceInstall {
   next(op: StepOp): number {
     const core = this.#core;
     const { lineBytes } = core.store;
-    while (core.takesLines && op.taken < op.count) {
+    while (core.takesLines && !op.stale && op.taken < op.count) {
       const line = op.block + op.taken;
       if (this.reserveRun(op, line, op.block + op.count)) {
         const lengthBytes = core.store.lengthOfLines(line, op.run);
@@ -66,7 +66,7 @@ export class CacheDeviceInstall {
     const error = errorOf(op.io);
     // From the last one on, so that they are taken in their order again.
     for (let at = op.run - 1; at >= 0; at--) {
-      if (error === 0) index.publish(op.slot + at, line + at);
+      if (error === 0 && !op.stale) index.publish(op.slot + at, line + at);
       else index.giveBack(op.slot + at);
     }
     if (error !== 0 && !op.aborted) this.#core.failFast(op.isSync);

@@ -81,7 +81,8 @@ function planLabel(fast: BlockDevice, wish: CacheDeviceWish, found: CacheLabel |
   }
   const { cacheBytes, deviceBytes, deviceName, lineBytes } = wish;
   const room = fast.limits.sizeBytes ?? Number.MAX_SAFE_INTEGER;
-  if (fast.limits.sizeBytes === null && cacheBytes === undefined) throw wrong(EINVAL, 'a device that grows has no end: say cacheBytes');
+  if (fast.limits.sizeBytes === null && cacheBytes === undefined)
+    throw wrong(EINVAL, 'a device that grows has no end: say cacheBytes');
   const most = slotsIn(room, lineBytes);
   const slots = cacheBytes === undefined ? most : Math.floor(cacheBytes / lineBytes);
   if (most < 1)

@@ -35,7 +35,7 @@ export class CacheDeviceReadAhead implements Stepper {
       core.ops.refuse(op, 0);
       return;
     }
-    core.background += 1;
+    core.putInBackground(op);
     core.ops.startInRange(op);
   }
 
@@ -52,7 +52,7 @@ export class CacheDeviceReadAhead implements Stepper {
     op.phase = READ + 1;
     const sent = failed ? 0 : this.#install.next(op);
     if (sent !== 0) return sent;
-    core.backgroundEnded();
+    core.backgroundEnded(op);
     return failed ? EIO : 0;
   }
 }

@@ -120,13 +120,13 @@ export class CacheDeviceReads implements Stepper {
     if (sent !== 0) {
       const isDone = parent !== null && op.position === parent.lengthBytes;
       if (!isDone || op.isSync || core.background === BACKGROUND_MAX) return sent;
-      core.background += 1;
+      core.putInBackground(op);
       core.ops.deliver(op);
       return sent;
     }
     op.phase = NEXT;
     if (parent !== null) return this.#next(op);
-    core.backgroundEnded();
+    core.backgroundEnded(op);
     return 0;
   }
 }

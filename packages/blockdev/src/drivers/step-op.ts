@@ -44,6 +44,8 @@ export class StepOp implements RangeEntry {
   slot = 0;
   run = 0;
   taken = 0;
+  /** What it has read is old. */
+  stale = false;
   /** What the request below is about, where that is not plain from the rest. */
   subject: object | null = null;
   readonly io: BlockIo = new BlockIo();
@@ -138,6 +140,7 @@ export class StepOps {
     op.phase = 0;
     op.isSync = false;
     op.aborted = false;
+    op.stale = false;
     op.begin = 0;
     op.end = 0;
     return op;

@@ -124,6 +124,8 @@ export const stackedDrivers: readonly StackedDriver[] = [
     name: 'cache on a device, write-through',
     open: (child, options) => openCache(child(), { ...WRITE_THROUGH, cacheDevice: child(), create: true, ...options }),
     keepsSize: true,
+    // What is in memory of it says what the cache device had before a crash.
+    caches: true,
   },
   {
     name: 'cow, in memory',
