@@ -9,10 +9,10 @@ import { aim, errorOf } from './cow-transfers.js';
 import { type StepOp, type Stepper, WAITS } from './step-op.js';
 
 const BEGIN = 0;
-const LINES_STABLE = 1;
-const BELOW_STABLE = 2;
-const MAP = 3;
-const MAP_STABLE = 4;
+const FAST_FLUSH = 1;
+const BELOW_FLUSH = 2;
+const PAGE = 3;
+const PAGE_FLUSH = 4;
 
 /** Which share of its slots a map keeps of lines that have been written back, before the device below is flushed to have them back. */
 const SETTLED_SHARE = 1 / 8;
@@ -102,11 +102,11 @@ export class CacheDeviceFlush implements Stepper {
     switch (op.phase) {
       case BEGIN:
         return this.#linesStable(op);
-      case LINES_STABLE:
+      case FAST_FLUSH:
         return this.#belowStable(op);
-      case BELOW_STABLE:
+      case BELOW_FLUSH:
         return this.#writeMap(op);
-      case MAP:
+      case PAGE:
         return this.#nextPage(op);
       default:
         return this.#finish(op);
@@ -129,7 +129,7 @@ export class CacheDeviceFlush implements Stepper {
     // What is clean need not be stable.
     if (!core.unstableFast || core.map.count === 0) return this.#belowStable(op);
     core.unstableFast = false;
-    op.phase = LINES_STABLE;
+    op.phase = FAST_FLUSH;
     return this.#flush(op, core.fast, core.fastClaim);
   }
 
@@ -154,7 +154,7 @@ export class CacheDeviceFlush implements Stepper {
     this.#forced = false;
     core.unstableBelow = false;
     map.leave();
-    op.phase = BELOW_STABLE;
+    op.phase = BELOW_FLUSH;
     return this.#flush(op, core.device, core.claim);
   }
 
@@ -168,10 +168,10 @@ export class CacheDeviceFlush implements Stepper {
     const { fast, fastClaim, map } = this.#core;
     const page = this.#pages.pop();
     if (page === undefined) {
-      op.phase = MAP_STABLE;
+      op.phase = PAGE_FLUSH;
       return this.#flush(op, fast, fastClaim);
     }
-    op.phase = MAP;
+    op.phase = PAGE;
     map.encode(page, this.#page.bytes);
     aim(op, BLOCK_WRITE, LABEL_BYTES + page * MAP_PAGE_BYTES, this.#page, 0, MAP_PAGE_BYTES);
     return op.send(fast, fastClaim);
@@ -196,14 +196,14 @@ export class CacheDeviceFlush implements Stepper {
   #failed(op: StepOp, error: number): number {
     const core = this.#core;
     const { phase } = op;
-    if (phase === LINES_STABLE || phase === BELOW_STABLE) core.map.uncollect();
+    if (phase === FAST_FLUSH || phase === BELOW_FLUSH) core.map.uncollect();
     core.map.unsettle(this.#written);
     core.unstableBelow = true;
     core.unstableFast = true;
     if (phase !== BEGIN && error !== ECANCELED && error !== EBUSY) {
       // Nobody knows what the device that was flushed has. A page that could not be written leaves the one that was.
-      if (phase === LINES_STABLE) core.poison ||= error;
-      if (phase !== MAP) core.failure ||= error;
+      if (phase === FAST_FLUSH) core.poison ||= error;
+      if (phase !== PAGE) core.failure ||= error;
       else core.failFast(op.isSync);
     }
     this.#next(op);
