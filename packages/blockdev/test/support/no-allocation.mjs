@@ -35,6 +35,14 @@ const OPEN = {
   // All that is read is in it after the first round.
   cache: () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25 }),
   'cache-writes': () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25, dirtyMaxBytes: 2 ** 25, writeBackDelayMs: 2 ** 30 }),
+  'cache-device': () => openCache(openMem(2 ** 24), { cacheDevice: openMem(2 ** 25), create: true }),
+  'cache-device-writes': () =>
+    openCache(openMem(2 ** 24), {
+      cacheDevice: openMem(2 ** 25),
+      create: true,
+      dirtyMaxBytes: 2 ** 24,
+      writeBackDelayMs: 2 ** 30,
+    }),
   cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
   checksum: () => checksum(),
   'checksum-in-place': () => checksum(),
@@ -66,7 +74,9 @@ async function checksum() {
 }
 
 const device = await OPEN[kind]();
-const isWrite = ['raid-write', 'raid-row', 'raid-row-in-place', 'cache-writes', 'checksum-write'].includes(kind);
+const isWrite = ['raid-write', 'raid-row', 'raid-row-in-place', 'cache-writes', 'cache-device-writes', 'checksum-write'].includes(
+  kind,
+);
 const blocks = Math.min(2 ** 20, device.limits.sizeBytes / LENGTH_BYTES);
 // The file is cached, so every read completes in the system call that starts it.
 if (path !== undefined) readFileSync(path);

@@ -397,7 +397,7 @@ async function checkCacheDevice() {
     { lines: 8, slots: 4, dirtyMax: 2 },
     { lines: 24, slots: 16, dirtyMax: 2 },
   ];
-  for (let index = 0; index < 400; index++) {
+  for (let index = 0; index < 300; index++) {
     const own = new SeededRandom(seed + index);
     await crashCache(own, 'cacheDevice', own.pick(shapes));
   }
