@@ -211,8 +211,11 @@ export class CacheDeviceDriver implements BlockDriver {
     const { child, closesChildren, fast, fastClaim } = this.#parts;
     this.#unwatch();
     fastClaim?.release();
-    await child.close();
-    if (closesChildren) await fast.close();
+    try {
+      await child.close();
+    } finally {
+      if (closesChildren) await fast.close();
+    }
     // Who has taken the device away knows that what was dirty has gone with it.
     if (error === 0 || this.#lost) return;
     const left = this.#core.store.index.unclean * this.#core.store.lineBytes;

@@ -18,7 +18,7 @@ export interface CacheLabel {
 }
 
 /** A log, or what holds a cache's lines. */
-export type CacheLabelKind = 'log' | 'cache device';
+type CacheLabelKind = 'log' | 'cache device';
 
 const MAGICS: Readonly<Record<CacheLabelKind, Buffer>> = {
   log: Buffer.from('biodone cachelog', 'latin1'),
