@@ -367,6 +367,27 @@ describe('a cache whose device fails', () => {
     await expect(device.close()).rejects.toMatchObject({ code: 'ENODEV', message: expect.stringContaining('4096 bytes') });
   });
 
+  it('tells that it cannot take back what the map of a cache device that was taken away names', async () => {
+    const [below, fast, timers] = [openMem(SIZE_BYTES), openManual(FAST_BYTES), new VirtualTime()];
+    const options: CacheOptions = { ...shape, writeBackDelayMs: 100, timers, cacheDevice: fast, create: true };
+    const device = await pumped(fast, openCache(below, options));
+    await pumped(fast, run(device, writeLine(3, 3)));
+    expect((await pumped(fast, run(device, flushRequest()))).error).toBe(0);
+    timers.advance(100);
+    for (let turns = 0; device.cacheStatistics().dirtyBytes > 0; turns++) {
+      expect(turns).toBeLessThan(100);
+      fast.completeAll();
+      await turn();
+    }
+    fast.remove();
+    // It is there, and may be written to.
+    expect(await byteAt(device, 3 * LINE)).toBe(3);
+    expect((await run(device, writeLine(3, 4))).error).toBe(0);
+    expect((await run(device, flushRequest())).error).toBe(ENODEV);
+    await expect(device.close()).rejects.toMatchObject({ code: 'ENODEV', message: expect.stringContaining('still names') });
+    expect(await byteAt(below, 3 * LINE)).toBe(4);
+  });
+
   it('keeps what could not be written back below, says so by each flush, and tries it again', async () => {
     const { below, belowMem, device, time } = await openRig({ writeBackDelayMs: 100 });
     await run(device, writeLine(0, 7));

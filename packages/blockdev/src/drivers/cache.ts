@@ -72,7 +72,7 @@ export class CacheDevice extends BlockDevice {
 }
 
 /**
- * Puts a cache in memory over a slower device. What is read or written stays in it until something else needs the room more (S3-FIFO, which a scan
+ * Puts a cache over a slower device: in memory, or on the faster device that `cacheDevice` names. What is read or written stays in it until something else needs the room more (S3-FIFO, which a scan
  * does not clear out); sequential readers find what comes next already there.
  *
  * In the mode `'write-back'` a write is done when it is in the cache, and lost with the process, as with any volatile cache, unless a flush has
@@ -81,9 +81,12 @@ export class CacheDevice extends BlockDevice {
  *
  * The device below is claimed: writes past the cache would not be seen. The cache keeps its size, and is removed if the device below becomes too small.
  *
- * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_VALUE; SystemError EINVAL for a device that grows, and a log
- * that is none, another device's or too small; EEXIST for a log where `create` is true, EBUSY if somebody has claimed one of the devices, EIO for
- * a damaged log, ENOMEM if there is not so much memory
+ * On a cache device, which is claimed too, a flush makes stable what is dirty there, and a crash loses nothing of that. What happens when that device fails stands in
+ * docs/cache.md.
+ *
+ * @throws RangeError ERR_OUT_OF_RANGE; TypeError ERR_INVALID_ARG_VALUE; SystemError EINVAL for a device that grows, and a log or cache device
+ * that is none, another device's or too small; EEXIST for one where `create` is true, EBUSY if somebody has claimed one of the devices, EIO for
+ * a damaged one, EROFS for a cache device with dirty lines of a device that is open for reading alone, ENOMEM if there is not so much memory
  *
  * @example
  * ```js
