@@ -53,6 +53,11 @@ export class CacheDeviceMap {
     return (this.#states[slot] as number) >= NAMED;
   }
 
+  /** Whether the map goes on naming a slot, so that what it holds is not lost if the device below loses it. */
+  stays(slot: number): boolean {
+    return this.#states[slot] === NAMED;
+  }
+
   /** What a slot holds has become dirty. */
   dirtied(slot: number): void {
     if (this.#states[slot] !== UNNAMED) return;

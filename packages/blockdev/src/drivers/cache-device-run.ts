@@ -71,7 +71,7 @@ export class CacheDeviceRun implements WriteRun {
     for (let line = this.line; line < this.line + this.count; line++) {
       const slot = store.index.find(line);
       // Nothing but the device below has it now, where it is not stable yet.
-      if (!map.has(slot)) this.#core.unstableBelow = true;
+      if (!map.stays(slot)) this.#core.unstableBelow = true;
       else if (this.#error === 0) map.settled += 1;
       store.index.endWriting(slot, this.#error !== 0);
     }

@@ -397,8 +397,10 @@ async function checkCacheDevice() {
     { lines: 8, slots: 4, dirtyMax: 2 },
     { lines: 24, slots: 16, dirtyMax: 2 },
   ];
-  for (let index = 0; index < 300; index++) {
-    const own = new SeededRandom(seed + index);
+  // What has been wrong once: a line was written back while it left the map, and its flush did not reach the device below.
+  const known = 44444 + 89;
+  for (const each of [known, ...Array.from({ length: 300 }, (_, index) => seed + index)]) {
+    const own = new SeededRandom(each);
     await crashCache(own, 'cacheDevice', own.pick(shapes));
   }
 }

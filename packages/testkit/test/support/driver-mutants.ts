@@ -329,8 +329,14 @@ export const driverMutants: readonly DriverMutant[] = [
   {
     name: 'cache device: what was written back, and is in no map, is not made stable below',
     check: 'cache device',
-    from: 'if (!map.has(slot)) this.#core.unstableBelow = true;\n      else if',
+    from: 'if (!map.stays(slot)) this.#core.unstableBelow = true;\n      else if',
     to: 'if',
+  },
+  {
+    name: 'cache device: what is written back while it leaves the map counts as in it',
+    check: 'cache device',
+    from: 'stays(slot) {\n    return this.#states[slot] === NAMED2;',
+    to: 'stays(slot) {\n    return this.#states[slot] >= NAMED2;',
   },
   {
     name: 'cache device: what is found after a crash is not dirty',
