@@ -65,6 +65,9 @@ export class CacheDeviceCore extends CacheState<CacheDeviceLines> {
   poison = 0;
   /** Operations that nobody waits for. */
   readonly #background: StepOp[] = [];
+  /** Slots of dirty lines that are being written over, and how many they are. */
+  readonly #held: Uint8Array;
+  #heldCount = 0;
   readonly #waiters = new Map<StepOp, Waiter>();
   #writeBack: CacheWriteBack | null = null;
   #idle: (() => void) | null = null;
@@ -79,6 +82,7 @@ export class CacheDeviceCore extends CacheState<CacheDeviceLines> {
     this.fast = fast;
     this.fastClaim = fastClaim;
     this.map = map;
+    this.#held = new Uint8Array(store.index.slots);
   }
 
   get writeBack(): CacheWriteBack {
@@ -112,6 +116,30 @@ export class CacheDeviceCore extends CacheState<CacheDeviceLines> {
     op.taken = 0;
     aim(op, BLOCK_READ, line * store.lineBytes, op.staging(count * store.lineBytes), 0, store.lengthOfLines(line, count));
     return op.send(this.device, this.claim);
+  }
+
+  /** Keeps a line dirty until {@link letGo}: who writes over it has no room of his own for it. */
+  hold(slot: number): void {
+    const { index } = this.store;
+    this.#held[slot] = 1;
+    this.#heldCount += 1;
+    if (index.isWriting(slot)) index.setDirty(slot);
+  }
+
+  letGo(slot: number): void {
+    if (this.#held[slot] === 0) return;
+    this.#held[slot] = 0;
+    this.#heldCount -= 1;
+  }
+
+  /** Whether there is a line that cannot be written back now. */
+  get holdsAny(): boolean {
+    return this.#heldCount > 0 || this.through.length > 0;
+  }
+
+  override isThrough(line: number): boolean {
+    const slot = this.#heldCount === 0 ? NO_SLOT : this.store.index.find(line);
+    return (slot !== NO_SLOT && this.#held[slot] === 1) || super.isThrough(line);
   }
 
   /** A line was written to, in its slot. */

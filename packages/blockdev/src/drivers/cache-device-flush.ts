@@ -135,13 +135,13 @@ export class CacheDeviceFlush implements Stepper {
 
   /** A cache device that takes nothing any more cannot make anything stable: the device below does. */
   #writeBackAll(op: StepOp): number {
-    const { store, through, writeBack } = this.#core;
+    const { store, writeBack } = this.#core;
     if (store.index.unclean === 0) return this.#belowStable(op);
     if (!op.isSync) {
       writeBack.awaitClean(this.#core.waiterOf(op));
       return WAITS;
     }
-    if (writeBack.isActive || through.length > 0) return this.#failed(op, EBUSY);
+    if (writeBack.isActive || this.#core.holdsAny) return this.#failed(op, EBUSY);
     const error = writeBack.writeAllSync();
     return error === 0 ? this.#belowStable(op) : this.#failed(op, error);
   }

@@ -87,7 +87,10 @@ export class CacheDeviceWrites implements Stepper {
   }
 
   #admit(op: StepOp, slot: number): boolean {
-    if (this.#core.store.index.isUnclean(slot)) return true;
+    if (this.#core.store.index.isUnclean(slot)) {
+      this.#core.hold(slot);
+      return true;
+    }
     if (!this.#core.writeBack.hasRoom) return false;
     this.#core.reserved += 1;
     op.taken += 1;
@@ -102,6 +105,7 @@ export class CacheDeviceWrites implements Stepper {
     let isThere = true;
     for (let at = 0; at < op.run; at++) {
       const slot = op.slot + at;
+      core.letGo(slot);
       // A reader may have found it unreadable.
       if (index.find(op.block + at) !== slot) isThere = false;
       else if (error === 0) core.dirtied(slot);
@@ -111,6 +115,8 @@ export class CacheDeviceWrites implements Stepper {
     core.store.unpinRun(op.slot, op.run);
     if (error !== 0) return this.#failed(op, error);
     if (isThere) this.#written(op, op.io.lengthBytes);
+    // Somebody may wait for what was held.
+    if (!op.isSync) core.writeBack.look();
     return 0;
   }
 

@@ -72,7 +72,7 @@ export class CacheState<Lines extends CacheLines> {
     this.claim = claim;
   }
 
-  /** Whether somebody works below on the range of a line. */
+  /** Whether somebody works on a line, so that it cannot be written back now. */
   isThrough(line: number): boolean {
     for (let index = 0; index < this.through.length; index++) {
       const range = this.through[index] as LineRange;
