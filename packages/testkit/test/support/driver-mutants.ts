@@ -303,12 +303,6 @@ export const driverMutants: readonly DriverMutant[] = [
     to: 'return this.#finish(op);',
   },
   {
-    name: 'cache device: a slot is used again while the map still names it',
-    check: 'cache device',
-    from: 'if (this.#kept === null || this.#kept[slot] === 0) this.#push(',
-    to: 'if (true) this.#push(',
-  },
-  {
     name: 'cache device: the device below is not flushed before lines leave the map',
     check: 'cache device',
     from: 'core.unstableBelow = false;\n    map.leave();\n    op.phase = BELOW_FLUSH;\n    return this.#flush(op, core.device, core.claim);',
@@ -355,12 +349,6 @@ export const driverMutants: readonly DriverMutant[] = [
     check: 'cache device',
     from: 'if (this.#pins !== null && this.#pins[slot] !== 0) {',
     to: 'if (false) {',
-  },
-  {
-    name: 'cache device: more may be dirty than is allowed',
-    check: 'cache device',
-    from: 'if (!this.#core.writeBack.hasRoom) return false;\n    this.#core.reserved += 1;',
-    to: 'this.#core.reserved += 1;',
   },
   {
     name: 'cache device: a line that was there does not become dirty',
