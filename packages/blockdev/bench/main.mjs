@@ -7,15 +7,15 @@
 // tells users of them to have, and `copied` any other; what they are measured against has the latter, which makes no difference to it.
 //
 // How paths take turns: scripts/bench-paths.mjs. Each warms up before it counts. Both sides of a ratio do the same work, in the same repeat, with the
-// same clock: those in memory look at the processor's time once in 4096 operations (tally.mjs), those that write to a throttled device and to a cache
-// over it at performance.now() once a write (cached-writes.mjs), those on files once a read (../../uring/bench/recorder.mjs). Files are read from the
+// same clock: those in memory look at the processor's time once in 4096 operations (tally.mjs), those on a throttled device and on a cache
+// over it at performance.now() once a request (over-slow.mjs), those on files once a read (../../uring/bench/recorder.mjs). Files are read from the
 // page cache.
 import { benchPaths, over, rate } from '../../../scripts/bench-paths.mjs';
 import { readOptions } from '../../../scripts/bench-table.mjs';
 import { reasonAgainstRings } from '../../uring/bench/reasons.mjs';
-import { cachedWrites, slowWrites } from './cached-writes.mjs';
 import { bareCopies, checksumCopied, checksumInPlace, memDevice, nullDevice } from './in-memory.mjs';
 import { file, mirror, stripe2, TestFiles, uringAlone, uringWithoutTimes } from './on-files.mjs';
+import { cachedReads, cachedWrites, slowReads, slowWrites } from './over-slow.mjs';
 import {
   copiesOfRows,
   parityOfRows,
@@ -49,6 +49,8 @@ const LATER_PATHS = [
   { id: 'checksum_copied', run: checksumCopied },
   { id: 'slow_writes', run: slowWrites },
   { id: 'cached_writes', run: cachedWrites },
+  { id: 'slow_reads', run: slowReads },
+  { id: 'cache_device_reads', run: cachedReads },
   { id: 'raid0_seq_write', run: raid0Writes },
   { id: 'raid5_write_in_place', run: raid5WritesInPlace },
   { id: 'raid5_write_copied', run: raid5WritesCopied },
@@ -64,6 +66,7 @@ const FIGURES = [
   { id: 'checksum_read_over_plain', ...over('checksum_in_place', 'mem_again') },
   { id: 'checksum_copied_read_over_plain', ...over('checksum_copied', 'mem_again') },
   { id: 'cache_write_over_device', ...over('cached_writes', 'slow_writes') },
+  { id: 'cache_device_read_over_device', ...over('cache_device_reads', 'slow_reads') },
   { id: 'file_over_uring', ...over('file', 'uring') },
   { id: 'file_over_uring_noatime', ...over('file', 'uring_noatime') },
   { id: 'stripe2_over_file', ...over('stripe2', 'file') },

@@ -63,7 +63,7 @@ export {
 } from './driver-definition.js';
 export { isKnownEverywhere, registerDriver, registeredDrivers } from './driver-registry.js';
 export { CacheDevice, type CacheOptions, openCache } from './drivers/cache.js';
-export type { CacheCounters, CacheStatistics } from './drivers/cache-core.js';
+export type { CacheCounters, CacheStatistics } from './drivers/cache-state.js';
 export { type ChecksumOptions, openChecksum } from './drivers/checksum.js';
 export { type BadBlock, type BadBlockCause, type ScrubOptions, type ScrubResult, scrub } from './drivers/checksum-scrub.js';
 export { openConcat } from './drivers/concat.js';

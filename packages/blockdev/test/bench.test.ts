@@ -33,6 +33,7 @@ it('the benchmark reports every figure that can be had', { timeout: 120_000 }, a
     checksum_read_over_plain: expect.any(Number),
     checksum_copied_read_over_plain: expect.any(Number),
     cache_write_over_device: expect.any(Number),
+    cache_device_read_over_device: expect.any(Number),
     file_over_uring: onFiles,
     file_over_uring_noatime: onFiles,
     stripe2_over_file: 'openStripe' in blockdev ? onFiles : null,

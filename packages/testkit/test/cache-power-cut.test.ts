@@ -17,6 +17,16 @@ function logged(options: CacheOptions): CutTarget {
   };
 }
 
+/** The lines lie on a device: it is found again with the one below. */
+function onDevice(options: CacheOptions): CutTarget {
+  const named = { ...options, deviceName: 'the device' };
+  return {
+    media: [SIZE_BYTES, 65_536 + SIZE_BYTES],
+    open: ([device, fast]) => openCache(device as BlockDevice, { ...named, cacheDevice: fast as BlockDevice, create: true }),
+    reopen: ([device, fast]) => openCache(device as BlockDevice, { ...named, cacheDevice: fast as BlockDevice }),
+  };
+}
+
 const targets: readonly [name: string, target: CutTarget][] = [
   [
     'a write-back cache with room for all',
@@ -44,6 +54,9 @@ const targets: readonly [name: string, target: CutTarget][] = [
   ],
   ['a write-back cache with a log', logged({ cacheBytes: SIZE_BYTES, dirtyMaxBytes: SIZE_BYTES / 2, writeBackDelayMs: 60_000 })],
   ['a write-back cache with a log and next to no room', logged(SMALL)],
+  ['a write-back cache on a device', onDevice({ cacheBytes: SIZE_BYTES, writeBackDelayMs: 60_000 })],
+  ['a write-back cache on a device with next to no room', onDevice(SMALL)],
+  ['a write-through cache on a device', onDevice({ mode: 'write-through', cacheBytes: SIZE_BYTES })],
   [
     'an overlay that is kept',
     {

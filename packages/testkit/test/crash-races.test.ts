@@ -83,6 +83,21 @@ const targets: readonly [name: string, target: Target][] = [
     },
   ],
   [
+    'a cache on a device',
+    {
+      media: [SIZE_BYTES, 2 ** 18],
+      open: ([below, fast], timers) =>
+        openCache(below as BlockDevice, {
+          ...cacheShape,
+          ...cacheTiming,
+          timers,
+          cacheDevice: fast as BlockDevice,
+          create: true,
+        }),
+      reopen: ([below, fast]) => openCache(below as BlockDevice, { ...cacheShape, cacheDevice: fast as BlockDevice }),
+    },
+  ],
+  [
     'an overlay that is kept',
     {
       media: [SIZE_BYTES + 65_536],

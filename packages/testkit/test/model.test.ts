@@ -103,6 +103,10 @@ describe.each<[string, () => BlockDevice | Promise<BlockDevice>]>([
     'cache over mem, write-through',
     () => openCache(openMem(SIZE_BYTES), { mode: 'write-through', cacheBytes: 4096, lineBytes: 512 }),
   ],
+  [
+    'cache on a device over mem',
+    () => openCache(openMem(SIZE_BYTES), { ...TINY, cacheDevice: openMem(SIZE_BYTES), create: true }),
+  ],
   ['cache with a log over mem', () => openCache(openMem(SIZE_BYTES), { ...TINY, log: openMem(SIZE_BYTES), create: true })],
   ['cow over mem', () => openCow(openMem(SIZE_BYTES), { blockBytes: 512 })],
   ['snapshots over mem, with one', snapshotted],

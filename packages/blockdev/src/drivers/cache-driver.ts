@@ -7,23 +7,27 @@ import type { BlockDriver, DeviceHandle, DriverEvents } from '../driver.js';
 import type { BlockCapabilities, BlockLimits } from '../limits.js';
 import type { DeviceSpec } from '../spec.js';
 import { pollAll, waitForAny } from '../stack-children.js';
-import { CacheCore, type CacheStatistics } from './cache-core.js';
+import { CacheCore } from './cache-core.js';
 import { CacheFlushes } from './cache-flushes.js';
+import type { CacheLines } from './cache-lines.js';
 import type { CacheLog } from './cache-log.js';
 import { CacheLogFlush } from './cache-log-flush.js';
 import type { CacheOp } from './cache-op.js';
 import { CacheReadAhead } from './cache-read-ahead.js';
 import { CacheReads } from './cache-reads.js';
+import type { CacheState, CacheStatistics } from './cache-state.js';
 import type { CacheStore } from './cache-store.js';
+import { CacheStreams } from './cache-streams.js';
 import { CacheThrough, goesThrough } from './cache-through.js';
 import { CacheWriteBack, type WriteBackLimits } from './cache-write-back.js';
+import { CacheWriteRun } from './cache-write-run.js';
 import { CacheWrites } from './cache-writes.js';
 import type { ChildDevice, ChildIo } from './child-device.js';
 
 /** The longest request that the driver gets, unless a line is longer. */
-const TRANSFER_MAX_BYTES = 131_072;
+export const TRANSFER_MAX_BYTES = 131_072;
 /** For how long a thread that waits sleeps, where nothing is under way below. */
-const SLEEP_MS = 5;
+export const SLEEP_MS = 5;
 
 /** How a cache was opened, as `config` says it. */
 export interface CacheSettings {
@@ -64,7 +68,7 @@ export class CacheDriver implements BlockDriver {
   readonly #flushes: CacheFlushes;
   readonly #logFlush: CacheLogFlush | null;
   readonly #devices: readonly BlockDevice[];
-  readonly #readAhead: CacheReadAhead;
+  readonly #streams: CacheStreams;
   readonly #store: CacheStore;
   /** The device below is gone. */
   #lost = false;
@@ -76,14 +80,20 @@ export class CacheDriver implements BlockDriver {
     this.#store = store;
     this.#core = new CacheCore(store, child.device, child.claim);
     this.#core.logMap = log?.map ?? null;
-    this.#writeBack = new CacheWriteBack(this.#core, parts.limits, parts.timers);
+    this.#writeBack = new CacheWriteBack(
+      this.#core,
+      parts.limits,
+      parts.timers,
+      (linesMax, done) => new CacheWriteRun(this.#core, linesMax, done),
+    );
     this.#reads = new CacheReads(this.#core);
     this.#through = new CacheThrough(this.#core, this.#writeBack);
     this.#writes = new CacheWrites(this.#core, this.#writeBack, this.#through);
     this.#flushes = new CacheFlushes(this.#core, this.#writeBack);
     this.#logFlush = log === null ? null : new CacheLogFlush(this.#core, log, this.#writeBack);
     this.#devices = log === null ? [child.device] : [child.device, log.device];
-    this.#readAhead = new CacheReadAhead(this.#core, settings.readAheadBytes);
+    const readAhead = new CacheReadAhead(this.#core);
+    this.#streams = new CacheStreams(store, settings.readAheadBytes, (first, behind) => readAhead.fetch(first, behind));
     this.limits = {
       blockSizeBytes: limits.blockSizeBytes,
       sizeBytes: store.sizeBytes,
@@ -108,13 +118,7 @@ export class CacheDriver implements BlockDriver {
   }
 
   get statistics(): CacheStatistics {
-    const { index, lineBytes } = this.#store;
-    return {
-      ...this.#core.counters,
-      evictions: index.evictions,
-      dirtyBytes: index.unclean * lineBytes,
-      usedBytes: index.used * lineBytes,
-    };
+    return statisticsOf(this.#core);
   }
 
   start(io: BlockIo): void {
@@ -176,9 +180,7 @@ export class CacheDriver implements BlockDriver {
   }
 
   handle(): DeviceHandle {
-    const advice =
-      'a cache is for one thread: what another one writes would not be in it; serve other threads through a pool, or open the device below there instead';
-    throw new SystemError(ENOTSUP, 'handle', undefined, advice);
+    return noHandle();
   }
 
   attached(events: DriverEvents): void {
@@ -237,14 +239,14 @@ export class CacheDriver implements BlockDriver {
     if (this.#store.readHit(io)) {
       counters.readHits += 1;
       io.transferredBytes = io.lengthBytes;
-      this.#readAhead.look(io.offset, io.lengthBytes);
+      this.#streams.look(io.offset, io.lengthBytes);
       biodone(io, 0);
       return;
     }
     counters.readMisses += 1;
     const { offset, lengthBytes } = io;
     this.#reads.start(io);
-    this.#readAhead.look(offset, lengthBytes);
+    this.#streams.look(offset, lengthBytes);
   }
 
   #runSync(io: BlockIo): number {
@@ -274,7 +276,7 @@ export class CacheDriver implements BlockDriver {
       this.#core.end(op, ECANCELED, op.position);
       return 'cancelled';
     }
-    if (this.#writeBack.leave(op)) {
+    if (this.#writeBack.leave(op.waiter)) {
       if (op.work === this.#through) this.#through.end(op, ECANCELED, op.position);
       else this.#core.end(op, ECANCELED, op.position);
       return 'cancelled';
@@ -283,4 +285,22 @@ export class CacheDriver implements BlockDriver {
     if (op.below) this.#core.device.abort(op.io);
     return 'in-progress';
   }
+}
+
+/** @throws SystemError ENOTSUP */
+export function noHandle(): never {
+  const advice =
+    'a cache is for one thread: what another one writes would not be in it; serve other threads through a pool, or open the device below there instead';
+  throw new SystemError(ENOTSUP, 'handle', undefined, advice);
+}
+
+/** What a cache has counted, and what it holds. */
+export function statisticsOf({ counters, store }: CacheState<CacheLines>): CacheStatistics {
+  const { index, lineBytes } = store;
+  return {
+    ...counters,
+    evictions: index.evictions,
+    dirtyBytes: index.unclean * lineBytes,
+    usedBytes: index.used * lineBytes,
+  };
 }

@@ -16,7 +16,7 @@ export class CacheFlushes implements CacheWork {
 
   start(io: BlockIo): void {
     const op = this.#core.take(this, io, 0, 0);
-    if (this.#core.store.index.unclean > 0 && this.#core.failure === 0) this.#writeBack.awaitClean(op);
+    if (this.#core.store.index.unclean > 0 && this.#core.failure === 0) this.#writeBack.awaitClean(op.waiter);
     else this.resume(op);
   }
 

@@ -11,6 +11,8 @@ const DIRTY = 3;
 
 /** Which share of the clean lines is on probation: the paper's tenth. */
 const SMALL_SHARE = 0.1;
+/** In place of a line: of a slot that nobody finds any more, and that is not free before those are done who use it. */
+const DROPPED = -2;
 /** Beyond this a line's hits are not counted. */
 const HITS_MAX = 3;
 
@@ -41,6 +43,9 @@ export class CacheIndex {
   readonly #logged: Uint8Array;
   /** When a dirty line became so: a count. */
   readonly #dirtiedAt: Float64Array;
+  /** How many use what is in a slot, and whether it is to stay although it is clean; null where nobody does. */
+  readonly #pins: Int32Array | null;
+  readonly #kept: Uint8Array | null;
   /** The hash table: the first slot of each bucket, and the one behind each slot. */
   readonly #buckets: Int32Array;
   readonly #chain: Int32Array;
@@ -54,8 +59,11 @@ export class CacheIndex {
   #free: number;
   #dirtyCount = 0;
 
-  constructor(slots: number) {
+  /** @param pins whether what is in a slot is used for a while: {@link pin}, {@link keep}, {@link adopt} */
+  constructor(slots: number, pins = false) {
     this.slots = slots;
+    this.#pins = pins ? new Int32Array(slots) : null;
+    this.#kept = pins ? new Uint8Array(slots) : null;
     this.#lines = new Float64Array(slots).fill(-1);
     this.#next = new Int32Array(slots);
     this.#previous = new Int32Array(slots).fill(NO_SLOT);
@@ -165,7 +173,47 @@ export class CacheIndex {
     this.#remove(slot);
     if (list === DIRTY) this.unclean -= 1;
     this.#unchain(slot);
-    this.giveBack(slot);
+    this.#lines[slot] = DROPPED;
+    this.#freeDropped(slot);
+  }
+
+  /** Somebody uses what is in a slot: no other line may have it until {@link unpin}. */
+  pin(slot: number): void {
+    const pins = this.#pins as Int32Array;
+    pins[slot] = (pins[slot] as number) + 1;
+  }
+
+  unpin(slot: number): void {
+    const pins = this.#pins as Int32Array;
+    pins[slot] = (pins[slot] as number) - 1;
+    if (this.#lines[slot] === DROPPED) this.#freeDropped(slot);
+  }
+
+  /** No other line may have a slot until {@link unkeep}, also if its line is clean, or dropped. */
+  keep(slot: number): void {
+    const list = this.#list[slot];
+    if (list === SMALL || list === MAIN) this.#remove(slot);
+    (this.#kept as Uint8Array)[slot] = 1;
+  }
+
+  unkeep(slot: number): void {
+    (this.#kept as Uint8Array)[slot] = 0;
+    if (this.#lines[slot] === DROPPED) this.#freeDropped(slot);
+    else if (this.#list[slot] === NOWHERE && this.#writing[slot] === 0) this.#push(slot, this.#home[slot] as number);
+  }
+
+  /** Puts a line into a slot, clean, before anything else is in the index, or was; {@link adopted} follows. False if it is somewhere already. */
+  adopt(slot: number, line: number): boolean {
+    if (this.find(line) !== NO_SLOT) return false;
+    this.publish(slot, line);
+    return true;
+  }
+
+  /** After the last line that was adopted: the other slots are free. */
+  adopted(): void {
+    this.#freeHead = NO_SLOT;
+    this.#free = 0;
+    for (let slot = this.slots - 1; slot >= 0; slot--) if ((this.#lines[slot] as number) < 0) this.giveBack(slot);
   }
 
   /** The line is other than it is on the device below. */
@@ -184,7 +232,7 @@ export class CacheIndex {
     if (this.#list[slot] !== DIRTY) return;
     this.#remove(slot);
     this.unclean -= 1;
-    this.#push(slot, this.#home[slot] as number);
+    this.#goHome(slot);
   }
 
   /** What the line holds now is on its way to the device below. Whoever changes it meanwhile makes it dirty again. */
@@ -204,7 +252,7 @@ export class CacheIndex {
       this.setDirty(slot);
       this.#logged[slot] = logged;
     } else {
-      this.#push(slot, this.#home[slot] as number);
+      this.#goHome(slot);
     }
   }
 
@@ -230,6 +278,7 @@ export class CacheIndex {
 
   /** Displaces a clean line. */
   #evict(): number {
+    let passed = 0;
     for (;;) {
       const small = this.#counts[SMALL] as number;
       const main = this.#counts[MAIN] as number;
@@ -237,6 +286,12 @@ export class CacheIndex {
       const list = small > this.#smallTarget || main === 0 ? SMALL : MAIN;
       const slot = this.#tails[list] as number;
       this.#remove(slot);
+      if (this.#pins !== null && this.#pins[slot] !== 0) {
+        this.#push(slot, list);
+        passed += 1;
+        if (passed > small + main) return NO_SLOT;
+        continue;
+      }
       const hits = this.#hits[slot] as number;
       if (list === SMALL && hits > 1) {
         this.#hits[slot] = 0;
@@ -253,6 +308,17 @@ export class CacheIndex {
         return slot;
       }
     }
+  }
+
+  /** A line that is clean is in the queue from which it can be displaced, unless it is to stay. */
+  #goHome(slot: number): void {
+    if (this.#kept === null || this.#kept[slot] === 0) this.#push(slot, this.#home[slot] as number);
+  }
+
+  /** Makes a slot free whose line was dropped, if nobody uses it, or does any more. */
+  #freeDropped(slot: number): void {
+    if (this.#pins !== null && (this.#pins[slot] !== 0 || this.#kept?.[slot] !== 0)) return;
+    this.giveBack(slot);
   }
 
   #push(slot: number, list: number): void {

@@ -4,9 +4,9 @@ import { BLOCK_FLUSH, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
+import { LABEL_BYTES } from './cache-label.js';
 import type { CacheLog } from './cache-log.js';
-import { LOG_LABEL_BYTES } from './cache-log-label.js';
-import { LOG_PAGE_BYTES } from './cache-log-map.js';
+import { MAP_PAGE_BYTES } from './cache-map-page.js';
 import type { CacheWriteBack } from './cache-write-back.js';
 import { aim, errorOf } from './cow-transfers.js';
 import { type StepOp, StepOps, type Stepper } from './step-op.js';
@@ -33,7 +33,7 @@ export class CacheLogFlush implements Stepper {
   readonly #log: CacheLog;
   readonly #writeBack: CacheWriteBack;
   readonly #waiting: StepOp[] = [];
-  readonly #page: IoBuffer = IoBuffer.allocate(LOG_PAGE_BYTES);
+  readonly #page: IoBuffer = IoBuffer.allocate(MAP_PAGE_BYTES);
   readonly #staging: IoBuffer;
   #current: StepOp | null = null;
   /** Cache slots that are still to be logged, with the lines that they held when that was found; and those that have been logged, or are being. */
@@ -211,7 +211,7 @@ export class CacheLogFlush implements Stepper {
     }
     op.phase = MAP;
     map.encode(page, this.#page.bytes);
-    aim(op, BLOCK_WRITE, LOG_LABEL_BYTES + page * LOG_PAGE_BYTES, this.#page, 0, LOG_PAGE_BYTES);
+    aim(op, BLOCK_WRITE, LABEL_BYTES + page * MAP_PAGE_BYTES, this.#page, 0, MAP_PAGE_BYTES);
     return op.send(device, claim);
   }
 

@@ -1,31 +1,15 @@
-import { crc32 } from 'node:zlib';
-
-/** What is written of the map at a time. */
-export const LOG_PAGE_BYTES = 4096;
-/** What a disk writes all or nothing of: each has a checksum of its own. */
-const SECTOR_BYTES = 512;
-const HEADER_BYTES = 16;
-const ENTRY_BYTES = 8;
-const SECTOR_SLOTS = (SECTOR_BYTES - HEADER_BYTES) / ENTRY_BYTES;
-const SECTORS = LOG_PAGE_BYTES / SECTOR_BYTES;
-const PAGE_SLOTS = SECTORS * SECTOR_SLOTS;
+import { decodePage, encodePage, type MapShape, pageOf } from './cache-map-page.js';
 
 /** In place of moments: of a slot whose first copy is not stable, and of a line that was not written back since it has its slot. */
 const NO_COPY = -1;
 const NEVER = -2;
-
-/** How many pages the map of so many slots takes. */
-export function logPages(slots: number): number {
-  return Math.ceil(slots / PAGE_SLOTS);
-}
 
 /**
  * Which line is in which slot of a log. What is changed here is on the device only after the pages that {@link takeChanged} names have been written;
  * a slot whose line has been removed is free only then.
  */
 export class CacheLogMap {
-  readonly #id: number;
-  readonly #slots: number;
+  readonly #shape: MapShape;
   /** The line in each slot; -1 for none. */
   readonly #lines: Float64Array;
   readonly #slotOf = new Map<number, number>();
@@ -41,8 +25,7 @@ export class CacheLogMap {
   #unstable: [slot: number, before: number][] = [];
 
   constructor(slots: number, id: number) {
-    this.#slots = slots;
-    this.#id = id;
+    this.#shape = { id, slots };
     this.#lines = new Float64Array(slots).fill(-1);
     this.#copiedAt = new Float64Array(slots);
     this.#belowAt = new Float64Array(slots).fill(NEVER);
@@ -104,7 +87,7 @@ export class CacheLogMap {
     this.#slotOf.delete(line);
     this.#lines[slot] = -1;
     this.#removed.push(slot);
-    this.#changed.add(Math.floor(slot / PAGE_SLOTS));
+    this.#changed.add(pageOf(slot));
   }
 
   /** The pages that have changed since the last call. */
@@ -127,49 +110,28 @@ export class CacheLogMap {
   }
 
   encode(page: number, memory: Uint8Array): void {
-    const bytes = Buffer.from(memory.buffer, memory.byteOffset, LOG_PAGE_BYTES).fill(0);
-    for (let sector = 0; sector < SECTORS; sector++) {
-      const part = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
-      const first = page * PAGE_SLOTS + sector * SECTOR_SLOTS;
-      // 0 is no line.
-      for (let at = 0; at < SECTOR_SLOTS && first + at < this.#slots; at++) {
-        part.writeDoubleLE((this.#lines[first + at] as number) + 1, HEADER_BYTES + at * ENTRY_BYTES);
-      }
-      part.writeUInt32LE(this.#id, 4);
-      part.writeUInt32LE(page * SECTORS + sector, 8);
-      part.writeUInt32LE(crc32(part.subarray(4)), 0);
-    }
+    encodePage(this.#shape, page, (slot) => this.#lines[slot] as number, memory);
   }
 
   /** Takes a page of the device's map. False if it is damaged. */
   decode(page: number, memory: Uint8Array): boolean {
-    const bytes = Buffer.from(memory.buffer, memory.byteOffset, LOG_PAGE_BYTES);
-    for (let sector = 0; sector < SECTORS; sector++) {
-      const part = bytes.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
-      // Nothing was ever written there.
-      if (part.every((byte) => byte === 0)) continue;
-      const isWhole = part.readUInt32LE(0) === crc32(part.subarray(4)) && part.readUInt32LE(4) === this.#id;
-      if (!isWhole || part.readUInt32LE(8) !== page * SECTORS + sector) return false;
-      const first = page * PAGE_SLOTS + sector * SECTOR_SLOTS;
-      for (let at = 0; at < SECTOR_SLOTS && first + at < this.#slots; at++) {
-        const line = part.readDoubleLE(HEADER_BYTES + at * ENTRY_BYTES) - 1;
-        if (line >= 0) this.#set(line, first + at);
-      }
-    }
-    return true;
+    return decodePage(this.#shape, page, memory, (line, slot) => {
+      this.#set(line, slot);
+      return true;
+    });
   }
 
   /** After the last page: what is in use is not free. */
   sealed(): void {
     const used = new Set(this.#slotOf.values());
     this.#free.length = 0;
-    for (let slot = this.#slots - 1; slot >= 0; slot--) if (!used.has(slot)) this.#free.push(slot);
+    for (let slot = this.#shape.slots - 1; slot >= 0; slot--) if (!used.has(slot)) this.#free.push(slot);
     this.#changed.clear();
   }
 
   #set(line: number, slot: number): void {
     this.#slotOf.set(line, slot);
     this.#lines[slot] = line;
-    this.#changed.add(Math.floor(slot / PAGE_SLOTS));
+    this.#changed.add(pageOf(slot));
   }
 }

@@ -1,19 +1,12 @@
 import { EEXIST, EINVAL, EIO, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice } from '../block-device.js';
-import { BLOCK_FLUSH, BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE_ZEROES, BlockIo, type BlockOperation } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
 import { NO_SLOT } from './cache-index.js';
-import {
-  type CacheLogLabel,
-  decodeLogLabel,
-  encodeLogLabel,
-  LOG_LABEL_BYTES,
-  newLogLabel,
-  shortened,
-} from './cache-log-label.js';
-import { CacheLogMap, LOG_PAGE_BYTES, logPages } from './cache-log-map.js';
+import { type CacheLabel, decodeCacheLabel, encodeCacheLabel, LABEL_BYTES, newCacheLabel, shortened } from './cache-label.js';
+import { LabelIo } from './cache-label-io.js';
+import { CacheLogMap } from './cache-log-map.js';
+import { MAP_PAGE_BYTES, mapPages } from './cache-map-page.js';
 import type { CacheStore } from './cache-store.js';
-import { runIo } from './child-device.js';
 
 /** Where lines begin: a multiple of this. */
 const DATA_ALIGNMENT_BYTES = 65_536;
@@ -29,10 +22,10 @@ export interface LogWish {
 export class CacheLog {
   readonly device: BlockDevice;
   readonly claim: BlockClaim | null;
-  readonly label: CacheLogLabel;
+  readonly label: CacheLabel;
   readonly map: CacheLogMap;
 
-  private constructor(device: BlockDevice, claim: BlockClaim | null, label: CacheLogLabel) {
+  private constructor(device: BlockDevice, claim: BlockClaim | null, label: CacheLabel) {
     this.device = device;
     this.claim = claim;
     this.label = label;
@@ -45,19 +38,17 @@ export class CacheLog {
    * @throws SystemError EINVAL if there is none, or it is another device's, EEXIST if there is one and `create` is true, EIO if its map is damaged
    */
   static async open(device: BlockDevice, claim: BlockClaim | null, store: CacheStore, wish: LogWish): Promise<CacheLog> {
-    const io = new LogIo(device, claim);
-    const found = decodeLogLabel((await io.read(0, LOG_LABEL_BYTES)).bytes);
+    const io = new LabelIo(device, claim);
+    const found = decodeCacheLabel((await io.read(0, LABEL_BYTES)).bytes);
     if (wish.create) {
       if (found !== null) {
-        throw wrong(
-          EEXIST,
-          `it is the log of ${found.deviceName}: open it without create, or overwrite its first 4096 bytes first`,
-        );
+        const advice = 'open it without create, or overwrite its first 4096 bytes first';
+        throw wrong(EEXIST, `it is the ${found.kind} of ${found.deviceName}: ${advice}`);
       }
       const label = planLabel(device, store, wish);
-      await io.zero(LOG_LABEL_BYTES, logPages(label.slots) * LOG_PAGE_BYTES);
-      const buffer = IoBuffer.allocate(LOG_LABEL_BYTES);
-      encodeLogLabel(label, buffer.bytes);
+      await io.zero(LABEL_BYTES, mapPages(label.slots) * MAP_PAGE_BYTES);
+      const buffer = IoBuffer.allocate(LABEL_BYTES);
+      encodeCacheLabel(label, buffer.bytes);
       await io.write(0, buffer);
       return new CacheLog(device, claim, label);
     }
@@ -73,9 +64,9 @@ export class CacheLog {
     return this.label.dataOffset + slot * this.label.lineBytes;
   }
 
-  async #load(io: LogIo, store: CacheStore): Promise<void> {
-    for (let page = 0; page < logPages(this.label.slots); page++) {
-      if (this.map.decode(page, (await io.read(LOG_LABEL_BYTES + page * LOG_PAGE_BYTES, LOG_PAGE_BYTES)).bytes)) continue;
+  async #load(io: LabelIo, store: CacheStore): Promise<void> {
+    for (let page = 0; page < mapPages(this.label.slots); page++) {
+      if (this.map.decode(page, (await io.read(LABEL_BYTES + page * MAP_PAGE_BYTES, MAP_PAGE_BYTES)).bytes)) continue;
       throw wrong(EIO, `page ${page} of its map is damaged: nobody knows which lines it names`);
     }
     this.map.sealed();
@@ -91,51 +82,20 @@ export class CacheLog {
   }
 }
 
-/** Requests to a log while it is opened. */
-class LogIo {
-  readonly #device: BlockDevice;
-  readonly #claim: BlockClaim | null;
-
-  constructor(device: BlockDevice, claim: BlockClaim | null) {
-    this.#device = device;
-    this.#claim = claim;
-  }
-
-  async read(offset: number, lengthBytes: number): Promise<IoBuffer> {
-    const buffer = IoBuffer.allocate(lengthBytes);
-    await this.#run(BLOCK_READ, offset, lengthBytes, buffer);
-    return buffer;
-  }
-
-  async write(offset: number, buffer: IoBuffer): Promise<void> {
-    await this.#run(BLOCK_WRITE, offset, buffer.lengthBytes, buffer);
-    await this.#run(BLOCK_FLUSH, 0, 0, null);
-  }
-
-  async zero(offset: number, lengthBytes: number): Promise<void> {
-    await this.#run(BLOCK_WRITE_ZEROES, offset, lengthBytes, null);
-    await this.#run(BLOCK_FLUSH, 0, 0, null);
-  }
-
-  #run(operation: BlockOperation, offset: number, lengthBytes: number, buffer: IoBuffer | null): Promise<void> {
-    const io = Object.assign(new BlockIo(), { operation, offset, lengthBytes, buffer, claim: this.#claim });
-    return runIo(this.#device, io, 'openCache');
-  }
-}
-
-function planLabel(device: BlockDevice, store: CacheStore, { deviceName, dirtyMax }: LogWish): CacheLogLabel {
+function planLabel(device: BlockDevice, store: CacheStore, { deviceName, dirtyMax }: LogWish): CacheLabel {
   const { lineBytes, sizeBytes: deviceBytes } = store;
   const room = device.limits.sizeBytes ?? Number.MAX_SAFE_INTEGER;
   // As many lines as can be dirty, and as many again that have been written back, and are not stable below yet.
   const slots = 2 * dirtyMax;
-  const head = LOG_LABEL_BYTES + logPages(slots) * LOG_PAGE_BYTES;
+  const head = LABEL_BYTES + mapPages(slots) * MAP_PAGE_BYTES;
   const dataOffset = Math.ceil(head / DATA_ALIGNMENT_BYTES) * DATA_ALIGNMENT_BYTES;
   const needed = dataOffset + slots * lineBytes;
   if (room < needed) throw wrong(EINVAL, `it has ${room} bytes, and ${needed} are needed for twice dirtyMaxBytes and the map`);
-  return newLogLabel({ lineBytes, deviceBytes, deviceName, slots, dataOffset });
+  return newCacheLabel({ kind: 'log', lineBytes, deviceBytes, deviceName, slots, dataOffset });
 }
 
-function checkOwner(found: CacheLogLabel, { lineBytes, sizeBytes }: CacheStore, { deviceName, dirtyMax }: LogWish): void {
+function checkOwner(found: CacheLabel, { lineBytes, sizeBytes }: CacheStore, { deviceName, dirtyMax }: LogWish): void {
+  if (found.kind !== 'log') throw wrong(EINVAL, `it is the cache device of ${found.deviceName}: name it as cacheDevice`);
   if (found.deviceName !== shortened(deviceName)) {
     const advice = 'open it with that one, or say deviceName if it has another name now';
     throw wrong(EINVAL, `it is the log of ${found.deviceName}, and this device is ${shortened(deviceName)}: ${advice}`);

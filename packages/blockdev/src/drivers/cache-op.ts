@@ -4,6 +4,7 @@ import type { BlockDevice } from '../block-device.js';
 import { BlockIo } from '../block-io.js';
 import { ExtentList } from '../extent-list.js';
 import type { RangeEntry } from '../range-queue.js';
+import { Waiter } from './cache-waiter.js';
 
 /** What a request to a cache does that is not done at once. */
 export interface CacheWork {
@@ -13,18 +14,6 @@ export interface CacheWork {
   childDone(op: CacheOp): void;
   /** It has stood in a line of {@link Waiter}s, and goes on. */
   resume(op: CacheOp): void;
-}
-
-/** A place in a line, for what is in another queue already. */
-export class Waiter implements TailQueueEntry {
-  readonly op: CacheOp;
-  queue: object | null = null;
-  queueNext: TailQueueEntry | null = null;
-  queuePrevious: TailQueueEntry | null = null;
-
-  constructor(op: CacheOp) {
-    this.op = op;
-  }
 }
 
 /** The work on a request that the cache cannot answer at once, or on lines that are read ahead. It has the range of its lines to itself. */
@@ -46,8 +35,6 @@ export class CacheOp implements RangeEntry {
   count = 0;
   /** A slot that is being filled. */
   slot = -1;
-  /** Of a flush: which lines it is about. */
-  dirtiedBefore = 0;
   aborted = false;
   /** Whether its request to the device below is under way. */
   below = false;
@@ -85,6 +72,10 @@ export class CacheOp implements RangeEntry {
 
   entered(): void {
     this.work.entered(this);
+  }
+
+  resume(): void {
+    this.work.resume(this);
   }
 }
 

@@ -2,8 +2,8 @@ import { ECANCELED, EIO, IoBuffer } from '@biodone/uring';
 import type { BlockIo } from '../block-io.js';
 import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
+import { part } from './cache-lines.js';
 import type { CacheOp, CacheWork } from './cache-op.js';
-import { part } from './cache-store.js';
 
 /** Reads of what is not in the cache, or not all of it: what is missing is read from below in whole lines, and kept. */
 export class CacheReads implements CacheWork {

@@ -1,37 +1,16 @@
 import { ENOMEM, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockIo } from '../block-io.js';
 import { CacheIndex, NO_SLOT } from './cache-index.js';
+import { CacheLines, part } from './cache-lines.js';
 
-/** The memory of a cache, in slots of a line each, and the geometry of the lines. */
-export class CacheStore {
-  readonly index: CacheIndex;
-  readonly lineBytes: number;
-  /** How large the cached device is. Its last line may be shorter than the others. */
-  readonly sizeBytes: number;
+/** The memory of a cache, in slots of a line each. */
+export class CacheStore extends CacheLines {
   readonly memory: IoBuffer;
-  /** Exact, as a line is a power of two long, and takes a third of the time of a division. */
-  readonly #linesPerByte: number;
 
   /** @throws SystemError ENOMEM if the system does not let the process have so much */
   constructor(slots: number, lineBytes: number, sizeBytes: number) {
-    this.index = new CacheIndex(slots);
-    this.lineBytes = lineBytes;
-    this.sizeBytes = sizeBytes;
+    super(new CacheIndex(slots), lineBytes, sizeBytes);
     this.memory = allocate(slots * lineBytes);
-    this.#linesPerByte = 1 / lineBytes;
-  }
-
-  lineAt(offset: number): number {
-    return Math.floor(offset * this.#linesPerByte);
-  }
-
-  /** The first line behind a range. */
-  lineBehind(offset: number, lengthBytes: number): number {
-    return Math.ceil((offset + lengthBytes) * this.#linesPerByte);
-  }
-
-  lengthOf(line: number): number {
-    return Math.min(this.lineBytes, this.sizeBytes - line * this.lineBytes);
   }
 
   /** Copies from the cache into memory. */
@@ -79,20 +58,7 @@ export class CacheStore {
     }
     return true;
   }
-
-  /** Which part of a request lies in a line: the answer is in {@link part}. */
-  partOf(io: BlockIo, line: number): void {
-    const begin = line * this.lineBytes;
-    const from = Math.max(begin, io.offset);
-    const to = Math.min(begin + this.lineBytes, io.offset + io.lengthBytes);
-    part.within = from - begin;
-    part.position = from - io.offset;
-    part.lengthBytes = to - from;
-  }
 }
-
-/** The answer of {@link CacheStore.partOf}. One object for all: read it before the next call. */
-export const part: { within: number; position: number; lengthBytes: number } = { within: 0, position: 0, lengthBytes: 0 };
 
 function allocate(lengthBytes: number): IoBuffer {
   try {

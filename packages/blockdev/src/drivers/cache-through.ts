@@ -1,14 +1,11 @@
 import { EBUSY, type IoBuffer } from '@biodone/uring';
 import { BLOCK_DISCARD, BLOCK_EXTENTS, BLOCK_FUA, BLOCK_WRITE, BLOCK_WRITE_ZEROES, type BlockIo } from '../block-io.js';
-import { EXTENT_DATA } from '../extent-list.js';
 import type { CacheCore } from './cache-core.js';
+import { EXTENT_LINES_MAX, joinExtents } from './cache-extents.js';
 import { NO_SLOT } from './cache-index.js';
+import { part } from './cache-lines.js';
 import type { CacheOp, CacheWork } from './cache-op.js';
-import { part } from './cache-store.js';
 import type { CacheWriteBack } from './cache-write-back.js';
-
-/** How many lines one answer about extents covers at most where some may be dirty: each of them is looked up. */
-const EXTENT_LINES_MAX = 16_384;
 
 /**
  * What goes to the device below before it is done: writes of a write-through cache and those with BLOCK_FUA, zeros, discards, extents. Meanwhile
@@ -63,7 +60,7 @@ export class CacheThrough implements CacheWork {
 
   entered(op: CacheOp): void {
     this.#core.through.push(op);
-    if (this.#core.isWriting(op.begin, op.end)) this.#writeBack.awaitQuiet(op);
+    if (this.#core.isWriting(op.begin, op.end)) this.#writeBack.awaitQuiet(op.waiter);
     else this.resume(op);
   }
 
@@ -108,7 +105,7 @@ export class CacheThrough implements CacheWork {
   /** Makes the cache agree with what has become of a request below. Returns how much of the parent is done. */
   #apply(io: BlockIo, parent: BlockIo, op: CacheOp): number {
     const { error, transferredBytes, operation, lengthBytes } = io;
-    if (operation === BLOCK_EXTENTS) return error === 0 ? this.#joinExtents(io, parent) : 0;
+    if (operation === BLOCK_EXTENTS) return error === 0 ? joinExtents(this.#core.store, io, parent) : 0;
     const isWhole = error === 0 && (operation !== BLOCK_WRITE || transferredBytes === lengthBytes);
     const { store } = this.#core;
     for (let line = store.lineAt(io.offset); line < op.end; line++) {
@@ -158,35 +155,6 @@ export class CacheThrough implements CacheWork {
 
   #limit(op: CacheOp): void {
     if (this.#core.store.index.unclean > 0) op.end = Math.min(op.end, op.begin + EXTENT_LINES_MAX);
-  }
-
-  /** What is dirty is data, whatever the device below says. */
-  #joinExtents(io: BlockIo, parent: BlockIo): number {
-    const { store } = this.#core;
-    const answer = io.extents;
-    const extents = parent.extents;
-    if (answer === null || extents === null) return 0;
-    extents.clear();
-    let at = io.offset;
-    const end = io.offset + io.transferredBytes;
-    for (let index = 0; index < answer.count && at < end; index++) {
-      const extentEnd = Math.min(end, answer.offset(index) + answer.lengthBytes(index));
-      while (at < extentEnd) {
-        const dirty = this.#isDirtyAt(at);
-        const kind = dirty ? EXTENT_DATA : answer.kind(index);
-        const lineEnd = (store.lineAt(at) + 1) * store.lineBytes;
-        const next = store.index.unclean === 0 ? extentEnd : Math.min(extentEnd, lineEnd);
-        if (!extents.add(at, next - at, kind)) return at - parent.offset;
-        at = next;
-      }
-    }
-    return at - parent.offset;
-  }
-
-  #isDirtyAt(offset: number): boolean {
-    const { store } = this.#core;
-    const slot = store.index.find(store.lineAt(offset));
-    return slot !== NO_SLOT && store.index.isDirty(slot);
   }
 }
 

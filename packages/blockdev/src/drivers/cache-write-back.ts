@@ -2,10 +2,11 @@ import { TailQueue } from '@biodone/sync';
 import type { BlockTimers } from '../batch-clock.js';
 import { beginSubmit, endSubmit } from '../biodone.js';
 import { BLOCK_FLUSH, BlockIo } from '../block-io.js';
-import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
-import type { CacheOp, Waiter } from './cache-op.js';
-import { CacheWriteRun } from './cache-write-run.js';
+import type { CacheLines } from './cache-lines.js';
+import type { CacheState } from './cache-state.js';
+import type { Waiter } from './cache-waiter.js';
+import type { MakeRun, WriteRun } from './cache-write-run.js';
 
 /** How many writes to the device below are under way at a time. */
 const RUNS = 8;
@@ -32,10 +33,10 @@ export interface WriteBackLimits {
  */
 export class CacheWriteBack {
   readonly limits: WriteBackLimits;
-  readonly #core: CacheCore;
+  readonly #core: CacheState<CacheLines>;
   readonly #timers: BlockTimers;
-  readonly #free: CacheWriteRun[] = [];
-  readonly #active: CacheWriteRun[] = [];
+  readonly #free: WriteRun[] = [];
+  readonly #active: WriteRun[] = [];
   /** Writes that wait for room. */
   readonly #room = new TailQueue<Waiter>();
   /** Flushes that wait for the lines that they are about. */
@@ -50,20 +51,18 @@ export class CacheWriteBack {
   #cancelLook: (() => void) | null = null;
   #drained: (() => void) | null = null;
 
-  constructor(core: CacheCore, limits: WriteBackLimits, timers: BlockTimers) {
+  constructor(core: CacheState<CacheLines>, limits: WriteBackLimits, timers: BlockTimers, makeRun: MakeRun) {
     this.#core = core;
     this.limits = limits;
     this.#timers = timers;
-    core.ended = () => {
-      if (this.waiting > 0) this.progress();
-    };
+    core.ended = () => this.look();
     const linesMax = Math.max(1, Math.floor(RUN_BYTES / core.store.lineBytes));
-    for (let count = 0; count < RUNS; count++) this.#free.push(new CacheWriteRun(core, linesMax, (run) => this.#runDone(run)));
+    for (let count = 0; count < RUNS; count++) this.#free.push(makeRun(linesMax, (run) => this.#runDone(run)));
   }
 
   /** Whether a write is done when it is in the cache: not any more once something could not be written back. */
   get takesWrites(): boolean {
-    return this.limits.isOn && this.#core.failure === 0;
+    return this.limits.isOn && this.#core.failure === 0 && this.#core.takesLines;
   }
 
   /** Whether one more line may become dirty. */
@@ -107,9 +106,9 @@ export class CacheWriteBack {
   }
 
   /** Lets a write wait for room, behind those that do already. */
-  awaitRoom(op: CacheOp): void {
+  awaitRoom(waiter: Waiter): void {
     this.#core.counters.waits += 1;
-    this.#wait(this.#room, op);
+    this.#wait(this.#room, waiter);
   }
 
   get someAwaitRoom(): boolean {
@@ -117,25 +116,29 @@ export class CacheWriteBack {
   }
 
   /** Lets an operation wait until nothing of its range is being written back. */
-  awaitQuiet(op: CacheOp): void {
-    this.#wait(this.#settling, op);
+  awaitQuiet(waiter: Waiter): void {
+    this.#wait(this.#settling, waiter);
   }
 
   /** Lets a flush wait until all that is dirty now has been written. */
-  awaitClean(op: CacheOp): void {
-    op.dirtiedBefore = this.#core.store.index.nextCount;
-    this.#wait(this.#flushes, op);
+  awaitClean(waiter: Waiter): void {
+    waiter.dirtiedBefore = this.#core.store.index.nextCount;
+    this.#wait(this.#flushes, waiter);
   }
 
   /** Takes one out that waits. False if it does not. */
-  leave(op: CacheOp): boolean {
-    const { waiter } = op;
+  leave(waiter: Waiter): boolean {
     for (const queue of [this.#room, this.#flushes, this.#settling]) {
       if (waiter.queue !== queue) continue;
       queue.remove(waiter);
       return true;
     }
     return false;
+  }
+
+  /** Lets those who wait go on, if something has changed for them. */
+  look(): void {
+    if (this.waiting > 0) this.progress();
   }
 
   /** Starts what can be started, and lets those go on that can: after everything that may have changed something. */
@@ -164,7 +167,7 @@ export class CacheWriteBack {
   /** Writes all that is dirty in the calling thread. Nothing may be on its way. Returns the errno. */
   writeAllSync(): number {
     const { index } = this.#core.store;
-    const run = this.#free[0] as CacheWriteRun;
+    const run = this.#free[0] as WriteRun;
     const before = index.nextCount;
     for (let slot = index.oldestDirty; slot !== NO_SLOT && index.dirtiedAt(slot) < before; slot = index.oldestDirty) {
       this.#writeSync(run, slot);
@@ -179,6 +182,12 @@ export class CacheWriteBack {
     while (slot !== NO_SLOT && (index.isWriting(slot) || this.#core.isThrough(index.lineOf(slot)))) slot = index.nextDirty(slot);
     const run = this.#free.at(-1);
     if (slot !== NO_SLOT && run !== undefined) this.#writeSync(run, slot);
+  }
+
+  /** Writes what is dirty as soon as it can be. */
+  urge(): void {
+    this.#wanted = this.#core.store.index.nextCount;
+    this.progress();
   }
 
   /** Writes what is dirty, trying once more what has failed. Resolves when that is done, one way or the other. */
@@ -207,8 +216,7 @@ export class CacheWriteBack {
 
   readonly #aged = (): void => {
     this.#cancelAge = null;
-    this.#wanted = this.#core.store.index.nextCount;
-    this.progress();
+    this.urge();
     if (this.#core.store.index.unclean > 0) this.#cancelAge ??= this.#timers.after(this.limits.delayMs, this.#aged, true);
   };
 
@@ -217,8 +225,8 @@ export class CacheWriteBack {
     this.progress();
   };
 
-  #wait(queue: TailQueue<Waiter>, op: CacheOp): void {
-    queue.insertTail(op.waiter);
+  #wait(queue: TailQueue<Waiter>, waiter: Waiter): void {
+    queue.insertTail(waiter);
     this.progress();
   }
 
@@ -263,23 +271,23 @@ export class CacheWriteBack {
 
   /** Which lines flushes are about: the last in line has the highest count. */
   #flushedBefore(): number {
-    return this.#flushes.last?.op.dirtiedBefore ?? 0;
+    return this.#flushes.last?.dirtiedBefore ?? 0;
   }
 
-  #runDone(run: CacheWriteRun): void {
+  #runDone(run: WriteRun): void {
     this.#active.splice(this.#active.indexOf(run), 1);
     this.#settle(run);
     this.#free.push(run);
     this.progress();
   }
 
-  #settle(run: CacheWriteRun): void {
+  #settle(run: WriteRun): void {
     const error = run.settle();
     if (error !== 0 && this.#core.failure === 0) this.#core.failure = error;
     this.#again = true;
   }
 
-  #writeSync(run: CacheWriteRun, slot: number): void {
+  #writeSync(run: WriteRun, slot: number): void {
     run.load(slot);
     run.startSync();
     this.#settle(run);
@@ -291,7 +299,7 @@ export class CacheWriteBack {
       const { op } = waiter;
       if (!this.#core.isWriting(op.begin, op.end)) {
         this.#settling.remove(waiter);
-        op.work.resume(op);
+        op.resume();
         // Whoever goes on may let others go on.
         waiter = this.#settling.first;
       } else {
@@ -302,9 +310,9 @@ export class CacheWriteBack {
 
   #serveFlushes(): void {
     const oldest = this.#core.failure === 0 ? this.#oldestUnclean() : Number.POSITIVE_INFINITY;
-    for (let waiter = this.#flushes.first; waiter !== null && waiter.op.dirtiedBefore <= oldest; waiter = this.#flushes.first) {
+    for (let waiter = this.#flushes.first; waiter !== null && waiter.dirtiedBefore <= oldest; waiter = this.#flushes.first) {
       this.#flushes.remove(waiter);
-      waiter.op.work.resume(waiter.op);
+      waiter.op.resume();
     }
   }
 
@@ -318,9 +326,9 @@ export class CacheWriteBack {
 
   #serveRoom(): void {
     const { index } = this.#core.store;
-    while (!this.#room.isEmpty && (!this.takesWrites || (this.hasRoom && index.hasSlot))) {
+    while (!this.#room.isEmpty && (!this.takesWrites || (this.hasRoom && (index.hasSlot || !this.#core.waitsForSlots)))) {
       const waiter = this.#room.removeFirst() as Waiter;
-      waiter.op.work.resume(waiter.op);
+      waiter.op.resume();
     }
   }
 }

@@ -2,25 +2,45 @@ import { EIO, IoBuffer } from '@biodone/uring';
 import { BLOCK_WRITE, BlockIo } from '../block-io.js';
 import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
+import type { CacheLines } from './cache-lines.js';
+import type { CacheState } from './cache-state.js';
+
+/** Dirty lines side by side, on their way to the device below. */
+export interface WriteRun {
+  readonly line: number;
+  readonly count: number;
+  /** When the first of its lines became dirty. */
+  readonly dirtiedAt: number;
+  /** Takes a dirty line and its dirty neighbours. */
+  load(slot: number): void;
+  /** Writes them. Returns whether that is done already; otherwise it is told later. */
+  start(): boolean;
+  /** Writes them in the calling thread. */
+  startSync(): void;
+  /** Marks the lines as what they are now, and returns the errno. */
+  settle(): number;
+}
+
+/** Makes a run of so many lines at most, and whom it tells of its end. */
+export type MakeRun = (linesMax: number, done: (run: WriteRun) => void) => WriteRun;
 
 /**
  * Neighbouring dirty lines on their way to the device below, as one write. It takes a copy of them: who writes to a line meanwhile need not wait,
  * and what the device below sees does not change under its hands, which a mirror or a checksum there could not bear.
  */
-export class CacheWriteRun {
+export class CacheWriteRun implements WriteRun {
   readonly io: BlockIo = new BlockIo();
   line = 0;
   count = 0;
-  /** When the first of its lines became dirty. */
   dirtiedAt = 0;
   /** The log's moment at which its lines were copied. */
   #moment = 0;
   readonly #core: CacheCore;
   readonly #linesMax: number;
-  readonly #done: (run: CacheWriteRun) => void;
+  readonly #done: (run: WriteRun) => void;
   #staging: IoBuffer | null = null;
 
-  constructor(core: CacheCore, linesMax: number, done: (run: CacheWriteRun) => void) {
+  constructor(core: CacheCore, linesMax: number, done: (run: WriteRun) => void) {
     this.#core = core;
     this.#linesMax = linesMax;
     this.#done = done;
@@ -28,20 +48,19 @@ export class CacheWriteRun {
     this.io.private = this;
   }
 
-  /** Takes a dirty line and its dirty neighbours. */
   load(slot: number): void {
     const { store } = this.#core;
     const { index } = store;
     const wanted = index.lineOf(slot);
     let first = wanted;
-    while (wanted - first + 1 < this.#linesMax && this.#isFree(first - 1)) first -= 1;
+    while (wanted - first + 1 < this.#linesMax && isFree(this.#core, first - 1)) first -= 1;
     this.line = first;
     this.count = 0;
     this.#moment = this.#core.logMap?.moment ?? 0;
     this.dirtiedAt = Number.POSITIVE_INFINITY;
     this.#staging ??= IoBuffer.allocate(this.#linesMax * store.lineBytes);
     let lengthBytes = 0;
-    for (let line = first; this.count < this.#linesMax && this.#isFree(line); line++) {
+    for (let line = first; this.count < this.#linesMax && isFree(this.#core, line); line++) {
       const each = index.find(line);
       store.copyOut(each, 0, this.#staging, lengthBytes, store.lengthOf(line));
       this.dirtiedAt = Math.min(this.dirtiedAt, index.dirtiedAt(each));
@@ -56,17 +75,14 @@ export class CacheWriteRun {
     io.buffer = this.#staging;
   }
 
-  /** Writes them. Returns whether that is done already. */
   start(): boolean {
     return this.#core.device.startNested(this.io, runDone);
   }
 
-  /** Writes them in the calling thread. */
   startSync(): void {
     this.#core.device.strategySync(this.io);
   }
 
-  /** Marks the lines as what they are now, and returns the errno. */
   settle(): number {
     const { store, counters } = this.#core;
     const { error, transferredBytes, lengthBytes } = this.io;
@@ -87,12 +103,13 @@ export class CacheWriteRun {
   finish(): void {
     this.#done(this);
   }
+}
 
-  #isFree(line: number): boolean {
-    const { index } = this.#core.store;
-    const slot = line < 0 ? NO_SLOT : index.find(line);
-    return slot !== NO_SLOT && index.isDirty(slot) && !index.isWriting(slot) && !this.#core.isThrough(line);
-  }
+/** Whether a line is dirty, and can be written back now. */
+export function isFree(core: CacheState<CacheLines>, line: number): boolean {
+  const { index } = core.store;
+  const slot = line < 0 ? NO_SLOT : index.find(line);
+  return slot !== NO_SLOT && index.isDirty(slot) && !index.isWriting(slot) && !core.isThrough(line);
 }
 
 function runDone(io: BlockIo): void {

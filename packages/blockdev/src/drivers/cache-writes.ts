@@ -3,8 +3,8 @@ import { biodone } from '../biodone.js';
 import { BLOCK_READ, type BlockIo } from '../block-io.js';
 import type { CacheCore } from './cache-core.js';
 import { NO_SLOT } from './cache-index.js';
+import { part } from './cache-lines.js';
 import { CacheOp, type CacheWork } from './cache-op.js';
-import { part } from './cache-store.js';
 import type { CacheThrough } from './cache-through.js';
 import type { CacheWriteBack } from './cache-write-back.js';
 
@@ -89,7 +89,7 @@ export class CacheWrites implements CacheWork {
   #advance(op: CacheOp, othersWait: boolean): void {
     if (op.aborted) this.#core.end(op, ECANCELED, op.position);
     else if (!this.#writeBack.takesWrites) this.#through.takeOver(op);
-    else if (othersWait) this.#writeBack.awaitRoom(op);
+    else if (othersWait) this.#writeBack.awaitRoom(op.waiter);
     else this.#copy(op);
   }
 
@@ -104,7 +104,7 @@ export class CacheWrites implements CacheWork {
         return;
       }
       if (!this.#reserve(op)) {
-        this.#writeBack.awaitRoom(op);
+        this.#writeBack.awaitRoom(op.waiter);
         return;
       }
       this.#aim(op);

@@ -1,20 +1,26 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { ECANCELED, IoBuffer } from '@biodone/uring';
-import { biodone } from '../biodone.js';
+import { beginSubmit, biodone, endSubmit } from '../biodone.js';
 import type { BlockDevice } from '../block-device.js';
 import { type AbortVerdict, BlockIo, IO_DONE } from '../block-io.js';
 import type { BlockClaim } from '../claims.js';
+import { ExtentList } from '../extent-list.js';
 import { FreeList } from '../free-list.js';
 import { type RangeEntry, RangeQueue } from '../range-queue.js';
 
 /** What takes requests from step to step. */
 export interface Stepper {
-  /** What is to be done next, now that the last request below is done: {@link GO_ON} if that was started, or an errno, 0 at the end. */
+  /**
+   * What is to be done next, now that the last request below is done: {@link GO_ON} if that was started, {@link WAITS} if somebody else goes on with it by
+   * {@link StepOps.run}, or an errno, 0 at the end.
+   */
   step(op: StepOp): number;
 }
 
 /** What {@link Stepper.step} says when a request below has been started: {@link StepOp.send} has been called, and there is more to come. */
 const GO_ON = -1;
+/** What it says when the operation waits for something else. It never does so in the calling thread, where `isSync`. */
+export const WAITS = -2;
 
 /**
  * A request that takes several requests to devices below, one after the other: the same steps serve the asynchronous and the synchronous way.
@@ -34,6 +40,12 @@ export class StepOp implements RangeEntry {
   phase = 0;
   block = 0;
   count = 0;
+  /** Of a cache: where on its device a run of lines is, how many they are, and how many of `count` are done. */
+  slot = 0;
+  run = 0;
+  taken = 0;
+  /** What it has read is old. */
+  stale = false;
   /** What the request below is about, where that is not plain from the rest. */
   subject: object | null = null;
   readonly io: BlockIo = new BlockIo();
@@ -45,11 +57,18 @@ export class StepOp implements RangeEntry {
   aborted = false;
   readonly #ops: StepOps;
   #staging: IoBuffer | null = null;
+  #extents: ExtentList | null = null;
 
   constructor(ops: StepOps, stepper: Stepper) {
     this.#ops = ops;
     this.stepper = stepper;
     this.io.private = this;
+  }
+
+  /** A list of its own for {@link BlockIo.extents}. */
+  get extents(): ExtentList {
+    this.#extents ??= new ExtentList();
+    return this.#extents;
   }
 
   /** Memory of its own, for so much. */
@@ -121,6 +140,7 @@ export class StepOps {
     op.phase = 0;
     op.isSync = false;
     op.aborted = false;
+    op.stale = false;
     op.begin = 0;
     op.end = 0;
     return op;
@@ -160,7 +180,18 @@ export class StepOps {
       }
       verdict = op.stepper.step(op);
     }
-    this.end(op, verdict);
+    if (verdict !== WAITS) this.end(op, verdict);
+  }
+
+  /** Completes the request of an operation that has more to do, of which nobody wants to know. */
+  deliver(op: StepOp): void {
+    const parent = op.parent as BlockIo;
+    op.parent = null;
+    parent.transferredBytes = op.position;
+    // Its callback is called when the operation has got to its next step: it may start requests that meet this one.
+    beginSubmit();
+    biodone(parent, 0);
+    endSubmit();
   }
 
   end(op: StepOp, error: number): void {

@@ -40,6 +40,14 @@ const OPEN = {
   // All that is read is in it after the first round.
   cache: () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25 }),
   'cache-writes': () => openCache(openMem(2 ** 24), { cacheBytes: 2 ** 25, dirtyMaxBytes: 2 ** 25, writeBackDelayMs: 2 ** 30 }),
+  'cache-device': () => openCache(openMem(2 ** 24), { cacheDevice: openMem(2 ** 25), create: true }),
+  'cache-device-writes': () =>
+    openCache(openMem(2 ** 24), {
+      cacheDevice: openMem(2 ** 25),
+      create: true,
+      dirtyMaxBytes: 2 ** 24,
+      writeBackDelayMs: 2 ** 30,
+    }),
   cow: () => openCow(openMem(2 ** 24), { blockBytes: 4096 }),
   'cow-write': () => openCow(openMem(2 ** 20), { blockBytes: 4096 }),
   checksum: () => checksum(),
@@ -95,6 +103,7 @@ const isWrite = [
   'raid-row',
   'raid-row-in-place',
   'cache-writes',
+  'cache-device-writes',
   'checksum-write',
   'cow-write',
   'snapshots-write',

@@ -95,7 +95,7 @@ export const driverMutants: readonly DriverMutant[] = [
   {
     name: 'cache: a flush does not wait for what is dirty',
     check: 'cache',
-    from: 'if (this.#core.store.index.unclean > 0 && this.#core.failure === 0) this.#writeBack.awaitClean(op);\n    else this.resume(op);',
+    from: 'if (this.#core.store.index.unclean > 0 && this.#core.failure === 0) this.#writeBack.awaitClean(op.waiter);\n    else this.resume(op);',
     to: 'this.resume(op);',
   },
   {
@@ -289,5 +289,71 @@ export const driverMutants: readonly DriverMutant[] = [
     check: 'cache log',
     from: 'store.index.setDirty(into);',
     to: '',
+  },
+  {
+    name: 'cache device: lines are not stable before the map names them',
+    check: 'cache device',
+    from: 'if (!core.unstableFast || core.map.count === 0) return this.#belowStable(op);',
+    to: 'if (true) return this.#belowStable(op);',
+  },
+  {
+    name: 'cache device: the map is not made stable',
+    check: 'cache device',
+    from: 'op.phase = PAGE_FLUSH;\n      return this.#flush(op, fast, fastClaim);',
+    to: 'return this.#finish(op);',
+  },
+  {
+    name: 'cache device: the device below is not flushed before lines leave the map',
+    check: 'cache device',
+    from: 'core.unstableBelow = false;\n    map.leave();\n    op.phase = BELOW_FLUSH;\n    return this.#flush(op, core.device, core.claim);',
+    to: 'map.leave();\n    return this.#writeMap(op);',
+  },
+  {
+    name: 'cache device: lines that leave the map are still in what is written of it',
+    check: 'cache device',
+    from: 'this.#states[slot] === NAMED2 ? this.#lines[slot] : -1',
+    to: 'this.#states[slot] >= NAMED2 ? this.#lines[slot] : -1',
+  },
+  {
+    name: 'cache device: a line that has become dirty again while it left the map is not named',
+    check: 'cache device',
+    from: 'if (this.#index.isUnclean(slot)) this.dirtied(slot);',
+    to: '',
+  },
+  {
+    name: 'cache device: what was written back, and is in no map, is not made stable below',
+    check: 'cache device',
+    from: 'if (!map.stays(slot)) this.#core.unstableBelow = true;\n      else if',
+    to: 'if',
+  },
+  {
+    name: 'cache device: what is written back while it leaves the map counts as in it',
+    check: 'cache device',
+    from: 'stays(slot) {\n    return this.#states[slot] === NAMED2;',
+    to: 'stays(slot) {\n    return this.#states[slot] >= NAMED2;',
+  },
+  {
+    name: 'cache device: what is found after a crash is not dirty',
+    check: 'cache device',
+    from: 'this.#index.setDirty(this.#named[at2]);',
+    to: '',
+  },
+  {
+    name: 'cache device: what is written of a line is not copied over the rest of it',
+    check: 'cache device',
+    from: 'IoBuffer11.copy(op.staging(0), within, parent.buffer, parent.bufferOffset + position, lengthBytes);\n    op.phase = NEW2;',
+    to: 'op.phase = NEW2;',
+  },
+  {
+    name: 'cache device: a slot that is being read is used for another line',
+    check: 'cache device',
+    from: 'if (this.#pins !== null && this.#pins[slot] !== 0) {',
+    to: 'if (false) {',
+  },
+  {
+    name: 'cache device: a line that was there does not become dirty',
+    check: 'cache device',
+    from: 'else if (error === 0) core.dirtied(slot);',
+    to: 'else if (error === 0 && index.isUnclean(slot)) core.dirtied(slot);',
   },
 ];

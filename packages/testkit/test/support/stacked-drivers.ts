@@ -115,6 +115,19 @@ export const stackedDrivers: readonly StackedDriver[] = [
     caches: true,
   },
   {
+    name: 'cache on a device, write-back',
+    open: (child, options) => openCache(child(), { ...WRITE_BACK, cacheDevice: child(), create: true, ...options }),
+    keepsSize: true,
+    caches: true,
+  },
+  {
+    name: 'cache on a device, write-through',
+    open: (child, options) => openCache(child(), { ...WRITE_THROUGH, cacheDevice: child(), create: true, ...options }),
+    keepsSize: true,
+    // What is in memory of it says what the cache device had before a crash.
+    caches: true,
+  },
+  {
     name: 'cow, in memory',
     open: (child, options) => openCow(child(), { blockBytes: 4096, ...options }),
     keepsSize: true,

@@ -3,12 +3,13 @@ import { openCache } from '../cache.js';
 
 export const cacheDefinition: DriverDefinition = defineDriver({
   name: 'cache',
-  summary: 'a cache in memory over a slower device',
+  summary: 'a cache in memory, or on a device, over a slower one',
   options: {
     device: { type: 'device', summary: 'what is slower', required: true, position: 0 },
     log: { type: 'device', summary: 'what keeps what was flushed and waits to be written back', position: 1 },
-    create: { type: 'boolean', summary: 'makes a new log', default: false },
-    deviceName: { type: 'string', summary: 'what the log calls the device' },
+    cacheDevice: { type: 'device', summary: 'where the lines lie, instead of in memory' },
+    create: { type: 'boolean', summary: 'makes a new log, or a new cache on the cache device', default: false },
+    deviceName: { type: 'string', summary: 'what the log, or the cache device, calls the device' },
     mode: { type: 'choice', summary: 'when a write is done', choices: ['write-back', 'write-through'], default: 'write-back' },
     cacheBytes: { type: 'size', summary: 'how much it holds', minimum: 512 },
     lineBytes: { type: 'size', summary: 'what is kept at a time', minimum: 512, maximum: 131_072 },
