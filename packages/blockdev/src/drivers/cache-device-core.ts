@@ -29,13 +29,6 @@ export class CacheDeviceLines extends CacheLines {
     return run;
   }
 
-  /** How many lines are missing, from one on. */
-  missingFrom(line: number, behind: number): number {
-    let count = 0;
-    while (line + count < behind && this.index.find(line + count) === NO_SLOT) count += 1;
-    return count;
-  }
-
   /** How long some lines are together. */
   lengthOfLines(line: number, count: number): number {
     return Math.min(count * this.lineBytes, this.sizeBytes - line * this.lineBytes);

@@ -1,7 +1,6 @@
 import { EIO } from '@biodone/uring';
 import type { CacheDeviceCore } from './cache-device-core.js';
 import type { CacheDeviceInstall } from './cache-device-install.js';
-import { NO_SLOT } from './cache-index.js';
 import { errorOf } from './cow-transfers.js';
 import type { StepOp, Stepper } from './step-op.js';
 
@@ -20,14 +19,18 @@ export class CacheDeviceReadAhead implements Stepper {
 
   /** Reads those lines that are not there, unless somebody is at work on them, or they could not be kept. */
   fetch(first: number, behind: number): void {
+    const { store } = this.#core;
+    for (let line = first; line < behind; line += 1) {
+      const count = store.missingFrom(line, behind);
+      if (count > 0) this.#fetchRun(line, line + count);
+      line += count;
+    }
+  }
+
+  /** None of these may be there: below, what is dirty is old, and by the time that it is to be put on the cache device it may have been written back and displaced. */
+  #fetchRun(begin: number, end: number): void {
     const core = this.#core;
-    const { index } = core.store;
     if (!core.takesLines) return;
-    let begin = first;
-    while (begin < behind && index.find(begin) !== NO_SLOT) begin += 1;
-    let end = behind;
-    while (end > begin && index.find(end - 1) !== NO_SLOT) end -= 1;
-    if (begin === end) return;
     const op = core.ops.take(this, null);
     op.begin = begin;
     op.end = end;

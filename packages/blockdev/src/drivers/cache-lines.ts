@@ -1,5 +1,5 @@
 import type { BlockIo } from '../block-io.js';
-import type { CacheIndex } from './cache-index.js';
+import { type CacheIndex, NO_SLOT } from './cache-index.js';
 
 /** How a cached device is cut into lines, and which of them are there. Where their contents are is for who extends it. */
 export class CacheLines {
@@ -24,6 +24,13 @@ export class CacheLines {
   /** The first line behind a range. */
   lineBehind(offset: number, lengthBytes: number): number {
     return Math.ceil((offset + lengthBytes) * this.#linesPerByte);
+  }
+
+  /** How many lines are missing, from one on. */
+  missingFrom(line: number, behind: number): number {
+    let count = 0;
+    while (line + count < behind && this.index.find(line + count) === NO_SLOT) count += 1;
+    return count;
   }
 
   lengthOf(line: number): number {

@@ -1,5 +1,4 @@
 import type { CacheCore } from './cache-core.js';
-import { NO_SLOT } from './cache-index.js';
 import type { CacheOp, CacheWork } from './cache-op.js';
 
 /** Reads lines that nobody has asked for yet, and keeps them in memory. */
@@ -12,20 +11,24 @@ export class CacheReadAhead implements CacheWork {
 
   /** Reads those lines that are not there, unless somebody is at work on them. */
   fetch(first: number, behind: number): void {
+    const { store } = this.#core;
+    for (let line = first; line < behind; line += 1) {
+      const count = store.missingFrom(line, behind);
+      if (count > 0) this.#fetchRun(line, count);
+      line += count;
+    }
+  }
+
+  /** None of these may be there: below, what is dirty is old, and when it has been read it may have been written back and displaced. */
+  #fetchRun(line: number, count: number): void {
     const core = this.#core;
-    const { index } = core.store;
-    let begin = first;
-    while (begin < behind && index.find(begin) !== NO_SLOT) begin += 1;
-    let end = behind;
-    while (end > begin && index.find(end - 1) !== NO_SLOT) end -= 1;
-    if (begin === end) return;
-    const op = core.take(this, null, begin, end);
+    const op = core.take(this, null, line, line + count);
     if (core.ranges.isTaken(op)) {
       core.end(op, 0, 0);
       return;
     }
     core.ranges.enter(op);
-    core.aimRead(op, begin, end - begin);
+    core.aimRead(op, line, count);
     core.counters.readAheadBytes += op.io.lengthBytes;
     if (op.send(core.device)) this.childDone(op);
   }
