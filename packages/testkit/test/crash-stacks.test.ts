@@ -35,14 +35,20 @@ async function tagsOf(stack: BlockDevice, index: number): Promise<number[]> {
 }
 
 /** Writes and flushes as a seed has it, lets the power fail for all devices below at once, and looks. */
-async function oneSchedule(stack: BlockDevice, below: readonly CrashDevice[], random: SeededRandom): Promise<void> {
+async function oneSchedule(
+  stack: BlockDevice,
+  below: readonly CrashDevice[],
+  random: SeededRandom,
+  discards: boolean,
+): Promise<void> {
   const expected = new Expected(BLOCKS);
   const latest = new Uint8Array(BLOCKS);
   // A device that was never written need not read as zeros through every stack.
   for (let index = 0; index < BLOCKS; index++) await run(stack, writeRequest(index * DISTANCE, new Uint8Array(BLOCK)));
   expect((await run(stack, flushRequest())).error).toBe(0);
   const operations: BlockOperation[] = [BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE_ZEROES];
-  if (stack.capabilities.discard) operations.push(BLOCK_DISCARD);
+  // What discards leave as it is cannot be told from what a crash has brought back.
+  if (stack.capabilities.discard && discards) operations.push(BLOCK_DISCARD);
   for (let step = 1 + random.below(25), tag = 1; step > 0; step--, tag++) {
     if (random.chance(0.2)) {
       expect((await run(stack, flushRequest())).error).toBe(0);
@@ -84,10 +90,12 @@ describe.each(['native', 'emulate'] as const)('a crash below, BLOCK_FUA %s there
           below.push(device);
           return device;
         });
-        await oneSchedule(stack, below, new SeededRandom(seed + schedule)).catch((error: Error) => {
-          error.message += `\n(schedule ${schedule}, BIODONE_SEED=${seed})`;
-          throw error;
-        });
+        await oneSchedule(stack, below, new SeededRandom(seed + schedule), filter.discardsInPart !== true).catch(
+          (error: Error) => {
+            error.message += `\n(schedule ${schedule}, BIODONE_SEED=${seed})`;
+            throw error;
+          },
+        );
         await stack.close();
       }
     },

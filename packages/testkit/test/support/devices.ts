@@ -43,6 +43,8 @@ export interface Filter {
   readonly keepsSize?: boolean;
   /** Whether what is written is gone when it is closed. @default false */
   readonly forgets?: boolean;
+  /** Whether a discard may leave parts of its range as they are. @default false */
+  readonly discardsInPart?: boolean;
   /** What `openDevice` needs besides what `config()` says; undefined for a filter that it does not know. */
   readonly secret?: Readonly<Record<string, string>>;
 }

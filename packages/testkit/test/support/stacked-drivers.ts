@@ -29,6 +29,8 @@ interface StackedDriver {
   readonly caches?: boolean;
   /** Whether what is written is gone when it is closed. @default false */
   readonly forgets?: boolean;
+  /** Whether a discard may leave parts of its range as they are. @default false */
+  readonly discardsInPart?: boolean;
   /** Whether it makes up for a device below that fails. @default false */
   readonly redundant?: boolean;
   /** What `openDevice` needs besides what `config()` says. */
@@ -91,7 +93,7 @@ export const stackedDrivers: readonly StackedDriver[] = [
   { name: 'mirror', open: openMirrorDevice, keepsSize: true, redundant: true },
   { name: 'raid 0', open: openNewRaid(0, 2), keepsSize: true },
   { name: 'raid 1', open: openNewRaid(1, 2), keepsSize: true, redundant: true },
-  { name: 'raid 5', open: openNewRaid(5, 3), keepsSize: true, redundant: true },
+  { name: 'raid 5', open: openNewRaid(5, 3), keepsSize: true, redundant: true, discardsInPart: true },
   {
     name: 'crypt',
     open: (child, options) => openCrypt(child(), { key, headerless: true, ...options }),
