@@ -67,6 +67,8 @@ async function writeLabel(io: LabelIo, label: CacheLabel): Promise<void> {
 }
 
 async function load(io: LabelIo, label: CacheLabel, map: CacheDeviceMap): Promise<void> {
+  // A slot is free if the map does not name it, which has to be so after a power failure too.
+  await io.flush();
   for (let page = 0; page < mapPages(label.slots); page++) {
     if (map.decode(page, (await io.read(LABEL_BYTES + page * MAP_PAGE_BYTES, MAP_PAGE_BYTES)).bytes)) continue;
     throw wrong(EIO, `page ${page} of its map is damaged: nobody knows which lines it names`);
