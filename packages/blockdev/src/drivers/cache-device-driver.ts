@@ -150,7 +150,7 @@ export class CacheDeviceDriver implements BlockDriver {
   poll(): number {
     // For a thread that does not return to its event loop, where the timer would fire.
     this.#writeBack.look();
-    return pollAll(this.#devices);
+    return this.#core.ops.poll() + pollAll(this.#devices);
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {

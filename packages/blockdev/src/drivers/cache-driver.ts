@@ -148,7 +148,7 @@ export class CacheDriver implements BlockDriver {
   poll(): number {
     // For a thread that does not return to its event loop, where the timer would fire.
     if (this.#writeBack.waiting > 0) this.#writeBack.progress();
-    return pollAll(this.#devices);
+    return (this.#logFlush?.ops.poll() ?? 0) + pollAll(this.#devices);
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
