@@ -527,6 +527,29 @@ describe('a cache device that is opened', () => {
     await device.close();
   });
 
+  it('is not made, or written back, by an opening that fails for its options', async () => {
+    const [below, fast, timers] = [openMem(SIZE_BYTES), openMem(FAST_BYTES), new VirtualTime()];
+    const options: CacheOptions = { ...shape, timers, writeBackDelayMs: 100, cacheDevice: fast };
+    const wrong = { ...options, create: true, dirtyMaxBytes: FAST_BYTES };
+    await expect(openCache(below, wrong)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    // What is not a multiple of a line is as good as what is.
+    const device = await openCache(below, { ...options, create: true, cacheBytes: 8 * LINE + 100 });
+    await run(device, writeLine(3, 3));
+    await run(device, flushRequest());
+    const found: CacheOptions = { ...options, cacheBytes: 8 * LINE + 100, cacheDevice: copyOf(fast) };
+    const other = openMem(SIZE_BYTES);
+    await expect(openCache(other, { ...found, piecesMax: 0 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    timers.advance(1000);
+    await turn();
+    expect(await byteAt(other, 3 * LINE)).toBe(0);
+    const again = await openCache(other, found);
+    timers.advance(1000);
+    await turn();
+    expect(await byteAt(other, 3 * LINE)).toBe(3);
+    await again.close();
+    await device.close();
+  });
+
   it('has as many lines as fit on it, and says how it is opened again', async () => {
     const device = await openDevice({
       driver: 'cache',

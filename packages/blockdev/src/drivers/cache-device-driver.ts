@@ -101,7 +101,6 @@ export class CacheDeviceDriver implements BlockDriver {
     };
     // What was written below before may not be stable either.
     core.unstableBelow = true;
-    if (lines.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   get statistics(): CacheStatistics {
@@ -204,6 +203,8 @@ export class CacheDeviceDriver implements BlockDriver {
     };
     fast.on('remove', removed).on('resize', shortened);
     this.#unwatch = () => fast.off('remove', removed).off('resize', shortened);
+    // What was found: not before, as nobody would end it if the opening failed.
+    if (store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   async close(): Promise<void> {

@@ -113,8 +113,6 @@ export class CacheDriver implements BlockDriver {
       volatileCache: settings.mode === 'write-back' || capabilities.volatileCache,
       rotational: capabilities.rotational,
     };
-    // What the log had.
-    if (store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   get statistics(): CacheStatistics {
@@ -194,6 +192,8 @@ export class CacheDriver implements BlockDriver {
       if (sizeBytes < this.#store.sizeBytes) lost();
     };
     this.#parts.child.follow({ resized, removed: lost }, (sizeBytes) => sizeBytes);
+    // What the log had: not before, as nobody would end it if the opening failed.
+    if (this.#store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   async close(): Promise<void> {
