@@ -217,6 +217,46 @@ describe('a cache on a device', () => {
     await pumped(fast, device.close());
   });
 
+  it('does not keep what a synchronous read has got of lines that were being written, also if that is over', async () => {
+    const below = openManual(SIZE_BYTES);
+    const options: CacheOptions = { ...shape, mode: 'write-through', cacheDevice: openMem(FAST_BYTES), create: true };
+    const device = await openCache(below, options);
+    const writing = run(device, writeRequest(100, new Uint8Array(50).fill(7)));
+    await turn();
+    const { strategySync } = below;
+    // As a device does that waits meanwhile.
+    below.strategySync = (io) => {
+      strategySync.call(below, io);
+      below.completeAll();
+    };
+    const io = readRequest(0, LINE);
+    expect(runSync(device, io).error).toBe(0);
+    below.strategySync = strategySync;
+    expect((await writing).error).toBe(0);
+    expect(await pumped(below, byteAt(device, 100))).toBe(7);
+    await pumped(below, device.close());
+  });
+
+  it('lets only so many reads go whose lines are still to be put on the cache device', async () => {
+    const fast = openManual(LINES_AT + 128 * LINE);
+    const options: CacheOptions = { ...shape, cacheDevice: fast, create: true, readAheadBytes: 4 * LINE };
+    const device = await pumped(fast, openCache(openMem(SIZE_BYTES), options));
+    let done = 0;
+    const read = (index: number): Promise<void> =>
+      run(device, readRequest(index * LINE, LINE)).then(({ error }) => {
+        expect(error).toBe(0);
+        done += 1;
+      });
+    // The last of them are sequential, and read ahead of besides.
+    const indexes = [...Array.from({ length: 62 }, (_, at) => 2 * at), 200, 201, 202, 230, 240, 250];
+    const reads = indexes.map(read);
+    await turn();
+    expect(done).toBe(64);
+    await pumped(fast, Promise.all(reads));
+    expect(done).toBe(indexes.length);
+    await pumped(fast, device.close());
+  });
+
   it('ends a write, or a flush, that waits when it is aborted', async () => {
     const [below, fast] = [openManual(SIZE_BYTES), openManual(FAST_BYTES)];
     const device = await pumped(fast, openCache(below, { ...shape, cacheDevice: fast, create: true, dirtyMaxBytes: LINE }));
@@ -306,6 +346,26 @@ describe('a cache whose device fails', () => {
     expect(again.cacheStatistics().dirtyBytes).toBe(0);
     await again.close();
     await device.close();
+  });
+
+  it('keeps nothing of a write that it does not take and that cannot go below either', async () => {
+    const [below, fast, timers] = [openManual(SIZE_BYTES), openFault(openMem(FAST_BYTES)), new VirtualTime()];
+    below.contents.fill(5);
+    const options: CacheOptions = { ...shape, writeBackDelayMs: 100, timers, cacheDevice: fast, create: true };
+    const device = await openCache(below, options);
+    expect((await pumped(below, run(device, readRequest(0, LINE)))).error).toBe(0);
+    await run(device, writeLine(1, 6));
+    timers.advance(100);
+    await turn();
+    // The second line is on its way to the device below, so that nobody may write there; the first is clean.
+    expect(below.started.map(({ operation }) => operation)).toEqual([BLOCK_WRITE]);
+    fast.addFault({ operations: [BLOCK_WRITE], action: { kind: 'torn', sectors: 1, errno: EIO } });
+    expect(runSync(device, writeRequest(0, line(9, 2))).error).toBe(EBUSY);
+    const first = readRequest(0, LINE);
+    expect(runSync(device, first).error).toBe(0);
+    expect([first.buffer?.bytes[0], below.contents[0]]).toEqual([5, 5]);
+    await pumped(below, device.close());
+    expect([below.contents[0], below.contents[LINE + 512]]).toEqual([5, 6]);
   });
 
   it('does not let a line that its map still names come back over what was written and flushed since', async () => {
@@ -464,6 +524,29 @@ describe('a cache device that is opened', () => {
     const device = await openCache(below, named);
     // As long as it is open, nobody else writes to them.
     await expect(openCache(openMem(SIZE_BYTES), named)).rejects.toMatchObject({ code: 'EBUSY' });
+    await device.close();
+  });
+
+  it('is not made, or written back, by an opening that fails for its options', async () => {
+    const [below, fast, timers] = [openMem(SIZE_BYTES), openMem(FAST_BYTES), new VirtualTime()];
+    const options: CacheOptions = { ...shape, timers, writeBackDelayMs: 100, cacheDevice: fast };
+    const wrong = { ...options, create: true, dirtyMaxBytes: FAST_BYTES };
+    await expect(openCache(below, wrong)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    // What is not a multiple of a line is as good as what is.
+    const device = await openCache(below, { ...options, create: true, cacheBytes: 8 * LINE + 100 });
+    await run(device, writeLine(3, 3));
+    await run(device, flushRequest());
+    const found: CacheOptions = { ...options, cacheBytes: 8 * LINE + 100, cacheDevice: copyOf(fast) };
+    const other = openMem(SIZE_BYTES);
+    await expect(openCache(other, { ...found, piecesMax: 0 })).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+    timers.advance(1000);
+    await turn();
+    expect(await byteAt(other, 3 * LINE)).toBe(0);
+    const again = await openCache(other, found);
+    timers.advance(1000);
+    await turn();
+    expect(await byteAt(other, 3 * LINE)).toBe(3);
+    await again.close();
     await device.close();
   });
 

@@ -101,7 +101,6 @@ export class CacheDeviceDriver implements BlockDriver {
     };
     // What was written below before may not be stable either.
     core.unstableBelow = true;
-    if (lines.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   get statistics(): CacheStatistics {
@@ -150,7 +149,7 @@ export class CacheDeviceDriver implements BlockDriver {
   poll(): number {
     // For a thread that does not return to its event loop, where the timer would fire.
     this.#writeBack.look();
-    return pollAll(this.#devices);
+    return this.#core.ops.poll() + pollAll(this.#devices);
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
@@ -204,6 +203,8 @@ export class CacheDeviceDriver implements BlockDriver {
     };
     fast.on('remove', removed).on('resize', shortened);
     this.#unwatch = () => fast.off('remove', removed).off('resize', shortened);
+    // What was found: not before, as nobody would end it if the opening failed.
+    if (store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   async close(): Promise<void> {

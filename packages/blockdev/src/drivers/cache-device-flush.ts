@@ -65,7 +65,7 @@ export class CacheDeviceFlush implements Stepper {
     this.#core.putInBackground(op);
     this.#current = op;
     // Its request is not to be the first of what somebody is in the middle of.
-    queueMicrotask(() => ops.run(op));
+    ops.runSoon(op);
   };
 
   /** Empties the map of a cache of which nothing is dirty any more. Resolves to the errno. */
@@ -214,9 +214,9 @@ export class CacheDeviceFlush implements Stepper {
     this.#written = [];
     this.#pages = [];
     if (op.parent === null) this.#core.backgroundEnded(op);
-    if (this.#current === op) this.#current = null;
-    const next = this.#waiting.shift();
+    if (this.#current !== op) return;
+    this.#current = this.#waiting.shift() ?? null;
     // After this one has ended, or the stack would grow with each that waits.
-    if (next !== undefined) queueMicrotask(() => this.#begin(next));
+    if (this.#current !== null) this.#core.ops.runSoon(this.#current);
   }
 }

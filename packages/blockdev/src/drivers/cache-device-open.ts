@@ -20,6 +20,8 @@ export interface CacheDeviceWish {
   readonly lineBytes: number;
   /** How much it is to hold; undefined for what it does, or can. */
   readonly cacheBytes: number | undefined;
+  /** Told how much it holds, before anything is written to it: throws if that does not go with what else is asked. */
+  accept(cacheBytes: number): void;
 }
 
 /** What is on a cache device. */
@@ -42,6 +44,7 @@ export async function openCacheDevice(
   const io = new LabelIo(fast, claim);
   const found = decodeCacheLabel((await io.read(0, LABEL_BYTES)).bytes);
   const label = wish.create ? planLabel(fast, wish, found) : checkLabel(fast, wish, found);
+  wish.accept(label.slots * label.lineBytes);
   const { lines, map } = makeContents(label);
   if (wish.create) await writeLabel(io, label);
   else await load(io, label, map);
@@ -67,6 +70,8 @@ async function writeLabel(io: LabelIo, label: CacheLabel): Promise<void> {
 }
 
 async function load(io: LabelIo, label: CacheLabel, map: CacheDeviceMap): Promise<void> {
+  // A slot is free if the map does not name it, which has to be so after a power failure too.
+  await io.flush();
   for (let page = 0; page < mapPages(label.slots); page++) {
     if (map.decode(page, (await io.read(LABEL_BYTES + page * MAP_PAGE_BYTES, MAP_PAGE_BYTES)).bytes)) continue;
     throw wrong(EIO, `page ${page} of its map is damaged: nobody knows which lines it names`);
@@ -126,7 +131,7 @@ function checkLabel(fast: BlockDevice, wish: CacheDeviceWish, found: CacheLabel 
   if (found.lineBytes !== lineBytes)
     throw wrong(EINVAL, `it has lines of ${found.lineBytes} bytes: say lineBytes: ${found.lineBytes}`);
   const holds = found.slots * lineBytes;
-  if (cacheBytes !== undefined && cacheBytes !== holds)
+  if (cacheBytes !== undefined && Math.floor(cacheBytes / lineBytes) !== found.slots)
     throw wrong(EINVAL, `it holds ${holds} bytes: say cacheBytes: ${holds}, or leave that out`);
   const needed = found.dataOffset + holds;
   const { sizeBytes } = fast.limits;

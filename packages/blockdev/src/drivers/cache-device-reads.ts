@@ -93,6 +93,8 @@ export class CacheDeviceReads implements Stepper {
     // Two reads of the same lines are one read below, and one of the cache device. It is looked up again then.
     if (!op.isSync && op.queue === null && !ops.ranges.enter(op)) return WAITS;
     op.phase = MISS;
+    // Where others are at work, what is read here may be old in a moment: it is not kept. They may have ended when it has been read.
+    if (op.isSync) op.stale = ops.ranges.isTaken(op);
     return this.#core.sendReadBelow(op, line, store.missingFrom(line, op.end));
   }
 
@@ -107,8 +109,7 @@ export class CacheDeviceReads implements Stepper {
     }
     const error = errorOf(op.io);
     if (error !== 0) return error;
-    // Where others are at work, what was read here may be old in a moment: it is not kept.
-    if (op.isSync && ops.ranges.isTaken(op)) op.taken = op.count;
+    if (op.isSync && ops.ranges.isTaken(op)) op.stale = true;
     return this.#installNext(op);
   }
 
@@ -119,7 +120,7 @@ export class CacheDeviceReads implements Stepper {
     const sent = this.#install.next(op);
     if (sent !== 0) {
       const isDone = parent !== null && op.position === parent.lengthBytes;
-      if (!isDone || op.isSync || core.background === BACKGROUND_MAX) return sent;
+      if (!isDone || op.isSync || core.background >= BACKGROUND_MAX) return sent;
       core.putInBackground(op);
       core.ops.deliver(op);
       return sent;

@@ -110,7 +110,7 @@ export class CacheDeviceWrites implements Stepper {
       if (index.find(op.block + at) !== slot) isThere = false;
       else if (error === 0) core.dirtied(slot);
       // It was as it is below, and perhaps no longer is.
-      else if (op.aborted && !index.isUnclean(slot)) core.abandon(slot);
+      else if (!index.isUnclean(slot)) core.abandon(slot);
     }
     core.store.unpinRun(op.slot, op.run);
     if (error !== 0) return this.#failed(op, error);

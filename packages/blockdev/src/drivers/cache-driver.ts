@@ -113,8 +113,6 @@ export class CacheDriver implements BlockDriver {
       volatileCache: settings.mode === 'write-back' || capabilities.volatileCache,
       rotational: capabilities.rotational,
     };
-    // What the log had.
-    if (store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   get statistics(): CacheStatistics {
@@ -148,7 +146,7 @@ export class CacheDriver implements BlockDriver {
   poll(): number {
     // For a thread that does not return to its event loop, where the timer would fire.
     if (this.#writeBack.waiting > 0) this.#writeBack.progress();
-    return pollAll(this.#devices);
+    return (this.#logFlush?.ops.poll() ?? 0) + pollAll(this.#devices);
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {
@@ -194,6 +192,8 @@ export class CacheDriver implements BlockDriver {
       if (sizeBytes < this.#store.sizeBytes) lost();
     };
     this.#parts.child.follow({ resized, removed: lost }, (sizeBytes) => sizeBytes);
+    // What the log had: not before, as nobody would end it if the opening failed.
+    if (this.#store.index.unclean > 0) this.#writeBack.dirtied();
   }
 
   async close(): Promise<void> {

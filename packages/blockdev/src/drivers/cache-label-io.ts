@@ -30,6 +30,11 @@ export class LabelIo {
     await this.#run(BLOCK_FLUSH, 0, 0, null);
   }
 
+  /** Makes stable what whoever had the device before has left in its volatile cache: what is read then is what a power failure leaves. */
+  flush(): Promise<void> {
+    return this.#run(BLOCK_FLUSH, 0, 0, null);
+  }
+
   #run(operation: BlockOperation, offset: number, lengthBytes: number, buffer: IoBuffer | null): Promise<void> {
     const io = Object.assign(new BlockIo(), { operation, offset, lengthBytes, buffer, claim: this.#claim });
     return runIo(this.#device, io, 'openCache');

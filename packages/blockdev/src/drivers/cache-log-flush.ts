@@ -246,10 +246,13 @@ export class CacheLogFlush implements Stepper {
     this.#leaving = [];
     this.#left = [];
     this.#logged = [];
-    if (this.#current === op) this.#current = null;
+    if (this.#current !== op) return error;
+    this.#current = null;
     const next = this.#waiting.shift();
+    if (next === undefined) return error;
+    this.#reset(next);
     // After this one has ended, or the stack would grow with each that waits.
-    if (next !== undefined) queueMicrotask(() => this.#begin(next));
+    this.ops.runSoon(next);
     return error;
   }
 }

@@ -65,6 +65,8 @@ export class CacheLog {
   }
 
   async #load(io: LabelIo, store: CacheStore): Promise<void> {
+    // A place is free if the map does not name it, which has to be so after a power failure too.
+    await io.flush();
     for (let page = 0; page < mapPages(this.label.slots); page++) {
       if (this.map.decode(page, (await io.read(LABEL_BYTES + page * MAP_PAGE_BYTES, MAP_PAGE_BYTES)).bytes)) continue;
       throw wrong(EIO, `page ${page} of its map is damaged: nobody knows which lines it names`);

@@ -141,9 +141,10 @@ async function openOnDevice(device: BlockDevice, fast: BlockDevice, options: Cac
   try {
     fastClaim = claimToWrite(fast, 1);
     const { deviceName = JSON.stringify(device.config()), cacheBytes } = options;
-    const contents = await openCacheDevice(fast, fastClaim, { create, deviceName, deviceBytes, lineBytes, cacheBytes });
-    const holds = contents.lines.index.slots * lineBytes;
-    const settings = checkSettings({ ...options, cacheBytes: holds, lineBytes }, unit);
+    const settingsFor = (holds: number): CacheSettings => checkSettings({ ...options, cacheBytes: holds, lineBytes }, unit);
+    const wish = { create, deviceName, deviceBytes, lineBytes, cacheBytes, accept: settingsFor };
+    const contents = await openCacheDevice(fast, fastClaim, wish);
+    const settings = settingsFor(contents.lines.index.slots * lineBytes);
     const parts = {
       child,
       fast,

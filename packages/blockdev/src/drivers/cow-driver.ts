@@ -94,7 +94,7 @@ export class CowDriver implements BlockDriver {
   }
 
   poll(): number {
-    return this.#children.poll();
+    return this.#ops.poll() + this.#children.poll();
   }
 
   wait(timeoutMs: number): number | 'EINTR' | 'ETIME' {

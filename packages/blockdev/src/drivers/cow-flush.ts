@@ -92,10 +92,9 @@ export class CowFlush implements Stepper {
   #finish(bitmap: CowBitmap, op: StepOp, error: number): number {
     bitmap.finish(error !== 0);
     if (op !== this.#current) return error;
-    this.#current = null;
-    const next = this.#waiting.shift();
+    this.#current = this.#waiting.shift() ?? null;
     // After this one has ended, or the stack would grow with each that waits.
-    if (next !== undefined) queueMicrotask(() => this.start(next));
+    if (this.#current !== null) this.#ops.runSoon(this.#current);
     return error;
   }
 }

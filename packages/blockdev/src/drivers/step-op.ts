@@ -131,6 +131,8 @@ export class StepOps {
   readonly ranges: RangeQueue = new RangeQueue();
   readonly #made: StepOp[] = [];
   readonly #free = new FreeList<StepOp>();
+  /** Those that begin when this thread is out of what it is in the middle of. */
+  readonly #soon: StepOp[] = [];
 
   take(stepper: Stepper, parent: BlockIo | null): StepOp {
     const op = this.#free.take() ?? this.#make(stepper);
@@ -181,6 +183,25 @@ export class StepOps {
       verdict = op.stepper.step(op);
     }
     if (verdict !== WAITS) this.end(op, verdict);
+  }
+
+  /** Begins an operation later: in a microtask, or in {@link poll}, for a thread that does not return to its event loop. */
+  runSoon(op: StepOp): void {
+    this.#soon.push(op);
+    queueMicrotask(() => this.poll());
+  }
+
+  /** Begins what was put off. Returns how many operations that were. */
+  poll(): number {
+    let count = 0;
+    // What is put off meanwhile is for the next time, and a callback may have called this for the rest.
+    for (let left = this.#soon.length; left > 0; left--) {
+      const op = this.#soon.shift();
+      if (op === undefined) break;
+      count += 1;
+      this.run(op);
+    }
+    return count;
   }
 
   /** Completes the request of an operation that has more to do, of which nobody wants to know. */
