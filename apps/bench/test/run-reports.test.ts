@@ -192,7 +192,8 @@ describe('while it runs', { timeout: 60_000 }, () => {
     expect(iops_samples).toBeGreaterThanOrEqual(2);
     expect(iops_min).toBeGreaterThan(0);
     expect(iops_mean).toBeGreaterThanOrEqual(iops_min as number);
-    expect((bw_mean as number) / ((iops_mean as number) * 4)).toBeCloseTo(1, 4);
+    // Each sample is a whole number of KiB a second: of a slow one the half that is rounded off is more than a ten-thousandth.
+    expect((bw_mean as number) / ((iops_mean as number) * 4)).toBeCloseTo(1, 2);
   });
 
   it('SIGUSR1 gives a report, and it goes on', async () => {
