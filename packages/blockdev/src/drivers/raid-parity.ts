@@ -55,17 +55,20 @@ export class ParityMemory {
 }
 
 /**
- * Makes the parity of `count` parts, at least two, that lie side by side in somebody's memory: where they are, if WebAssembly sees them there.
+ * Takes memory for parity in the scratch of somebody's buffer, if WebAssembly sees that.
  *
- * @returns where in the buffer's `scratch` it is, until that is given back; -1 if it has to be made elsewhere
+ * @returns where in the buffer's `scratch` it is, until that is given back; -1 if the parity has to be made elsewhere
  */
-export function parityInPlace(data: IoBuffer, offset: number, partBytes: number, count: number): number {
-  const kernel = program.on(data);
-  const { scratch } = data;
-  if (kernel === null || scratch === null) return -1;
-  const at = scratch.take(partBytes);
-  if (at >= 0) combineParts(kernel, scratch.begin + at, offset, partBytes, count, partBytes);
-  return at;
+export function takeParityScratch(data: IoBuffer, partBytes: number): number {
+  if (data.scratch === null || program.on(data) === null) return -1;
+  return data.scratch.take(partBytes);
+}
+
+/** Makes the parity of `count` parts, at least two, that lie side by side in a buffer, where {@link takeParityScratch} says. */
+export function makeParityInScratch(data: IoBuffer, place: number, first: number, partBytes: number, count: number): void {
+  const kernel = program.on(data) as ParityKernel;
+  const { begin } = data.scratch as NonNullable<IoBuffer['scratch']>;
+  combineParts(kernel, begin + place, first, partBytes, count, partBytes);
 }
 
 /** See {@link ParityMemory.combine}. If there is but one part, nothing is done, and it is returned where that is; otherwise -1. */

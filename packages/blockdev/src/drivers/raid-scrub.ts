@@ -43,10 +43,9 @@ abstract class ParityWalk extends RaidWalk {
       this.#leave(null);
     } else if (this.isRight(stripe)) this.#leave(null);
     else {
-      const { dataCount, stripeBytes } = this.set.geometry;
+      const { stripeBytes } = this.set.geometry;
       this.mismatches += 1;
-      stripe.combine(dataCount, 0, stripeBytes);
-      stripe.store(stripe.parityBit, 0, 0, 0, stripeBytes, 0);
+      stripe.store(stripe.parityBit, 0, 0, 0, stripeBytes, 0, true);
     }
   }
 

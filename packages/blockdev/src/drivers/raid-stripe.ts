@@ -4,7 +4,7 @@ import { EAGAIN, ECANCELED, EIO, type IoBuffer } from '@biodone/uring';
 import { BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE_ZEROES, BlockIo, type BlockOperation, IO_STARTED } from '../block-io.js';
 import { judgeReadError } from './mirror-io.js';
 import type { RaidMember, RaidSlot } from './raid-member.js';
-import type { ParityMemory } from './raid-parity.js';
+import { makeParityInScratch, type ParityMemory } from './raid-parity.js';
 import type { RaidSet } from './raid-set.js';
 
 /** What no component can read in one piece is read in pieces of this, so that bad places on different components do not add up. */
@@ -83,10 +83,9 @@ export class RaidStripe implements TailQueueEntry {
   #flags = 0;
   /** How it is stored. */
   #storing: BlockOperation = BLOCK_WRITE;
-  /** Where what is stored lies, if that is not in the stripe's own memory: the data of the whole row, and its parity. */
+  /** Where what is stored lies, if that is not in the stripe's own memory: the data of the whole row, and its parity in the scratch of that memory. */
   #data: IoBuffer | null = null;
   #dataOffset = 0;
-  #dataParity: IoBuffer | null = null;
   #dataParityOffset = 0;
 
   constructor(set: RaidSet, parity: ParityMemory, base: number) {
@@ -149,19 +148,22 @@ export class RaidStripe implements TailQueueEntry {
   /**
    * Writes columns. Of those with data, what lies between two places of the row's data; of the parity what lies between two places of it. A
    * component that is not there is left out. One that fails is taken out, if the others can do without it.
+   *
+   * With `makesParity` the parity is made between those places once the data is on its way: disks are at work by then, and of memory that was
+   * copied the processor has in its cache what is needed.
    */
-  store(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
+  store(columns: number, begin: number, end: number, from: number, to: number, flags: number, makesParity: boolean): void {
     this.#storing = BLOCK_WRITE;
-    this.#store(columns, begin, end, from, to, flags);
+    this.#store(columns, begin, end, from, to, flags, makesParity);
   }
 
   /** As {@link store}, of zeros, which the components make by themselves. */
   storeZeroes(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
     this.#storing = BLOCK_WRITE_ZEROES;
-    this.#store(columns, begin, end, from, to, flags);
+    this.#store(columns, begin, end, from, to, flags, false);
   }
 
-  #store(columns: number, begin: number, end: number, from: number, to: number, flags: number): void {
+  #store(columns: number, begin: number, end: number, from: number, to: number, flags: number, makesParity: boolean): void {
     this.#phase = STORING;
     this.#begin = begin;
     this.#end = end;
@@ -170,20 +172,25 @@ export class RaidStripe implements TailQueueEntry {
     this.#flags = flags;
     this.#error = 0;
     this.#outstanding = 1;
-    for (let column = 0; column <= this.#set.geometry.dataCount; column++) {
+    const { dataCount } = this.#set.geometry;
+    for (let column = 0; column < dataCount; column++) {
       if ((columns & (1 << column)) !== 0) this.#startStore(column);
     }
+    if (makesParity) this.#makeParity();
+    if ((columns & this.parityBit) !== 0) this.#startStore(dataCount);
     this.#partDone();
   }
 
-  /** As {@link store}, of a whole row and its parity, which are written from where they lie. */
-  storeFrom(data: IoBuffer, dataOffset: number, parity: IoBuffer, parityOffset: number, flags: number): void {
-    const { geometry } = this.#set;
+  /**
+   * As {@link store}, of a whole row that is written from where it lies, in memory that WebAssembly sees. The parity is made at a place that was
+   * taken of its scratch.
+   */
+  storeFrom(data: IoBuffer, dataOffset: number, parityOffset: number, flags: number): void {
     this.#data = data;
     this.#dataOffset = dataOffset;
-    this.#dataParity = parity;
     this.#dataParityOffset = parityOffset;
-    this.store(this.dataBits | this.parityBit, 0, geometry.rowBytes, 0, this.#stripeBytes, flags);
+    const { rowBytes } = this.#set.geometry;
+    this.store(this.dataBits | this.parityBit, 0, rowBytes, 0, this.#stripeBytes, flags, true);
   }
 
   /** Writes all of a column to a component that is not there yet. */
@@ -252,23 +259,28 @@ export class RaidStripe implements TailQueueEntry {
     if (this.#data === null) {
       if (io.buffer === null) io.buffer = this.#parity.buffer;
       io.bufferOffset = this.place(column, from);
-    } else this.#aimElsewhere(io, column);
+    } else this.#aimElsewhere(io, this.#data, column);
     io.offset = this.row * this.#stripeBytes + from;
     io.lengthBytes = to - from;
     this.#outstanding += 1;
     this.#send(child, slot);
   }
 
-  #aimElsewhere(io: BlockIo, column: number): void {
+  #aimElsewhere(io: BlockIo, data: IoBuffer, column: number): void {
     const isParity = column === this.#set.geometry.dataCount;
-    io.buffer = isParity ? this.#dataParity : this.#data;
+    io.buffer = isParity ? (data.scratch as NonNullable<IoBuffer['scratch']>).buffer : data;
     io.bufferOffset = isParity ? this.#dataParityOffset : this.#dataOffset + column * this.#stripeBytes;
+  }
+
+  #makeParity(): void {
+    const { dataCount } = this.#set.geometry;
+    if (this.#data === null) this.combine(dataCount, this.#from, this.#to);
+    else makeParityInScratch(this.#data, this.#dataParityOffset, this.#dataOffset, this.#stripeBytes, dataCount);
   }
 
   /** Nobody's memory is to be held by requests that nobody uses. */
   #letGo(): void {
     this.#data = null;
-    this.#dataParity = null;
     for (const { io } of this.#ios) io.buffer = null;
   }
 

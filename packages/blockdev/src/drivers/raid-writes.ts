@@ -1,7 +1,7 @@
 import { ECANCELED, EIO, IoBuffer } from '@biodone/uring';
 import { BLOCK_FUA, BLOCK_NO_UNMAP, BLOCK_WRITE, type BlockIo } from '../block-io.js';
 import type { MarkWaiter, RaidMetadata } from './raid-metadata.js';
-import { parityInPlace } from './raid-parity.js';
+import { takeParityScratch } from './raid-parity.js';
 import { RowPart, type RowParts, RowRequests } from './raid-requests.js';
 import type { RaidStripe, StripeJob } from './raid-stripe.js';
 
@@ -177,7 +177,6 @@ class StripeWrite extends RowPart implements MarkWaiter {
   #store(): void {
     const stripe = this.stripe as RaidStripe;
     if (this.#isZeroing ? this.#storeZeroes(stripe) : this.#plan === RECONSTRUCT_WRITE && this.#storeInPlace(stripe)) return;
-    const { dataCount } = this.set.geometry;
     if (this.#plan === READ_MODIFY_WRITE) this.#addToParity(stripe);
     let flags = 0;
     let part: StripeWrite | null = this;
@@ -187,9 +186,8 @@ class StripeWrite extends RowPart implements MarkWaiter {
       part = part.next;
     }
     if (this.#plan === READ_MODIFY_WRITE) this.#addToParity(stripe);
-    else if (this.#plan === RECONSTRUCT_WRITE) stripe.combine(dataCount, this.#from, this.#to);
     const columns = this.#plan === DATA_ALONE ? this.#touched : this.#touched | stripe.parityBit;
-    stripe.store(columns, this.#begin, this.#end, this.#from, this.#to, flags);
+    stripe.store(columns, this.#begin, this.#end, this.#from, this.#to, flags, this.#plan === RECONSTRUCT_WRITE);
   }
 
   /**
@@ -201,11 +199,9 @@ class StripeWrite extends RowPart implements MarkWaiter {
     if (this.next !== null || this.begins !== 0 || this.ends !== rowBytes || dataCount < 2) return false;
     const { io } = this;
     const buffer = io.buffer as IoBuffer;
-    const offset = io.bufferOffset + this.position;
-    this.#parityAt = parityInPlace(buffer, offset, stripeBytes, dataCount);
+    this.#parityAt = takeParityScratch(buffer, stripeBytes);
     if (this.#parityAt < 0) return false;
-    const parity = (buffer.scratch as NonNullable<IoBuffer['scratch']>).buffer;
-    stripe.storeFrom(buffer, offset, parity, this.#parityAt, io.flags & BLOCK_FUA);
+    stripe.storeFrom(buffer, io.bufferOffset + this.position, this.#parityAt, io.flags & BLOCK_FUA);
     return true;
   }
 
