@@ -3,7 +3,7 @@ import type { Agreement } from './agreement-report.mjs';
 /** Measures all pairs, one after the other. */
 export function measureAgreement(options: {
   readonly repeats: number;
-  /** Of each side each time; where the disk is read, each side has its turn four times a repeat. */
+  /** Of each side each time, after a ramp of up to three times that; where the disk is read, each side has its turn twice a repeat. */
   readonly runtimeMs: number;
   readonly size: string;
   /** Where the test files are made, or null for the system's temporary folder. */

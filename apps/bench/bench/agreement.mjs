@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { agreementOf } from './agreement-report.mjs';
+import { keepCpusAwake } from './cpu-latency.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -12,23 +13,43 @@ const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
  *
  * What a disk does varies by 15 % from one second to the next, and with where the scheduler puts a process: on the CPU that takes the disk's
  * interrupts, or beside it. So both sides of a direct pair run on the same CPU, and take `turns` for each repeat, whose result is the mean of those.
+ *
+ * Each turn is a process of its own, whose code V8 compiles while it runs: that goes on for some 40,000 I/Os, for which a disk takes seconds at depth
+ * 1. So a turn counts after `ramp` times its own length.
+ *
+ * A CPU that sleeps takes its time to wake up, in a virtual machine from the host, and has lost what its caches had: that says more of the machine than
+ * of who waits. So idle CPUs are kept awake, where that can be had; one pair shows what it is with CPUs that sleep.
  */
 const PAIRS = [
   {
     id: 'agree_direct_d1',
     title: 'O_DIRECT, depth 1',
     sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=1', '--ramp_time=600ms'],
-    turns: 4,
+    options: ['--direct=1', '--iodepth=1'],
+    turns: 2,
+    ramp: 3,
     isOnOneCpu: true,
+    isAwake: true,
   },
   {
     id: 'agree_direct_d32',
     title: 'O_DIRECT, depth 32',
     sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=32', '--ramp_time=600ms'],
-    turns: 4,
+    options: ['--direct=1', '--iodepth=32'],
+    turns: 2,
+    ramp: 1,
     isOnOneCpu: true,
+    isAwake: true,
+  },
+  {
+    id: 'agree_direct_sleepy_d1',
+    title: 'O_DIRECT, depth 1',
+    sides: ['fio:io_uring', 'uring'],
+    options: ['--direct=1', '--iodepth=1'],
+    turns: 2,
+    ramp: 3,
+    isOnOneCpu: true,
+    isAwake: false,
   },
   {
     id: 'agree_cached_d1',
@@ -43,11 +64,15 @@ const PAIRS = [
 export function measureAgreement({ repeats, runtimeMs, size, directory }) {
   const place = directory === null ? [] : ['--directory', directory];
   return PAIRS.map((pair) => {
-    const job = ['--rw=randread', '--bs=4k', `--size=${size}`, `--runtime=${runtimeMs}ms`, ...pair.options];
+    const times = [`--runtime=${runtimeMs}ms`, ...(pair.ramp === undefined ? [] : [`--ramp_time=${runtimeMs * pair.ramp}ms`])];
+    const job = ['--rw=randread', '--bs=4k', `--size=${size}`, ...times, ...pair.options];
     const args = ['compare', ...pair.sides, ...job, ...place, '--repeats', String(repeats * pair.turns), '--output-format=json'];
+    const letSleep = pair.isAwake === true ? keepCpusAwake() : null;
     const { status, stdout, stderr } = runOn(pair.isOnOneCpu === true ? lastCpu() : null, [process.execPath, PROGRAM, ...args]);
-    if (status === 0) return agreementOf(pair, JSON.parse(stdout).sections[0].sides);
-    const { id, title, isExplained = false } = pair;
+    letSleep?.();
+    const title = pair.isAwake !== undefined && letSleep === null ? `${pair.title}, CPUs that sleep` : pair.title;
+    if (status === 0) return agreementOf({ ...pair, title }, JSON.parse(stdout).sections[0].sides);
+    const { id, isExplained = false } = pair;
     const reason = stderr.trim() || `compare ended with ${status}`;
     return { id, title, isExplained, iops: [], p50: [], breakdown: null, reason };
   });
