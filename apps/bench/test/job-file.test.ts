@@ -91,12 +91,16 @@ describe('a job file', () => {
   });
 
   it('is the same as the command line that shows it', () => {
-    const sections = readJobFile(jobFile(EXAMPLE), {});
+    const sections = readJobFile(jobFile(`${EXAMPLE}[third]\nrw=trim\n[fourth]\nname=last\nbs=64k\n`), {});
     const words = commandLineOf('run', sections).split(' ').slice(1);
     const again = parseRunCommand(words).sections;
-    expect(again.map(({ name }) => name)).toEqual(['first', 'second']);
-    expect(again[0] === undefined ? null : jobOf(again[0]).options).toEqual(jobOf(sections[0] ?? fail()).options);
-    expect(again[1] === undefined ? null : jobOf(again[1]).options).toEqual(jobOf(sections[1] ?? fail()).options);
+    expect(again.map(({ name }) => name)).toEqual(['first', 'second', 'third', 'last']);
+    expect(again.map((section) => jobOf(section).options)).toEqual(sections.map((section) => jobOf(section).options));
+  });
+
+  it('calls a job by its section, or by name=', () => {
+    const jobs = jobsOf('[a]\nsize=1m\n[b]\nname=other\nsize=1m\n');
+    expect(jobs.map(({ options }) => options.name)).toEqual(['a', 'other']);
   });
 
   it.each([
@@ -108,8 +112,8 @@ describe('a job file', () => {
     ['[x\nbs=4k\n', "job.fio:1: '[x' is no section"],
     ['[global]\nbs=4k\n', 'no job in it'],
     ['', 'no job in it'],
-    ['[x]\ninclude missing.inc\n', 'missing.inc'],
-    ['[x]\ninclude job.fio\n', 'include each other'],
+    ['[x]\ninclude missing.inc\n', /job\.fio:2: '[^']*missing\.inc' cannot be read/],
+    ['[x]\ninclude job.fio\n', /job\.fio:2: '[^']*job\.fio': the files include each other/],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: job files have the same form.
     ['[x]\nfilename=${NOWHERE}\n', "job.fio:2: the environment has no variable 'NOWHERE'"],
     ['[x]\nexec_prerun=touch /tmp/x\n', 'job.fio:2: exec_prerun is an option of fio, but a job never executes anything'],
@@ -246,7 +250,3 @@ describe('beside fio', () => {
     expect(commandLineOf('fio', readJobFile(path, {})).split(' ')).toEqual(fio);
   });
 });
-
-function fail(): never {
-  throw new Error('there is no such section');
-}

@@ -363,6 +363,26 @@ describe('what is not this program’s', () => {
     expect(statSync(file).size).toBe(65_536);
   });
 
+  it.for([
+    'checksum(./data, create=true)',
+    'raid(1, 64k, ./data, ./other, create=true, force=true)',
+    'mirror(./data, ./other, autoRebuild=true)',
+    'stripe(64k, mem:1m, checksum(./data, create=true))',
+    'file(./nowhere, create=true, sizeBytes=1m)',
+  ])('is not overwritten by opening a stack, nor made: %s', async (stack) => {
+    for (const name of ['data', 'other']) writeFileSync(join(place, name), Buffer.alloc(2 ** 20, 7));
+    for (const rw of ['read', 'write'])
+      await expectRefused(
+        ['--name=x', `--rw=${rw}`, '--size=64k', `--device=${stack}`, `--destructive=${join(place, 'data')}`],
+        '--device: ',
+        'would make or overwrite',
+        'beforehand',
+      );
+    for (const name of ['data', 'other']) expect(readFileSync(join(place, name)).every((byte) => byte === 7)).toBe(true);
+    // What is made in memory is nobody's.
+    expect(await run('--name=x', '--size=64k', '--device=checksum(mem:1m, create=true)')).toMatchObject({ status: 0 });
+  });
+
   describe('such as a device', () => {
     let device = '';
     let image = '';
@@ -454,7 +474,11 @@ describe('bad input', () => {
     ['no room', ['--name=x', '--size=8000t'], ['no room', 'smaller size=']],
     ['a block that does not fit', ['--name=x', '--size=4k', '--bs=8k'], ['does not fit']],
     ['a missing folder', ['--name=x', '--size=4k', '--directory=missing'], ['missing', 'ENOENT', 'directory=']],
-    ['a stack that is none', ['--name=x', '--size=4k', '--device=stirpe(4k, mem:1m)'], ['stirpe']],
+    [
+      'a stack that is none',
+      ['--name=x', '--size=4k', '--device=stirpe(4k, mem:1m)'],
+      ['--device: device=stirpe', 'at character 1, expected a driver', 'did you mean "stripe"?'],
+    ],
     ['a stack for an engine of Node', ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs'], ['needs ioengine=uring']],
     [
       'such a stack, with a file for the report',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseSpec } from '@biodone/blockdev';
 import { nearest } from '../nearest.js';
+import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
 
 /** Engines of `run`, by the names that `--ioengine` takes. */
@@ -35,12 +36,7 @@ function deviceSubject(label: string, spec: string): Subject {
   try {
     parseSpec(spec);
   } catch (error) {
-    // The message repeats the text, and points into it with a caret: there is no room for that in one line.
-    const reason = (error as Error).message
-      .split('\n')
-      .at(-1)
-      ?.replace(/^\s*\^\s*/, '');
-    throw new UsageError(`${quote(label)} is no stack of devices: ${reason}`);
+    throw new UsageError(`${quote(label)} is no stack of devices: ${specReason(error as Error)}`);
   }
   return { kind: 'device', label, spec };
 }

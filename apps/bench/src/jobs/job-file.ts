@@ -28,14 +28,15 @@ interface Reading {
  */
 export function readJobFile(path: string, environment: NodeJS.ProcessEnv = process.env): JobSection[] {
   const reading: Reading = { environment, sections: [], globals: [], options: null };
-  readInto(reading, path, []);
+  readInto(reading, path, '', []);
   if (reading.sections.length === 0)
     throw new UsageError(`${path}: no job in it: begin one with its name in brackets, as in [job]`);
   return reading.sections;
 }
 
-function readInto(reading: Reading, path: string, including: readonly string[]): void {
-  const lines = textOf(path, including).split('\n');
+/** @param includedAt the line that includes it, or nothing */
+function readInto(reading: Reading, path: string, includedAt: string, including: readonly string[]): void {
+  const lines = textOf(path, includedAt, including).split('\n');
   for (const [index, line] of lines.entries()) {
     const text = line.replaceAll('\0', '').trim();
     if (text === '' || text.startsWith(';') || text.startsWith('#')) continue;
@@ -51,7 +52,7 @@ function readLine(reading: Reading, text: string, place: string, file: { path: s
   } else if (include !== null) {
     const name = include[1] ?? '';
     const from = file.path === '-' ? process.cwd() : dirname(file.path);
-    readInto(reading, resolve(from, name), [...file.including, resolve(file.path)]);
+    readInto(reading, resolve(from, name), place, [...file.including, resolve(file.path)]);
   } else {
     addOption(reading, text, place);
   }
@@ -92,11 +93,10 @@ function substitute(value: string, place: string, environment: NodeJS.ProcessEnv
     .replaceAll('$ncpus', () => String(availableParallelism()));
 }
 
-function textOf(path: string, including: readonly string[]): string {
-  const from = including.at(-1);
-  const where = from === undefined ? '' : `${from} includes `;
+function textOf(path: string, includedAt: string, including: readonly string[]): string {
+  const where = includedAt === '' ? '' : `${includedAt}: `;
   if (including.includes(resolve(path)) || including.length > DEPTH_MAX)
-    throw new UsageError(`${where}${path}: the files include each other`);
+    throw new UsageError(`${where}${quote(path)}: the files include each other`);
   let bytes: Buffer;
   try {
     bytes = readFileSync(path === '-' ? 0 : path);

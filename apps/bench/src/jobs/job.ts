@@ -12,6 +12,13 @@ export interface Job {
   readonly globals: Readonly<Record<string, string>>;
   /** Where its section begins. */
   readonly place: string;
+  /** Where each of its options stands. */
+  readonly places: Readonly<Record<string, string>>;
+}
+
+/** Where an option of a job stands, or where its section begins. */
+export function placeOf(job: Job, name: keyof JobOptions): string {
+  return job.places[name] ?? job.place;
 }
 
 /** Reads the options of a section. @throws UsageError with the place of the option that is wrong */
@@ -23,13 +30,11 @@ export function jobOf(section: JobSection): Job {
     const given = byName.get(name);
     return [name, given === undefined ? fallback : readValue(given, parse, kbBase, isFlag)];
   });
-  const options = { ...(Object.fromEntries(values) as JobOptions), name: section.name };
-  const job = { options, given: textsOf(section.options), globals: textsOf(section.globals), place: section.place };
-  checkTogether(
-    job,
-    (name) => byName.get(name)?.place ?? section.place,
-    (name) => byName.has(name),
-  );
+  const read = Object.fromEntries(values) as JobOptions;
+  const options = { ...read, name: byName.has('name') ? read.name : section.name };
+  const places = Object.fromEntries(all.map(({ name, place }) => [name, place]));
+  const job = { options, given: textsOf(section.options), globals: textsOf(section.globals), place: section.place, places };
+  checkTogether(job, (name) => byName.has(name));
   return job;
 }
 
@@ -54,9 +59,10 @@ function textsOf(options: readonly GivenOption[]): Record<string, string> {
 }
 
 /** Options that are good one by one, and not together. */
-function checkTogether({ options }: Job, placeOf: (name: string) => string, isGiven: (name: string) => boolean): void {
-  const refuse = (name: string, why: string): never => {
-    throw new UsageError(`${placeOf(name)}: ${why}`);
+function checkTogether(job: Job, isGiven: (name: keyof JobOptions) => boolean): void {
+  const { options } = job;
+  const refuse = (name: keyof JobOptions, why: string): never => {
+    throw new UsageError(`${placeOf(job, name)}: ${why}`);
   };
   const { rw, verify, iodepth, device, filename, directory, ioengine } = options;
   if (device !== '' && (filename !== '' || directory !== ''))

@@ -1,17 +1,20 @@
 import type { GivenOption, JobSection } from './given-option.js';
 
-/** The sections as a command line, as `fio --showcmd` prints it. */
+/** The sections as a command line that asks for the same, as `fio --showcmd` prints it. */
 export function commandLineOf(program: string, sections: readonly JobSection[]): string {
-  const shown: GivenOption[] = [];
-  const words = [program];
-  for (const { name, globals, options } of sections) {
-    // A global section that comes later holds for the jobs below it: what is new in it stands before the next job.
-    const fresh = globals.filter((given) => !shown.includes(given));
-    shown.push(...fresh);
-    if (words.length === 1) words.push(...fresh.map(wordOf), `--name=${quoted(name)}`, ...options.map(wordOf));
-    else words.push(`--name=${quoted(name)}`, ...fresh.map(wordOf), ...options.map(wordOf));
-  }
-  return words.join(' ');
+  // What is before the first job holds for all. What a global section further down has said stands in each job below it instead.
+  const shared = sections[0]?.globals ?? [];
+  const jobs = sections.flatMap(({ name, globals, options }) => {
+    const own = [...globals.filter((given) => !shared.includes(given)), ...options];
+    // name= is what the job is called in reports, whatever its section is.
+    const called = [...globals, ...options].filter((given) => given.name === 'name').at(-1)?.value ?? name;
+    return [`--name=${quoted(called)}`, ...wordsOf(own)];
+  });
+  return [program, ...wordsOf(shared), ...jobs].join(' ');
+}
+
+function wordsOf(options: readonly GivenOption[]): string[] {
+  return options.filter(({ name }) => name !== 'name').map(wordOf);
 }
 
 function wordOf({ name, value }: GivenOption): string {

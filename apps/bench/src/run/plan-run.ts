@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openDevice, openFile } from '@biodone/blockdev';
 import { IO_ENGINES } from '../io-engines/all.js';
-import type { Job } from '../jobs/job.js';
+import { type Job, placeOf } from '../jobs/job.js';
 import type { Extent } from '../jobs/option-values.js';
 import { quote, UsageError } from '../usage-error.js';
 import { VERIFY_BLOCK_BYTES_MIN } from '../verify/block-format.js';
@@ -58,7 +58,7 @@ async function planThread(
 ): Promise<JobPlan> {
   const { options } = job;
   const named = targetOf(job, place.copy);
-  const found = named.kind === 'file' ? findTarget(named.path, job.place) : null;
+  const found = named.kind === 'file' ? findTarget(named.path, placeOf(job, 'filename')) : null;
   const target: Target = named.kind === 'file' ? { ...named, isDevice: found?.stats?.isBlockDevice() === true } : named;
   const presentBytes = await presentBytesOf(job, target, found, permissions);
   const range = rangeOf(job, place.copy, presentBytes, target);
@@ -98,13 +98,14 @@ async function presentBytesOf(
 ): Promise<number | null> {
   if (target.kind === 'none') return Number.POSITIVE_INFINITY;
   if (target.kind === 'stack' || found === null) {
-    for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, job.place));
+    for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, placeOf(job, 'device')));
     return sizeOfStack(job, job.options.device);
   }
   permissions.check(job, found);
   if (found.stats === null) return null;
   if (target.isDevice) return sizeOfDevice(job, target.path);
-  if (!found.stats.isFile()) throw new UsageError(`${job.place}: ${quote(target.path)} is neither a file nor a block device`);
+  if (!found.stats.isFile())
+    throw new UsageError(`${placeOf(job, 'filename')}: ${quote(target.path)} is neither a file nor a block device`);
   return found.stats.size;
 }
 
@@ -115,7 +116,9 @@ async function sizeOfStack(job: Job, spec: string): Promise<number> {
     await device.close();
     return sizeBytes ?? 0;
   } catch (error) {
-    throw new UsageError(`${job.place}: device=${spec} cannot be opened: ${(error as Error).message.split('\n')[0]}`);
+    throw new UsageError(
+      `${placeOf(job, 'device')}: device=${spec} cannot be opened: ${(error as Error).message.split('\n')[0]}`,
+    );
   }
 }
 
@@ -126,7 +129,9 @@ async function sizeOfDevice(job: Job, path: string): Promise<number> {
     await device.close();
     return sizeBytes ?? 0;
   } catch (error) {
-    throw new UsageError(`${job.place}: ${quote(path)} cannot be opened: ${(error as Error).message.split('\n')[0]}`);
+    throw new UsageError(
+      `${placeOf(job, 'filename')}: ${quote(path)} cannot be opened: ${(error as Error).message.split('\n')[0]}`,
+    );
   }
 }
 
@@ -153,12 +158,12 @@ function rangeOf(
   const isFixed = presentBytes !== null && !canGrow;
   if (isFixed && startOffset + lengthBytes > presentBytes) {
     throw new UsageError(
-      `${job.place}: job '${options.name}' reaches to ${startOffset + lengthBytes}, and its target ends at ${presentBytes}: make size= or offset= smaller`,
+      `${placeOf(job, 'size')}: job '${options.name}' reaches to ${startOffset + lengthBytes}, and its target ends at ${presentBytes}: make size= or offset= smaller`,
     );
   }
   if (lengthBytes < largest) {
     throw new UsageError(
-      `${job.place}: a block of ${largest} bytes does not fit into ${Math.max(0, lengthBytes)}: make size= larger, or bs= smaller`,
+      `${placeOf(job, 'size')}: a block of ${largest} bytes does not fit into ${Math.max(0, lengthBytes)}: make size= larger, or bs= smaller`,
     );
   }
   checkMaps(job, lengthBytes);

@@ -1,7 +1,8 @@
 import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseSpec } from '@biodone/blockdev';
-import type { Job } from '../jobs/job.js';
+import { type Job, placeOf } from '../jobs/job.js';
+import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
 
 /** What is at a path that a job wants to use. */
@@ -28,14 +29,14 @@ export class Permissions {
     this.checkReadOnly(job);
     if (found.stats === null || this.#named.has(realPath(found.path))) return;
     throw new UsageError(
-      `${job.place}: ${describe(found)} would be overwritten: say --destructive ${quote(found.path)} if that is meant`,
+      `${placeOf(job, job.options.device === '' ? 'filename' : 'device')}: ${describe(found)} would be overwritten: say --destructive ${quote(found.path)} if that is meant`,
     );
   }
 
   /** @throws UsageError for a job that writes in a run that must not */
   checkReadOnly(job: Job): void {
     if (!this.isReadOnly || !writes(job)) return;
-    throw new UsageError(`${job.place}: rw=${job.options.rw.name} writes, and --readonly forbids it`);
+    throw new UsageError(`${placeOf(job, 'rw')}: rw=${job.options.rw.name} writes, and --readonly forbids it`);
   }
 }
 
@@ -44,17 +45,30 @@ export function writes({ options }: Job): boolean {
   return (options.rw.writes && !options.verify_only) || options.rw.trims;
 }
 
-/** The files and devices at the bottom of a stack. @throws UsageError for what is no stack */
+/** Options of drivers that write to what is below them when they are opened, whatever the job does. */
+const MAKING_OPTIONS = ['create', 'force', 'autoRebuild'];
+
+/**
+ * The files and devices at the bottom of a stack.
+ *
+ * @throws UsageError for what is no stack, and for one that would make or overwrite a file or device by being opened
+ */
 export function pathsOfStack(job: Job): string[] {
+  const { device } = job.options;
   let spec: unknown;
   try {
-    spec = parseSpec(job.options.device);
+    spec = parseSpec(device);
   } catch (error) {
-    throw new UsageError(`${job.place}: device=${job.options.device}: ${(error as Error).message.split('\n')[0]}`);
+    throw new UsageError(`${placeOf(job, 'device')}: device=${device} is no stack of devices: ${specReason(error as Error)}`);
   }
-  const paths: string[] = [];
-  collectPaths(spec, paths);
-  return paths;
+  for (const { option, node } of makingNodes(spec)) {
+    const path = pathsBelow(node)[0];
+    if (path === undefined) continue;
+    throw new UsageError(
+      `${placeOf(job, 'device')}: device=${device}: ${option} would make or overwrite ${quote(path)} before the job begins: make it beforehand, and leave ${option} out`,
+    );
+  }
+  return pathsBelow(spec);
 }
 
 /** What is at a path. @throws UsageError where that cannot be found out */
@@ -68,12 +82,18 @@ export function findTarget(path: string, place: string): FoundTarget {
   }
 }
 
-function collectPaths(value: unknown, paths: string[]): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, inner] of Object.entries(value)) {
-    if (key === 'path' && typeof inner === 'string') paths.push(inner);
-    else collectPaths(inner, paths);
-  }
+function pathsBelow(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    key === 'path' && typeof inner === 'string' ? [inner] : pathsBelow(inner),
+  );
+}
+
+/** The devices of a stack with one of MAKING_OPTIONS. */
+function makingNodes(node: unknown): { option: string; node: object }[] {
+  if (typeof node !== 'object' || node === null) return [];
+  const own = Object.entries(node).filter(([key, value]) => value === true && MAKING_OPTIONS.includes(key));
+  return [...own.map(([option]) => ({ option, node })), ...Object.values(node).flatMap(makingNodes)];
 }
 
 function describe({ path, stats }: FoundTarget): string {
