@@ -1,6 +1,7 @@
 import type { RunOptions } from './cli.js';
 import { describeEnvironment, type Environment } from './environment.js';
 import { ExitTasks } from './exit-tasks.js';
+import { onInterrupts } from './interrupts.js';
 import { type Measured, measure } from './measure.js';
 import { choosePlaces } from './places.js';
 import { Progress } from './progress.js';
@@ -60,16 +61,12 @@ class Interruption {
   readonly #controller = new AbortController();
 
   constructor(exitTasks: ExitTasks) {
-    const onInterrupt = (): void => {
-      if (this.completeRepeats > 0 && !this.signal.aborted) {
-        this.#controller.abort();
-        return;
-      }
+    const die = (): void => {
       exitTasks.run();
-      process.off('SIGINT', onInterrupt);
+      stopListening();
       process.kill(process.pid, 'SIGINT');
     };
-    process.on('SIGINT', onInterrupt);
+    const stopListening = onInterrupts(() => (this.completeRepeats > 0 ? this.#controller.abort() : die()), die);
   }
 
   get signal(): AbortSignal {

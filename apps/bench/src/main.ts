@@ -18,7 +18,10 @@ const SUBCOMMANDS: Readonly<Record<string, (args: readonly string[]) => number |
 // Whoever reads the output, `head` for example, may have seen enough.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  console.error(
+    `biodone-bench: standard output cannot be written (${error.code ?? error.message}): what was printed is not complete`,
+  );
+  process.exit(1);
 });
 
 // Without anybody who hears it Node would open the port of its debugger. `run` reports; there is nothing to report otherwise.

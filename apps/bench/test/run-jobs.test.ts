@@ -649,9 +649,32 @@ describe('what goes wrong meanwhile', () => {
     expect(readdirSync(place)).toEqual([]);
   });
 
-  it('Ctrl-C gives a report of what was measured so far', async () => {
+  it('standard output that has no room is told in a line', (context) => {
+    if (!existsSync('/dev/full')) context.skip('there is no /dev/full here');
+    const full = openSync('/dev/full', 'w');
+    const job = ['run', '--name=x', '--rw=write', '--size=64k', '--ioengine=sync'];
+    const { status, stderr } = spawnSync(process.execPath, [PROGRAM, ...job], {
+      cwd: place,
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    expect(stderr).toBe('biodone-bench: standard output cannot be written (ENOSPC): what was printed is not complete\n');
+    expect(status).toBe(1);
+    expect(readdirSync(place)).toEqual([]);
+  });
+
+  it.each([
+    ['once', ['SIGINT']],
+    ['several times at once, as from timeout(1)', ['SIGINT', 'SIGINT', 'SIGINT']],
+  ] as const)('Ctrl-C, %s, gives a report of what was measured so far', async (_, signals) => {
     const options = ['--name=x', '--ioengine=null', '--size=1m', '--time_based', '--runtime=60', '--status-interval=200ms'];
-    const outcome = await bench(['run', ...options], { cwd: place, onFirstLine: (_, child) => child.kill('SIGINT') });
+    const outcome = await bench(['run', ...options], {
+      cwd: place,
+      onFirstLine: (_line, child) => {
+        for (const signal of signals) child.kill(signal);
+      },
+    });
     expect(outcome).toMatchObject({ status: 130, stderr: '' });
     expect(outcome.stdout.match(/x: \(groupid=0/g)?.length).toBeGreaterThan(1);
     expect(readdirSync(place)).toEqual([]);

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { ExitTasks } from '../exit-tasks.js';
+import { onInterrupts } from '../interrupts.js';
 import { openOutput } from '../output-file.js';
 import { choosePlaces } from '../places.js';
 import { Progress } from '../progress.js';
@@ -45,12 +46,11 @@ async function compareLive(command: CompareCommand): Promise<number> {
   const places = options.has('filename') ? null : await placesOf(command, options);
   const write = openOutput(command.output);
   const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
-  const onInterrupt = (): void => {
-    // A second one does not wait for the report.
-    if (interrupt.signal.aborted) process.exit(INTERRUPTED);
-    interrupt.abort();
-  };
-  process.on('SIGINT', onInterrupt);
+  // A second one does not wait for the report.
+  const stopListening = onInterrupts(
+    () => interrupt.abort(),
+    () => process.exit(INTERRUPTED),
+  );
   // Children are in process groups of their own: nobody else ends them.
   exitTasks.add(() => interrupt.abort());
   const progress = new Progress(process.stderr);
@@ -85,7 +85,7 @@ async function compareLive(command: CompareCommand): Promise<number> {
     if (interrupt.signal.aborted) return INTERRUPTED;
     return failures.length > 0 || sides.every(({ repeats }) => repeats.length === 0) ? 1 : 0;
   } finally {
-    process.off('SIGINT', onInterrupt);
+    stopListening();
     progress.clear();
     await file?.remove();
   }

@@ -1,4 +1,5 @@
 import { ExitTasks } from '../exit-tasks.js';
+import { onInterrupts } from '../interrupts.js';
 import { jobOf } from '../jobs/job.js';
 import { parseRunCommand, type RunCommand } from '../jobs/run-command-line.js';
 import { commandLineOf } from '../jobs/showcmd.js';
@@ -69,16 +70,14 @@ function watch(run: Run, { statusIntervalMs, eta }: RunCommand, report: (result:
     report(run.snapshot());
   };
   if (statusIntervalMs !== null) timers.push(setInterval(reportNow, statusIntervalMs));
-  const interrupt = (): void => {
-    // The second one finds the signal's default effect, and the tasks for the end of the program.
-    process.once('SIGINT', () => process.exit(INTERRUPTED));
-    run.interrupt();
-  };
-  process.once('SIGINT', interrupt);
+  const stopListening = onInterrupts(
+    () => run.interrupt(),
+    () => process.exit(INTERRUPTED),
+  );
   process.on('SIGUSR1', reportNow);
   return () => {
     for (const timer of timers) clearInterval(timer);
-    process.removeAllListeners('SIGINT');
+    stopListening();
     process.off('SIGUSR1', reportNow);
     progress?.clear();
   };
