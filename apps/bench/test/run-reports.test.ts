@@ -72,6 +72,22 @@ describe('the JSON of a real run', { timeout: 60_000 }, () => {
     expect(wanted.filter((path) => isOurs(path) && !paths.has(path))).toEqual([]);
   });
 
+  it.each([
+    ['bs=4k,8k', '4k,8k'],
+    ['bsrange=1k-7k', '1k-7k'],
+    ['bssplit=4k/50:64k/50', '4k/50:64k/50'],
+    ['iodepth=1', '4k'],
+  ])('tells of all sizes of blocks that there are: %s', async (option, told) => {
+    const job = ['--name=a', '--ioengine=null', '--size=1m', `--${option}`];
+    const outcome = await bench(['run', ...job, '--output-format=normal,json']);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    expect(outcome.stdout).toContain(`read, bs ${told}, null, depth 1`);
+    const { jobs } = JSON.parse(outcome.stdout.slice(outcome.stdout.indexOf('\n{'))) as {
+      jobs: { 'job options': { bs: string } }[];
+    };
+    expect(jobs[0]?.['job options'].bs).toBe(told);
+  });
+
   it('has the percentiles that each job asks for, and no others, in all formats', async () => {
     const all = '--ioengine=null --rw=read --size=16m --iodepth=2';
     const [slat, plain, lat] = ['--slat_percentiles=1 --clat_percentiles=0 --lat_percentiles=0', '', '--lat_percentiles=1'];

@@ -1,5 +1,6 @@
 import { getSystemErrorName } from 'node:util';
 import { IO_ENGINES } from '../io-engines/all.js';
+import type { Job } from '../jobs/job.js';
 import type { JobOptions } from '../jobs/job-options.js';
 import { JobRecorder } from '../results/job-recorder.js';
 import type { JobResult, JobShape, LatencySearch, ResourceUse } from '../results/job-result.js';
@@ -99,7 +100,7 @@ function shapeOf(plan: JobPlan): JobShape {
   const filename = target.kind === 'file' ? target.path : target.kind === 'stack' ? target.spec : 'none';
   return {
     rw: options.rw.name,
-    bs: job.given['bs'] ?? job.globals['bs'] ?? blockText(options),
+    bs: blockText(job),
     ioengine: options.ioengine,
     iodepth: options.iodepth,
     ...loopShapeOf(plan),
@@ -109,8 +110,12 @@ function shapeOf(plan: JobPlan): JobShape {
   };
 }
 
-function blockText({ bs }: JobOptions): string {
-  const { min } = bs.read;
+/** As it was written, with all sizes that there are. */
+function blockText({ options, given, globals }: Job): string {
+  const name = options.bssplit !== null ? 'bssplit' : options.bsrange !== null ? 'bsrange' : 'bs';
+  const written = given[name] ?? globals[name];
+  if (written !== undefined) return written;
+  const { min } = options.bs.read;
   return min % 1024 === 0 ? `${min / 1024}k` : String(min);
 }
 
