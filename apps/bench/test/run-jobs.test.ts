@@ -556,6 +556,27 @@ describe('what goes wrong meanwhile', () => {
     expect(readdirSync(place)).toEqual(['filler']);
   });
 
+  it.for(['posixaio', 'fs', 'fs-promises', 'fs-sync', 'uring'])(
+    'a disk that has room for a part of a block is told to be full, and the files removed: %s',
+    async (engine, context) => {
+      onSmallFileSystem(context);
+      if (engine === 'uring' && !probe().available) context.skip('io_uring is not to be had here');
+      const filler = join(place, 'filler');
+      const job = ['--rw=write', '--size=1500k', '--rate=64k', '--unlink=0', `--ioengine=${engine}`, '--bs=16k'];
+      const outcome = await bench(['run', '--name=a', ...job, '--output-format=json', '--status-interval=200ms'], {
+        cwd: place,
+        onFirstLine: () => {
+          fillUp(filler);
+          truncateSync(filler, statSync(filler).size - 4096);
+        },
+      });
+      expect(outcome.status).toBe(1);
+      expect(outcome.stderr).toMatch(/job 'a': write of 16384 bytes at \d+ .*failed with ENOSPC/);
+      expect(outcome.stdout).toContain('"error": 28');
+      expect(readdirSync(place)).toEqual(['filler']);
+    },
+  );
+
   it('a report that has no room in its file is on standard output, and half of it nowhere', async (context) => {
     onSmallFileSystem(context);
     fillUp(join(place, 'filler'));

@@ -7,6 +7,7 @@ import { readJobFile } from './job-file.js';
 import { findOption, knownOptions, optionNameOf } from './option-names.js';
 import { OPTION_ALIASES, OPTION_TABLE } from './option-table.js';
 import { microsOf, ValueError } from './option-values.js';
+import { reasonAgainst } from './unsupported-options.js';
 
 /** What `biodone-bench run …` asks for. */
 export interface RunCommand {
@@ -125,7 +126,7 @@ function readOption(reading: Reading, name: string, rawName: string, value: stri
 }
 
 function refuseUnknown(name: string, rawName: string): void {
-  const meant = nearest(name, [...Object.keys(TOOL_OPTIONS), ...knownOptions()]);
+  const meant = reasonAgainst(name) === null ? nearest(name, [...Object.keys(TOOL_OPTIONS), ...knownOptions()]) : null;
   if (meant !== null && isToolOption(meant)) throw new UsageError(`unknown option ${rawName}: did you mean --${meant}?`);
   try {
     optionNameOf(name, rawName, '--');

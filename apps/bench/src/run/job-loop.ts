@@ -1,16 +1,18 @@
+import { constants } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import type { EngineSession } from '../io-engines/io-engine.js';
 import type { JobRecorder } from '../results/job-recorder.js';
 import { Arrivals } from './arrivals.js';
 import type { CompletionSink } from './completion-sink.js';
 import type { DepthSearch } from './depth-search.js';
-import { IO_FDATASYNC, IO_NAMES, IO_TRIM, type IoUnit } from './io-unit.js';
+import { IO_FDATASYNC, IO_NAMES, IO_TRIM, IO_WRITE, type IoUnit } from './io-unit.js';
 import type { JobClock } from './job-clock.js';
 import type { JobControl } from './job-control.js';
 import type { JobFailure } from './job-failure.js';
 import type { JobPlan } from './job-plan.js';
 import type { NextIo } from './next-io.js';
 import { loopShapeOf } from './plan-shape.js';
+import { shortWriteError } from './short-write.js';
 
 /** While nothing else is due, the loop looks this often whether it is to stop. */
 const LOOK_NS = 5e6;
@@ -44,6 +46,7 @@ export interface LoopParts {
  * An I/O begins when what was before it was done; so what it waits for in a batch is part of its latency.
  */
 export class JobLoop implements CompletionSink {
+  readonly #plan: JobPlan;
   readonly #session: EngineSession;
   readonly #next: NextIo;
   readonly #recorder: JobRecorder;
@@ -85,6 +88,7 @@ export class JobLoop implements CompletionSink {
   #timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
 
   constructor(parts: LoopParts, openSession: (sink: CompletionSink) => EngineSession) {
+    this.#plan = parts.plan;
     const { options } = parts.plan.job;
     this.#next = parts.next;
     this.#recorder = parts.recorder;
@@ -201,7 +205,16 @@ export class JobLoop implements CompletionSink {
     this.#failedIos += 1;
     const what = `${IO_NAMES[unit.operation]} of ${unit.lengthBytes} bytes at ${unit.offset}`;
     if (result < 0) this.fail({ error: -result, text: `${what} failed with ${getSystemErrorName(result)}` });
-    else this.fail({ error: 5, text: `${what} moved only ${result}` });
+    else this.#movedLess(unit, result, what);
+  }
+
+  #movedLess({ operation, offset, lengthBytes }: IoUnit, movedBytes: number, what: string): void {
+    const isWrite = operation === IO_WRITE;
+    const error = isWrite
+      ? shortWriteError(this.#plan.target, offset + movedBytes, lengthBytes - movedBytes)
+      : constants.errno.EIO;
+    const reason = error === constants.errno.EIO ? '' : `, and the rest failed with ${getSystemErrorName(-error)}`;
+    this.fail({ error, text: `${what} moved only ${movedBytes}${reason}` });
   }
 
   #tooLate(unit: IoUnit, latencyNs: number): void {
