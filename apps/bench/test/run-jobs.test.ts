@@ -15,6 +15,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { openDevice } from '@biodone/blockdev';
 import { probe } from '@biodone/uring';
 import { afterEach, beforeEach, describe, expect, it, type TestContext, vi } from 'vitest';
 import { bench, type Outcome, PROGRAM } from './support/bench.js';
@@ -366,7 +367,6 @@ describe('what is not this program’s', () => {
   it.for([
     'checksum(./data, create=true)',
     'raid(1, 64k, ./data, ./other, create=true, force=true)',
-    'mirror(./data, ./other, autoRebuild=true)',
     'stripe(64k, mem:1m, checksum(./data, create=true))',
     'file(./nowhere, create=true, sizeBytes=1m)',
   ])('is not overwritten by opening a stack, nor made: %s', async (stack) => {
@@ -381,6 +381,22 @@ describe('what is not this program’s', () => {
     for (const name of ['data', 'other']) expect(readFileSync(join(place, name)).every((byte) => byte === 7)).toBe(true);
     // What is made in memory is nobody's.
     expect(await run('--name=x', '--size=64k', '--device=checksum(mem:1m, create=true)')).toMatchObject({ status: 0 });
+  });
+
+  it('is left as it is by a stack that is only read, though its driver would write: a mirror, whose halves are made alike', async () => {
+    const halves = [join(place, 'one'), join(place, 'two')];
+    for (const half of halves) writeFileSync(half, Buffer.alloc(2 ** 22, half.endsWith('one') ? 1 : 2));
+    await (await openDevice(`mirror(${halves.join(', ')}, create=true)`)).close();
+    const before = halves.map((half) => readFileSync(half));
+    const job = ['--name=x', '--size=64k', `--device=mirror(${halves.join(', ')})`];
+    const isSame = (): boolean => halves.every((half, index) => readFileSync(half).equals(before[index] as Buffer));
+    for (const options of [[], ['--readonly', `--destructive=${halves[0]}`, `--destructive=${halves[1]}`]]) {
+      expect(await run(...job, '--rw=read', ...options)).toMatchObject({ status: 0, stderr: '' });
+      expect(isSame()).toBe(true);
+    }
+    const named = halves.map((half) => `--destructive=${half}`);
+    expect(await run(...job, '--rw=write', ...named)).toMatchObject({ status: 0, stderr: '' });
+    expect(isSame()).toBe(false);
   });
 
   describe('such as a device', () => {
@@ -470,6 +486,13 @@ describe('what is not this program’s', () => {
 describe('bad input', () => {
   it.each<[string, string[], string[]]>([
     ['an unknown option', ['--name=x', '--size=1m', '--iodepht=2'], ['unknown option --iodepht: did you mean --iodepth?']],
+    [
+      'an option of fio that is not here',
+      ['--name=x', '--size=1m', '--read_iolog=trace'],
+      ['--read_iolog is an option of fio, but biodone-bench does not have it'],
+    ],
+    ['a job without a name', ['--name=', '--size=1m'], ['--name is empty']],
+    ['another version of terse', ['--name=x', '--size=1m', '--terse-version=5'], ['--terse-version', 'give 3']],
     ['no size', ['--name=x', '--rw=write'], ['needs size=']],
     ['no room', ['--name=x', '--size=8000t'], ['no room', 'smaller size=']],
     ['a block that does not fit', ['--name=x', '--size=4k', '--bs=8k'], ['does not fit']],

@@ -6,7 +6,7 @@ import { type OpenOptions, Unavailable } from './io-engine.js';
 export async function openBlockTarget(options: OpenOptions, engine: 'uring' | 'fs'): Promise<BlockDevice> {
   const { target, direct, writes, trims } = options;
   if (target.kind === 'none') throw new Unavailable('this engine needs a file or a device');
-  if (target.kind === 'stack') return openDevice(target.spec);
+  if (target.kind === 'stack') return openDevice(target.device);
   const readOnly = !writes && !trims;
   return openFile(target.path, { engine, direct, readOnly, growable: !target.isDevice && !readOnly, lock: false });
 }

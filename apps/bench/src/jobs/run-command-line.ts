@@ -38,6 +38,7 @@ const TOOL_OPTIONS = {
   section: { type: 'string', multiple: true },
   'max-jobs': { type: 'string' },
   'output-format': { type: 'string' },
+  'terse-version': { type: 'string' },
   output: { type: 'string' },
   'status-interval': { type: 'string' },
   eta: { type: 'string' },
@@ -75,7 +76,7 @@ export function parseRunCommand(args: readonly string[], environment: NodeJS.Pro
     help,
     readOnly: tool.has('readonly'),
     destructive: tool.get('destructive') ?? [],
-    outputFormats: formatsOf(asked('output-format') ?? 'normal'),
+    outputFormats: formatsOf(asked('output-format') ?? 'normal', asked('terse-version') ?? '3'),
     output: notEmpty('output', asked('output') ?? null),
     statusIntervalMs: intervalOf(asked('status-interval')),
     eta: etaOf(asked('eta') ?? 'auto'),
@@ -121,6 +122,7 @@ function readOption(reading: Reading, name: string, rawName: string, value: stri
   if (lone && !OPTION_TABLE[known].isFlag) throw new UsageError(`${rawName} needs a value after it, as in ${rawName}=…`);
   const given = { name: known, value: value ?? '', place: rawName };
   const { jobs, globals } = reading;
+  if (known === 'name' && value === '') throw new UsageError('--name is empty: a job has a name, as in --name=test');
   if (known === 'name') jobs.push({ name: given.value, globals: [...globals], options: [], place: `--name=${given.value}` });
   else ((jobs.at(-1)?.options as GivenOption[] | undefined) ?? globals).push(given);
 }
@@ -170,7 +172,8 @@ function limitOf(text: string | undefined): number {
   return limit;
 }
 
-function formatsOf(text: string): string[] {
+function formatsOf(text: string, terseVersion: string): string[] {
+  if (terseVersion !== '3') throw new UsageError(`--terse-version '${terseVersion}' is not possible: give 3, or leave it out`);
   const formats = text.split(',');
   for (const format of formats) {
     if (!FORMATS.some((known) => known === format))

@@ -1,9 +1,11 @@
+import type { DeviceSpec } from '@biodone/blockdev';
 import type { Job } from '../jobs/job.js';
 
 /** What a job works on. Plain data: threads send it to each other. */
 export type Target =
   | { readonly kind: 'file'; readonly path: string; readonly isDevice: boolean }
-  | { readonly kind: 'stack'; readonly spec: string }
+  /** `spec` as it was written, and `device` as it is opened. */
+  | { readonly kind: 'stack'; readonly spec: string; readonly device: DeviceSpec }
   /** `isQueued` says how the engine that does nothing completes I/Os, where its depth is not to decide that. */
   | { readonly kind: 'none'; readonly isQueued?: boolean };
 

@@ -1,9 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { openDevice, openFile } from '@biodone/blockdev';
+import { type DeviceSpec, openDevice, openFile } from '@biodone/blockdev';
 import { IO_ENGINES } from '../io-engines/all.js';
 import { type Job, placeOf } from '../jobs/job.js';
 import type { Extent } from '../jobs/option-values.js';
+import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
 import { VERIFY_BLOCK_BYTES_MIN } from '../verify/block-format.js';
 import { isState } from '../verify/verify-state.js';
@@ -14,7 +15,7 @@ import { RandomMap } from './random-map.js';
 import { checkRoom } from './room.js';
 import { ShiftRegister } from './shift-register.js';
 import type { FileToMake } from './target-file.js';
-import { type FoundTarget, findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
+import { type FoundTarget, findTarget, type Permissions, stackOf, writes } from './target-safety.js';
 
 /** All threads of a run, and what has to be made before they start. */
 export interface RunPlan {
@@ -57,7 +58,7 @@ async function planThread(
   files: Map<string, FileToMake>,
 ): Promise<JobPlan> {
   const { options } = job;
-  const named = targetOf(job, place.copy);
+  const named = targetOf(job, place.copy, permissions);
   const found = named.kind === 'file' ? findTarget(named.path, placeOf(job, 'filename')) : null;
   const target: Target = named.kind === 'file' ? { ...named, isDevice: found?.stats?.isBlockDevice() === true } : named;
   const presentBytes = await presentBytesOf(job, target, found, permissions);
@@ -82,8 +83,9 @@ async function planThread(
   };
 }
 
-function targetOf({ options }: Job, copy: number): Target {
-  if (options.device !== '') return { kind: 'stack', spec: options.device };
+function targetOf(job: Job, copy: number, permissions: Permissions): Target {
+  const { options } = job;
+  if (options.device !== '') return { kind: 'stack', spec: options.device, device: stackOf(job, permissions) };
   if (options.ioengine === 'null') return { kind: 'none' };
   const name = options.filename === '' ? `${options.name}.${copy}.0` : options.filename.replaceAll('\\:', ':');
   return { kind: 'file', path: resolve(join(options.directory, name)), isDevice: false };
@@ -97,10 +99,8 @@ async function presentBytesOf(
   permissions: Permissions,
 ): Promise<number | null> {
   if (target.kind === 'none') return Number.POSITIVE_INFINITY;
-  if (target.kind === 'stack' || found === null) {
-    for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, placeOf(job, 'device')));
-    return sizeOfStack(job, job.options.device);
-  }
+  if (target.kind === 'stack') return sizeOfStack(job, target.device);
+  if (found === null) return null;
   permissions.check(job, found);
   if (found.stats === null) return null;
   if (target.isDevice) return sizeOfDevice(job, target.path);
@@ -109,15 +109,17 @@ async function presentBytesOf(
   return found.stats.size;
 }
 
-async function sizeOfStack(job: Job, spec: string): Promise<number> {
+async function sizeOfStack(job: Job, spec: DeviceSpec): Promise<number> {
   try {
     const device = await openDevice(spec);
     const { sizeBytes } = device.limits;
     await device.close();
     return sizeBytes ?? 0;
   } catch (error) {
+    // A cache that is filled by what is read, for example, cannot do without writing.
+    const advice = writes(job) ? '' : '; for reading alone, since --destructive does not name all of its files';
     throw new UsageError(
-      `${placeOf(job, 'device')}: device=${spec} cannot be opened: ${(error as Error).message.split('\n')[0]}`,
+      `${placeOf(job, 'device')}: device=${job.options.device} cannot be opened: ${specReason(error as Error)}${advice}`,
     );
   }
 }

@@ -10,6 +10,7 @@ Runs jobs as fio does, with fio's option names and job files. A job file can nev
   --section NAME          only this job; can be repeated
   --max-jobs N            more jobs than that are refused
   --output-format LIST    normal, json, json+, terse, markdown, csv, html; several with commas
+  --terse-version 3       which terse: there is no other one
   --output FILE           the report goes there; the file must not exist
   --status-interval TIME  a report every so often while it runs
   --stall-timeout TIME    gives up where no I/O has completed for so long: 60s, 0 for never

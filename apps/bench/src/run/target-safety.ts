@@ -1,6 +1,6 @@
 import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseSpec } from '@biodone/blockdev';
+import { type DeviceSpec, parseSpec } from '@biodone/blockdev';
 import { type Job, placeOf } from '../jobs/job.js';
 import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
@@ -27,10 +27,15 @@ export class Permissions {
   check(job: Job, found: FoundTarget): void {
     if (!writes(job)) return;
     this.checkReadOnly(job);
-    if (found.stats === null || this.#named.has(realPath(found.path))) return;
+    if (found.stats === null || this.mayWrite(found.path)) return;
     throw new UsageError(
       `${placeOf(job, job.options.device === '' ? 'filename' : 'device')}: ${describe(found)} would be overwritten: say --destructive ${quote(found.path)} if that is meant`,
     );
+  }
+
+  /** Whether a file or device that exists may be written, because it was named. */
+  mayWrite(path: string): boolean {
+    return !this.isReadOnly && this.#named.has(realPath(path));
   }
 
   /** @throws UsageError for a job that writes in a run that must not */
@@ -46,29 +51,42 @@ export function writes({ options }: Job): boolean {
 }
 
 /** Options of drivers that write to what is below them when they are opened, whatever the job does. */
-const MAKING_OPTIONS = ['create', 'force', 'autoRebuild'];
+const MAKING_OPTIONS = ['create', 'force'];
 
 /**
- * The files and devices at the bottom of a stack.
+ * A job's stack, as it may be opened: where the job does not write, files and devices that were not named are opened for reading alone, since
+ * some drivers write when they are opened or read.
  *
- * @throws UsageError for what is no stack, and for one that would make or overwrite a file or device by being opened
+ * @throws UsageError for what is no stack, for one that the job must not write, and for one that would make or overwrite a file or device by
+ * being opened
  */
-export function pathsOfStack(job: Job): string[] {
+export function stackOf(job: Job, permissions: Permissions): DeviceSpec {
   const { device } = job.options;
-  let spec: unknown;
+  const place = placeOf(job, 'device');
+  let spec: DeviceSpec;
   try {
     spec = parseSpec(device);
   } catch (error) {
-    throw new UsageError(`${placeOf(job, 'device')}: device=${device} is no stack of devices: ${specReason(error as Error)}`);
+    throw new UsageError(`${place}: device=${device} is no stack of devices: ${specReason(error as Error)}`);
   }
   for (const { option, node } of makingNodes(spec)) {
     const path = pathsBelow(node)[0];
     if (path === undefined) continue;
     throw new UsageError(
-      `${placeOf(job, 'device')}: device=${device}: ${option} would make or overwrite ${quote(path)} before the job begins: make it beforehand, and leave ${option} out`,
+      `${place}: device=${device}: ${option} would make or overwrite ${quote(path)} before the job begins: make it beforehand, and leave ${option} out`,
     );
   }
-  return pathsBelow(spec);
+  for (const path of pathsBelow(spec)) permissions.check(job, findTarget(path, place));
+  return writes(job) ? spec : (forReading(spec, permissions) as DeviceSpec);
+}
+
+function forReading(node: unknown, permissions: Permissions): unknown {
+  if (Array.isArray(node)) return node.map((inner) => forReading(inner, permissions));
+  if (typeof node !== 'object' || node === null) return node;
+  const entries = Object.entries(node).map(([key, inner]) => [key, forReading(inner, permissions)]);
+  const path = (node as { path?: unknown }).path;
+  const isClosed = typeof path === 'string' && !permissions.mayWrite(path);
+  return { ...Object.fromEntries(entries), ...(isClosed ? { readOnly: true } : {}) };
 }
 
 /** What is at a path. @throws UsageError where that cannot be found out */
