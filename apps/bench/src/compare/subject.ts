@@ -26,9 +26,18 @@ export function parseSubject(text: string): Subject {
   if (text.includes('(')) return deviceSubject(text, text);
   if (ENGINES.some((engine) => engine === text)) return { kind: 'engine', label: text, engine: text };
   if (existsSync(text)) return { kind: 'saved', label: text, path: text };
-  const meant = nearest(text, ENGINES);
+  const meant = isStack(text) ? `device:${text}` : nearest(text, ENGINES);
   const advice = meant === null ? 'see compare --help' : `did you mean ${meant}?`;
   throw new UsageError(`${quote(text)} is no engine, no device: and no file of saved results: ${advice}`);
+}
+
+/** Whether it names a device but a file, which would rather be results that are not there. */
+function isStack(text: string): boolean {
+  try {
+    return parseSpec(text).driver !== 'file';
+  } catch {
+    return false;
+  }
 }
 
 function deviceSubject(label: string, spec: string): Subject {
