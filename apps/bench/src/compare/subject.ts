@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parseSpec } from '@biodone/blockdev';
+import { deviceReason } from '../device-reason.js';
 import { nearest } from '../nearest.js';
 import { quote, UsageError } from '../usage-error.js';
 
@@ -44,12 +45,7 @@ function deviceSubject(label: string, spec: string): Subject {
   try {
     parseSpec(spec);
   } catch (error) {
-    // The message repeats the text, and points into it with a caret: there is no room for that in one line.
-    const reason = (error as Error).message
-      .split('\n')
-      .at(-1)
-      ?.replace(/^\s*\^\s*/, '');
-    throw new UsageError(`${quote(label)} is no stack of devices: ${reason}`);
+    throw new UsageError(`${quote(label)} is no stack of devices: ${deviceReason(error)}`);
   }
   return { kind: 'device', label, spec };
 }

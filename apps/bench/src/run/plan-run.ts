@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { openDevice, openFile } from '@biodone/blockdev';
+import { openFile } from '@biodone/blockdev';
 import { IO_ENGINES } from '../io-engines/all.js';
 import type { Job } from '../jobs/job.js';
 import type { Extent } from '../jobs/option-values.js';
@@ -13,8 +13,9 @@ import { checkLogFiles } from './log-files.js';
 import { RandomMap } from './random-map.js';
 import { checkRoom } from './room.js';
 import { ShiftRegister } from './shift-register.js';
+import { type OpenedStack, openStackOnce } from './stack-target.js';
 import type { FileToMake } from './target-file.js';
-import { type FoundTarget, findTarget, type Permissions, pathsOfStack, writes } from './target-safety.js';
+import { type FoundTarget, findTarget, type Permissions, writes } from './target-safety.js';
 
 /** All threads of a run, and what has to be made before they start. */
 export interface RunPlan {
@@ -35,13 +36,18 @@ const VERIFY_BLOCKS_MAX = 2 ** 28;
 export async function planRun(jobs: readonly Job[], permissions: Permissions): Promise<RunPlan> {
   const plans: JobPlan[] = [];
   const files = new Map<string, FileToMake>();
+  const stacks = new Map<string, OpenedStack>();
+  // Of all jobs first: to learn how large a stack is may be to make it.
+  for (const job of jobs) {
+    permissions.checkReadOnly(job);
+    checkBlocks(job);
+    if (job.options.device !== '') permissions.checkStack(job);
+  }
   let groupId = -1;
   for (const job of jobs) {
     if (groupId < 0 || job.options.stonewall || job.options.new_group) groupId += 1;
-    permissions.checkReadOnly(job);
-    checkBlocks(job);
     for (let copy = 0; copy < job.options.numjobs; copy++) {
-      const plan = await planThread(job, { copy, number: plans.length, groupId }, permissions, files);
+      const plan = await planThread(job, { copy, number: plans.length, groupId }, permissions, { files, stacks });
       checkLogFiles(plan);
       plans.push(plan);
     }
@@ -54,13 +60,13 @@ async function planThread(
   job: Job,
   place: { copy: number; number: number; groupId: number },
   permissions: Permissions,
-  files: Map<string, FileToMake>,
+  { files, stacks }: { files: Map<string, FileToMake>; stacks: Map<string, OpenedStack> },
 ): Promise<JobPlan> {
   const { options } = job;
-  const named = targetOf(job, place.copy);
+  const named = await targetOf(job, place.copy, stacks);
   const found = named.kind === 'file' ? findTarget(named.path, job.place) : null;
   const target: Target = named.kind === 'file' ? { ...named, isDevice: found?.stats?.isBlockDevice() === true } : named;
-  const presentBytes = await presentBytesOf(job, target, found, permissions);
+  const presentBytes = await presentBytesOf(job, target, found, permissions, stacks);
   const range = rangeOf(job, place.copy, presentBytes, target);
   if (presentBytes === null && target.kind === 'file')
     addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, files);
@@ -82,8 +88,9 @@ async function planThread(
   };
 }
 
-function targetOf({ options }: Job, copy: number): Target {
-  if (options.device !== '') return { kind: 'stack', spec: options.device };
+async function targetOf(job: Job, copy: number, stacks: Map<string, OpenedStack>): Promise<Target> {
+  const { options } = job;
+  if (options.device !== '') return { kind: 'stack', spec: (await openedStack(job, stacks)).spec };
   if (options.ioengine === 'null') return { kind: 'none' };
   const name = options.filename === '' ? `${options.name}.${copy}.0` : options.filename.replaceAll('\\:', ':');
   return { kind: 'file', path: resolve(join(options.directory, name)), isDevice: false };
@@ -95,12 +102,10 @@ async function presentBytesOf(
   target: Target,
   found: FoundTarget | null,
   permissions: Permissions,
+  stacks: Map<string, OpenedStack>,
 ): Promise<number | null> {
   if (target.kind === 'none') return Number.POSITIVE_INFINITY;
-  if (target.kind === 'stack' || found === null) {
-    for (const path of pathsOfStack(job)) permissions.check(job, findTarget(path, job.place));
-    return sizeOfStack(job, job.options.device);
-  }
+  if (target.kind === 'stack' || found === null) return (await openedStack(job, stacks)).sizeBytes;
   permissions.check(job, found);
   if (found.stats === null) return null;
   if (target.isDevice) return sizeOfDevice(job, target.path);
@@ -108,15 +113,18 @@ async function presentBytesOf(
   return found.stats.size;
 }
 
-async function sizeOfStack(job: Job, spec: string): Promise<number> {
-  try {
-    const device = await openDevice(spec);
-    const { sizeBytes } = device.limits;
-    await device.close();
-    return sizeBytes ?? 0;
-  } catch (error) {
-    throw new UsageError(`${job.place}: device=${spec} cannot be opened: ${(error as Error).message.split('\n')[0]}`);
+/** A job's stack, which is opened for the first job that has it. @throws UsageError where the job's blocks are none of its */
+async function openedStack(job: Job, stacks: Map<string, OpenedStack>): Promise<OpenedStack> {
+  const { device } = job.options;
+  const opened = stacks.get(device) ?? (await openStackOnce(job));
+  stacks.set(device, opened);
+  const { blockSizeBytes } = opened;
+  if (blockBytes(job.options).some(({ min, max }) => min % blockSizeBytes !== 0 || max % blockSizeBytes !== 0)) {
+    throw new UsageError(
+      `${job.place}: job '${job.options.name}': the blocks of device=${device} have ${blockSizeBytes} bytes: make bs= a multiple of that`,
+    );
   }
+  return opened;
 }
 
 async function sizeOfDevice(job: Job, path: string): Promise<number> {

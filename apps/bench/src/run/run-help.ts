@@ -3,7 +3,7 @@ import { OPTION_TABLE } from '../jobs/option-table.js';
 const WIDTH = 98;
 
 /** What `biodone-bench run --help` prints. */
-export const RUN_HELP = `Usage: biodone-bench run [options] [--name=JOB --rw=… --size=… …] [JOBFILE …]
+export const RUN_HELP: string = `Usage: biodone-bench run [options] [--name=JOB --rw=… --size=… …] [JOBFILE …]
 
 Runs jobs as fio does, with fio's option names and job files. A job file can never execute anything.
 

@@ -1,8 +1,8 @@
 import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { parseSpec } from '@biodone/blockdev';
 import type { Job } from '../jobs/job.js';
 import { quote, UsageError } from '../usage-error.js';
+import { stackOf } from './stack-target.js';
 
 /** What is at a path that a job wants to use. */
 export interface FoundTarget {
@@ -26,6 +26,22 @@ export class Permissions {
   check(job: Job, found: FoundTarget): void {
     if (!writes(job)) return;
     this.checkReadOnly(job);
+    this.#checkPresent(job, found);
+  }
+
+  /** @throws UsageError where what the job's stack makes, or writes, is none of this program's */
+  checkStack(job: Job): void {
+    const { paths, isMade } = stackOf(job);
+    const mayWrite = isMade || writes(job);
+    for (const path of paths) {
+      const found = findTarget(path, job.place);
+      if (this.isReadOnly && (mayWrite || found.stats === null))
+        throw new UsageError(`${job.place}: device=${job.options.device} writes ${quote(path)}, and --readonly forbids it`);
+      if (mayWrite) this.#checkPresent(job, found);
+    }
+  }
+
+  #checkPresent(job: Job, found: FoundTarget): void {
     if (found.stats === null || this.#named.has(realPath(found.path))) return;
     throw new UsageError(
       `${job.place}: ${describe(found)} would be overwritten: say --destructive ${quote(found.path)} if that is meant`,
@@ -44,19 +60,6 @@ export function writes({ options }: Job): boolean {
   return (options.rw.writes && !options.verify_only) || options.rw.trims;
 }
 
-/** The files and devices at the bottom of a stack. @throws UsageError for what is no stack */
-export function pathsOfStack(job: Job): string[] {
-  let spec: unknown;
-  try {
-    spec = parseSpec(job.options.device);
-  } catch (error) {
-    throw new UsageError(`${job.place}: device=${job.options.device}: ${(error as Error).message.split('\n')[0]}`);
-  }
-  const paths: string[] = [];
-  collectPaths(spec, paths);
-  return paths;
-}
-
 /** What is at a path. @throws UsageError where that cannot be found out */
 export function findTarget(path: string, place: string): FoundTarget {
   try {
@@ -65,14 +68,6 @@ export function findTarget(path: string, place: string): FoundTarget {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return { path, stats: null };
     throw new UsageError(`${place}: ${quote(path)} cannot be used (${code}): name another file with filename=`);
-  }
-}
-
-function collectPaths(value: unknown, paths: string[]): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, inner] of Object.entries(value)) {
-    if (key === 'path' && typeof inner === 'string') paths.push(inner);
-    else collectPaths(inner, paths);
   }
 }
 
