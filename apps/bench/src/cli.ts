@@ -55,6 +55,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   if (values.help === true) return { kind: 'help' };
   if (values.version === true) return { kind: 'version' };
   const [path = null, second] = positionals;
+  if (path !== null) refuseMistyped(notEmpty('PATH', path));
   if (second !== undefined) {
     throw new UsageError(`one test file is enough: leave out '${second}', or quote a path that has spaces`);
   }
@@ -64,7 +65,7 @@ export function parseCommandLine(args: readonly string[]): Command {
   const defaults = values.quick === true ? QUICK : DEFAULTS;
   const options: RunOptions = {
     directory: values.directory === undefined ? null : notEmpty('directory', values.directory),
-    path: path === null ? null : notACommand(notEmpty('PATH', path)),
+    path,
     sizeBytes: values.size === undefined ? defaults.sizeBytes : sizeOf(values.size),
     seconds: values.seconds === undefined ? defaults.seconds : numberOf('seconds', values.seconds, 3600),
     repeats: values.repeats === undefined ? defaults.repeats : numberOf('repeats', values.repeats, 1000),
@@ -128,10 +129,15 @@ function numberOf(name: string, text: string, max: number): number {
 }
 
 /** Who mistypes a command does not want a minute of measuring, and a file of that name. */
-function notACommand(path: string): string {
-  const meant = COMMANDS.find((command) => editDistance(path, command) <= 1);
-  if (meant === undefined) return path;
+function refuseMistyped(path: string): void {
+  const meant = COMMANDS.find((command) => editDistance(path, command) <= 1 || sorted(path) === sorted(command));
+  if (meant === undefined) return;
   throw new UsageError(`${quote(path)} is no command: did you mean ${meant}? A test file of that name is ./${path}`);
+}
+
+/** The letters of a word, by which those that have changed places are the same. */
+function sorted(word: string): string {
+  return [...word].sort().join('');
 }
 
 function notEmpty(name: string, text: string): string {

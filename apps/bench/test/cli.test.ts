@@ -71,6 +71,8 @@ describe('the command line', () => {
     [['--seconds', '99999999999'], "--seconds '99999999999' is not possible: give a whole number from 1 to 3600"],
     [['runn'], "'runn' is no command: did you mean run? A test file of that name is ./runn"],
     [['compar'], "'compar' is no command: did you mean compare? A test file of that name is ./compar"],
+    [['rnu'], "'rnu' is no command: did you mean run? A test file of that name is ./rnu"],
+    [['comapre', 'uring', 'fs'], "'comapre' is no command: did you mean compare? A test file of that name is ./comapre"],
     [['a', 'b'], "one test file is enough: leave out 'b', or quote a path that has spaces"],
     [['--directory', 'a', 'b'], "'b' and --directory both say where the test file goes: leave one of them out"],
   ])('refuses %j', (args, message) => {

@@ -71,6 +71,13 @@ describe('biodone-bench compare', { timeout: 60_000 }, () => {
     expect(outcome.stdout.trim().split('\r\n')).toHaveLength(3);
   });
 
+  it('tells of no file where all sides are stacks of devices', async () => {
+    const outcome = await bench(['compare', ...SHORT, 'device:mem(8m)', 'device:null:8m']);
+    expect(outcome).toMatchObject({ status: 0, stderr: '' });
+    expect(outcome.stdout).not.toContain('the file was read');
+    expect(outcome.stdout).toMatch(/^Storage +none/m);
+  });
+
   it('puts saved results of several kinds beside each other', async () => {
     const [one, two] = [save('one.json', slower(1)), save('two.json', `fio: a warning\n${slower(2)}`)];
     const outcome = await bench(['compare', one, two]);
@@ -109,6 +116,7 @@ describe('biodone-bench compare', { timeout: 60_000 }, () => {
     ['bad repeats', ['uring', 'fs', '--repeats', 'many'], "'many'"],
     ['a bad format', ['uring', 'fs', '--output-format', 'pdf'], 'none of normal, json, markdown, csv, html'],
     ['saved results beside engines', ['uring', '/dev/null'], 'saved results are compared with saved results'],
+    ['a stack without device:', ['uring', 'mem:8m'], 'did you mean device:mem:8m?'],
     ['a bad stack', ['device:nonsense', 'uring'], 'nonsense'],
     ['a bad size', ['uring', 'fs', '--size=lots'], 'lots'],
   ])('refuses %s in one line', async (_, args, word) => {

@@ -364,23 +364,39 @@ describe('what is not this program’s', () => {
     expect(statSync(file).size).toBe(65_536);
   });
 
-  it.for([
-    'checksum(./data, create=true)',
-    'raid(1, 64k, ./data, ./other, create=true, force=true)',
-    'stripe(64k, mem:1m, checksum(./data, create=true))',
-    'file(./nowhere, create=true, sizeBytes=1m)',
-  ])('is not overwritten by opening a stack, nor made: %s', async (stack) => {
-    for (const name of ['data', 'other']) writeFileSync(join(place, name), Buffer.alloc(2 ** 20, 7));
-    for (const rw of ['read', 'write'])
-      await expectRefused(
-        ['--name=x', `--rw=${rw}`, '--size=64k', `--device=${stack}`, `--destructive=${join(place, 'data')}`],
-        '--device: ',
-        'would make or overwrite',
-        'beforehand',
-      );
-    for (const name of ['data', 'other']) expect(readFileSync(join(place, name)).every((byte) => byte === 7)).toBe(true);
-    // What is made in memory is nobody's.
-    expect(await run('--name=x', '--size=64k', '--device=checksum(mem:1m, create=true)')).toMatchObject({ status: 0 });
+  it('is not made a component of something new, whatever the job does', async () => {
+    const [one, two] = [join(place, 'one'), join(place, 'two')];
+    for (const file of [one, two]) writeFileSync(file, Buffer.alloc(2 ** 20, 7));
+    const job = ['--name=x', '--ioengine=sync', '--size=64k'];
+    const stacks = [`mirror(${one}, ${two}, create=1)`, `raid(1, ${one}, ${two}, create=1)`, `checksum(slice(${one}), create=1)`];
+    for (const stack of stacks) {
+      await expectRefused([...job, '--rw=read', `--device=${stack}`], 'would be overwritten', '--destructive');
+      const named = [`--destructive=${one}`, `--destructive=${two}`];
+      await expectRefused([...job, '--rw=read', `--device=${stack}`, '--readonly', ...named], '--readonly forbids it');
+      // The job before could be done, and made its stack.
+      await expectRefused([...job, '--rw=read', '--device=mem:1m', '--name=y', '--rw=read', `--device=${stack}`], 'overwritten');
+    }
+    await expectRefused([...job, '--rw=read', `--device=${place}/new?create=1&size=1m`, '--readonly'], '--readonly forbids it');
+    for (const file of [one, two]) expect(readFileSync(file).every((byte) => byte === 7)).toBe(true);
+    expect(existsSync(join(place, 'new'))).toBe(false);
+  });
+
+  it('is made a component once, where that is said, for all jobs', async () => {
+    const [one, two] = [join(place, 'one'), join(place, 'two')];
+    for (const file of [one, two]) writeFileSync(file, Buffer.alloc(2 ** 20, 7));
+    const options = ['--ioengine=sync', '--size=64k', `--device=raid(1, ${one}, ${two}, create=1)`];
+    const named = [`--destructive=${one}`, `--destructive=${two}`];
+    const jobs = ['--name=x', '--rw=write', '--verify=crc32c', '--name=y', '--stonewall', '--rw=read'];
+    expect(await run(...options, ...jobs, ...named)).toMatchObject({ status: 0 });
+    expect(await run('--name=x', '--rw=read', '--size=64k', `--device=raid(${one}, ${two})`)).toMatchObject({ status: 0 });
+  });
+
+  it('is not written through a stack that opens it for reading', async () => {
+    const file = join(place, FILE);
+    writeFileSync(file, Buffer.alloc(2 ** 20, 7));
+    const job = ['--name=x', '--ioengine=sync', '--size=64k', '--rw=write', `--device=cow(${file}?readonly=1)`];
+    expect(await run(...job)).toMatchObject({ status: 0 });
+    expect(readFileSync(file).every((byte) => byte === 7)).toBe(true);
   });
 
   it('is left as it is by a stack that is only read, though its driver would write: a mirror, whose halves are made alike', async () => {
@@ -501,6 +517,12 @@ describe('bad input', () => {
       'a stack that is none',
       ['--name=x', '--size=4k', '--device=stirpe(4k, mem:1m)'],
       ['--device: device=stirpe', 'at character 1, expected a driver', 'did you mean "stripe"?'],
+    ],
+    ['a stack without its key', ['--name=x', '--size=4k', '--device=crypt(mem:1m)'], ['cannot be opened', 'keyFile']],
+    [
+      'blocks that the stack does not have',
+      ['--name=x', '--size=4k', '--bs=512', '--device=mem:1m?blocksize=4k'],
+      ['have 4096 bytes: make bs= a multiple of that'],
     ],
     ['a stack for an engine of Node', ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs'], ['needs ioengine=uring']],
     [

@@ -104,7 +104,7 @@ export function checkScalar(value: unknown, option: DriverOption): string | null
 /** What an option takes, in words. */
 export function expectedOf(option: DriverOption): string {
   if (option.type === 'device') return 'a device';
-  if (option.type === 'devices') return 'devices';
+  if (option.type === 'devices') return 'one device or more';
   if (option.choices !== undefined) return `one of ${option.choices.join(', ')}`;
   const { minimum, maximum } = option;
   const format = (value: number): string => formatScalar(value, option);

@@ -55,6 +55,13 @@ describe('openDevice', () => {
     }
   });
 
+  it('says what to do about a log that is too small, and which partition is meant', async () => {
+    const log = openDevice('cache(mem:16m, mem:4m, create=1)');
+    await expect(log).rejects.toMatchObject({ code: 'EINVAL', message: expect.stringContaining('make dirtyMaxBytes smaller') });
+    for (const spec of ['partition(mem:1m)', 'partition(mem:1m, 1, name=one)'])
+      await expect(openDevice(spec)).rejects.toMatchObject({ expected: 'exactly one of index, name and uuid' });
+  });
+
   it('makes a file of the size that is asked for, and leaves one that exists as it is', async () => {
     const device = await openDevice(`"${inFolder('new (1)')}"?create=1&size=1m`);
     expect(device.limits.sizeBytes).toBe(2 ** 20);

@@ -83,7 +83,7 @@ describe('a wrong text', () => {
     ['test-slice(null ▸offset=1)', /"," or "\)"/, null],
     ['test-slice(null?▸device=null)', /an option of null/, null],
     ['test-stripe(▸./a)', /2 to 40 devices, not 1/, null],
-    ['▸test-stripe(4k)', /to have devices/, null],
+    ['▸test-stripe(4k)', /to have devices \(one device or more\)/, null],
     ['test-stripe(./a, ▸missing)', /a driver/, './missing'],
     ['▸missing', /a driver/, './missing'],
     ['test-stripe(▸1, ./a, ./b)', /at least 512, at most 1g/, null],

@@ -11,7 +11,9 @@ import {
   BLOCK_WRITE,
   BLOCK_WRITE_ZEROES,
   openConcat,
+  openDevice,
   openMem,
+  openMirror,
   openNull,
   openSlice,
   openStripe,
@@ -219,5 +221,41 @@ describe('memory disks, and stacks of them', () => {
     await turn();
     expect(script.log).toEqual(['read 0+512 flags 8']);
     expect(openConcat([new Scripted().device, openMem(65536)]).capabilities.nowait).toBe(false);
+  });
+
+  it.each([
+    'mirror(mem:1m, mem:1m, create=1)',
+    'raid(1, mem:1m, mem:1m, create=1)',
+    'raid(5, 4k, mem:1m, mem:1m, mem:1m, create=1)',
+    'cache(mem:1m)',
+    'cow(mem:1m)',
+    'snapshots(mem:1m)',
+    'checksum(mem:1m, create=1)',
+    'throttle(mem:1m)',
+  ])('%s, where requests may wait for each other, refuses BLOCK_NOWAIT and BLOCK_ATOMIC', async (spec) => {
+    const device = await openDevice(spec);
+    expect(device.capabilities.nowait).toBe(false);
+    for (const mode of modes) {
+      for (const operation of [BLOCK_READ, BLOCK_WRITE] as const) {
+        const fields = { operation, flags: BLOCK_NOWAIT, buffer: IoBuffer.allocate(4096), lengthBytes: 4096 };
+        expect((await ask(device, mode, fields)).error).toBe(ENOTSUP);
+      }
+      const atomic = { operation: BLOCK_WRITE, flags: BLOCK_ATOMIC, buffer: IoBuffer.allocate(4096), lengthBytes: 4096 } as const;
+      expect((await ask(device, mode, atomic)).error).toBe(ENOTSUP);
+    }
+    await device.close();
+  });
+
+  it('a half that would have to wait is not taken out of its mirror', async () => {
+    const script = new Scripted({
+      limits: { sizeBytes: 65536 },
+      capabilities: { nowait: true },
+      answer: ({ flags }) => ((flags & BLOCK_NOWAIT) !== 0 ? EAGAIN : 0),
+    });
+    const mirror = await openMirror([openMem(65536), script.device], { create: true, halvesAreEqual: true });
+    const write = { operation: BLOCK_WRITE, flags: BLOCK_NOWAIT, buffer: IoBuffer.allocate(4096), lengthBytes: 4096 } as const;
+    for (const mode of modes) expect((await ask(mirror.device, mode, write)).error).toBe(ENOTSUP);
+    expect(mirror.halves().map(({ state }) => state)).toEqual(['good', 'good']);
+    await mirror.close();
   });
 });

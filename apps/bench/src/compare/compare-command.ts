@@ -43,7 +43,8 @@ async function compareLive(command: CompareCommand): Promise<number> {
   const isBuffered = !options.has('direct') || options.get('direct') === '0';
   const interrupt = new AbortController();
   await checkJob(command.subjects, { options, file: null, isBuffered }, interrupt.signal);
-  const places = options.has('filename') ? null : await placesOf(command, options);
+  const needsFile = !options.has('filename') && usesFile(command);
+  const places = needsFile ? await placesOf(command, options) : null;
   const write = openOutput(command.output);
   const exitTasks = new ExitTasks(['SIGTERM', 'SIGHUP']);
   // A second one does not wait for the report.
@@ -115,13 +116,18 @@ function titleOf(options: ReadonlyMap<string, string | null>): string {
   return text.join(' ');
 }
 
+/** Whether a side does the job in a file: stacks of devices do it in themselves. */
+function usesFile({ subjects }: Pick<CompareCommand, 'subjects'>): boolean {
+  return subjects.some(({ kind }) => kind !== 'device');
+}
+
 function notesOf({ subjects, repeats }: CompareCommand, options: ReadonlyMap<string, string | null>): string[] {
   const notes = [`Each side did the job ${repeats} times, everything once before anything twice, in a process of its own.`];
   if (subjects.some(({ kind }) => kind === 'fio')) {
     notes.push("fio's CPU time is that of its whole process, as wait(2) tells it, its start and end included.");
   }
   if (repeats < 5) notes.push(`! ${repeats} of 5 repeats: enough to see that everything works, not for figures to rely on.`);
-  if (!options.has('direct') || options.get('direct') === '0')
+  if (usesFile({ subjects }) && (!options.has('direct') || options.get('direct') === '0'))
     notes.push('Buffered: the file was read through right before each repeat.');
   return notes;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { parseSpec } from '@biodone/blockdev';
+import { deviceReason } from '../device-reason.js';
 import { nearest } from '../nearest.js';
-import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
 
 /** Engines of `run`, by the names that `--ioengine` takes. */
@@ -27,16 +27,25 @@ export function parseSubject(text: string): Subject {
   if (text.includes('(')) return deviceSubject(text, text);
   if (ENGINES.some((engine) => engine === text)) return { kind: 'engine', label: text, engine: text };
   if (existsSync(text)) return { kind: 'saved', label: text, path: text };
-  const meant = nearest(text, ENGINES);
+  const meant = isStack(text) ? `device:${text}` : nearest(text, ENGINES);
   const advice = meant === null ? 'see compare --help' : `did you mean ${meant}?`;
   throw new UsageError(`${quote(text)} is no engine, no device: and no file of saved results: ${advice}`);
+}
+
+/** Whether it names a device but a file, which would rather be results that are not there. */
+function isStack(text: string): boolean {
+  try {
+    return parseSpec(text).driver !== 'file';
+  } catch {
+    return false;
+  }
 }
 
 function deviceSubject(label: string, spec: string): Subject {
   try {
     parseSpec(spec);
   } catch (error) {
-    throw new UsageError(`${quote(label)} is no stack of devices: ${specReason(error as Error)}`);
+    throw new UsageError(`${quote(label)} is no stack of devices: ${deviceReason(error)}`);
   }
   return { kind: 'device', label, spec };
 }

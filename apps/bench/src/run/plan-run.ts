@@ -1,10 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type DeviceSpec, openDevice, openFile } from '@biodone/blockdev';
+import { openFile } from '@biodone/blockdev';
 import { IO_ENGINES } from '../io-engines/all.js';
 import { type Job, placeOf } from '../jobs/job.js';
 import type { Extent } from '../jobs/option-values.js';
-import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
 import { VERIFY_BLOCK_BYTES_MIN } from '../verify/block-format.js';
 import { isState } from '../verify/verify-state.js';
@@ -14,13 +13,22 @@ import { checkLogFiles } from './log-files.js';
 import { RandomMap } from './random-map.js';
 import { checkRoom } from './room.js';
 import { ShiftRegister } from './shift-register.js';
+import { type AllowedStack, type OpenedStack, openStackOnce } from './stack-target.js';
 import type { FileToMake } from './target-file.js';
-import { type FoundTarget, findTarget, type Permissions, stackOf, writes } from './target-safety.js';
+import { type FoundTarget, findTarget, type Permissions, writes } from './target-safety.js';
 
 /** All threads of a run, and what has to be made before they start. */
 export interface RunPlan {
   readonly plans: readonly JobPlan[];
   readonly files: readonly FileToMake[];
+}
+
+/** What is found out, or planned, for all jobs together. */
+interface Making {
+  readonly files: Map<string, FileToMake>;
+  readonly allowed: Map<Job, AllowedStack>;
+  /** Stacks that have been open, by their specs. */
+  readonly opened: Map<string, OpenedStack>;
 }
 
 /** O_DIRECT takes whole sectors. */
@@ -35,36 +43,41 @@ const VERIFY_BLOCKS_MAX = 2 ** 28;
  */
 export async function planRun(jobs: readonly Job[], permissions: Permissions): Promise<RunPlan> {
   const plans: JobPlan[] = [];
-  const files = new Map<string, FileToMake>();
+  const making: Making = { files: new Map(), allowed: new Map(), opened: new Map() };
+  // Of all jobs first: to learn how large a stack is may be to make it.
+  for (const job of jobs) {
+    permissions.checkReadOnly(job);
+    checkBlocks(job);
+    if (job.options.device !== '') making.allowed.set(job, permissions.checkStack(job));
+  }
   let groupId = -1;
   for (const job of jobs) {
     if (groupId < 0 || job.options.stonewall || job.options.new_group) groupId += 1;
-    permissions.checkReadOnly(job);
-    checkBlocks(job);
     for (let copy = 0; copy < job.options.numjobs; copy++) {
-      const plan = await planThread(job, { copy, number: plans.length, groupId }, permissions, files);
+      const plan = await planThread(job, { copy, number: plans.length, groupId }, permissions, making);
       checkLogFiles(plan);
       plans.push(plan);
     }
   }
-  checkRoom([...files.values()]);
-  return { plans, files: [...files.values()] };
+  const files = [...making.files.values()];
+  checkRoom(files);
+  return { plans, files };
 }
 
 async function planThread(
   job: Job,
   place: { copy: number; number: number; groupId: number },
   permissions: Permissions,
-  files: Map<string, FileToMake>,
+  making: Making,
 ): Promise<JobPlan> {
   const { options } = job;
-  const named = targetOf(job, place.copy, permissions);
+  const named = await targetOf(job, place.copy, making);
   const found = named.kind === 'file' ? findTarget(named.path, placeOf(job, 'filename')) : null;
   const target: Target = named.kind === 'file' ? { ...named, isDevice: found?.stats?.isBlockDevice() === true } : named;
-  const presentBytes = await presentBytesOf(job, target, found, permissions);
+  const presentBytes = await presentBytesOf(job, target, found, permissions, making);
   const range = rangeOf(job, place.copy, presentBytes, target);
   if (presentBytes === null && target.kind === 'file')
-    addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, files);
+    addFile(job, target.path, range.startOffset + range.lengthBytes, permissions, making.files);
   const stateFile = resolve(`${options.name.replaceAll(/[^\w.-]/g, '_')}-${place.copy}-verify.state`);
   if (options.verify_state_save) checkStateFile(job, stateFile);
   const least = Math.min(...blockBytes(options).map(({ min }) => min));
@@ -83,9 +96,9 @@ async function planThread(
   };
 }
 
-function targetOf(job: Job, copy: number, permissions: Permissions): Target {
+async function targetOf(job: Job, copy: number, making: Making): Promise<Target> {
   const { options } = job;
-  if (options.device !== '') return { kind: 'stack', spec: options.device, device: stackOf(job, permissions) };
+  if (options.device !== '') return { kind: 'stack', spec: options.device, device: (await openedStack(job, making)).device };
   if (options.ioengine === 'null') return { kind: 'none' };
   const name = options.filename === '' ? `${options.name}.${copy}.0` : options.filename.replaceAll('\\:', ':');
   return { kind: 'file', path: resolve(join(options.directory, name)), isDevice: false };
@@ -97,9 +110,10 @@ async function presentBytesOf(
   target: Target,
   found: FoundTarget | null,
   permissions: Permissions,
+  making: Making,
 ): Promise<number | null> {
   if (target.kind === 'none') return Number.POSITIVE_INFINITY;
-  if (target.kind === 'stack') return sizeOfStack(job, target.device);
+  if (target.kind === 'stack') return (await openedStack(job, making)).sizeBytes;
   if (found === null) return null;
   permissions.check(job, found);
   if (found.stats === null) return null;
@@ -109,19 +123,19 @@ async function presentBytesOf(
   return found.stats.size;
 }
 
-async function sizeOfStack(job: Job, spec: DeviceSpec): Promise<number> {
-  try {
-    const device = await openDevice(spec);
-    const { sizeBytes } = device.limits;
-    await device.close();
-    return sizeBytes ?? 0;
-  } catch (error) {
-    // A cache that is filled by what is read, for example, cannot do without writing.
-    const advice = writes(job) ? '' : '; for reading alone, since --destructive does not name all of its files';
+/** A job's stack, which is opened for the first job that has it. @throws UsageError where the job's blocks are none of its */
+async function openedStack(job: Job, { allowed, opened }: Making): Promise<OpenedStack> {
+  const stack = allowed.get(job) as AllowedStack;
+  const key = JSON.stringify(stack.spec);
+  const found = opened.get(key) ?? (await openStackOnce(job, stack));
+  opened.set(key, found);
+  const { blockSizeBytes } = found;
+  if (blockBytes(job.options).some(({ min, max }) => min % blockSizeBytes !== 0 || max % blockSizeBytes !== 0)) {
     throw new UsageError(
-      `${placeOf(job, 'device')}: device=${job.options.device} cannot be opened: ${specReason(error as Error)}${advice}`,
+      `${placeOf(job, 'bs')}: job '${job.options.name}': the blocks of device=${job.options.device} have ${blockSizeBytes} bytes: make bs= a multiple of that`,
     );
   }
+  return found;
 }
 
 async function sizeOfDevice(job: Job, path: string): Promise<number> {

@@ -1,9 +1,8 @@
 import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type DeviceSpec, parseSpec } from '@biodone/blockdev';
 import { type Job, placeOf } from '../jobs/job.js';
-import { specReason } from '../spec-reason.js';
 import { quote, UsageError } from '../usage-error.js';
+import { type AllowedStack, forReading, stackOf } from './stack-target.js';
 
 /** What is at a path that a job wants to use. */
 export interface FoundTarget {
@@ -27,6 +26,27 @@ export class Permissions {
   check(job: Job, found: FoundTarget): void {
     if (!writes(job)) return;
     this.checkReadOnly(job);
+    this.#checkPresent(job, found);
+  }
+
+  /** A job's stack, as it may be opened. @throws UsageError where what it makes, or writes, is none of this program's */
+  checkStack(job: Job): AllowedStack {
+    const { spec, paths, isMade } = stackOf(job);
+    const place = placeOf(job, 'device');
+    const mayWrite = isMade || writes(job);
+    for (const path of paths) {
+      const found = findTarget(path, place);
+      if (this.isReadOnly && (mayWrite || found.stats === null))
+        throw new UsageError(`${place}: device=${job.options.device} writes ${quote(path)}, and --readonly forbids it`);
+      if (mayWrite) this.#checkPresent(job, found);
+    }
+    if (mayWrite) return { spec, isMade, isForReading: false };
+    // Some drivers write when they are opened or read, whatever the job does.
+    const isOpen = (path: string): boolean => this.mayWrite(path) || findTarget(path, place).stats === null;
+    return { spec: forReading(spec, isOpen), isMade, isForReading: !paths.every(isOpen) };
+  }
+
+  #checkPresent(job: Job, found: FoundTarget): void {
     if (found.stats === null || this.mayWrite(found.path)) return;
     throw new UsageError(
       `${placeOf(job, job.options.device === '' ? 'filename' : 'device')}: ${describe(found)} would be overwritten: say --destructive ${quote(found.path)} if that is meant`,
@@ -50,45 +70,6 @@ export function writes({ options }: Job): boolean {
   return (options.rw.writes && !options.verify_only) || options.rw.trims;
 }
 
-/** Options of drivers that write to what is below them when they are opened, whatever the job does. */
-const MAKING_OPTIONS = ['create', 'force'];
-
-/**
- * A job's stack, as it may be opened: where the job does not write, files and devices that were not named are opened for reading alone, since
- * some drivers write when they are opened or read.
- *
- * @throws UsageError for what is no stack, for one that the job must not write, and for one that would make or overwrite a file or device by
- * being opened
- */
-export function stackOf(job: Job, permissions: Permissions): DeviceSpec {
-  const { device } = job.options;
-  const place = placeOf(job, 'device');
-  let spec: DeviceSpec;
-  try {
-    spec = parseSpec(device);
-  } catch (error) {
-    throw new UsageError(`${place}: device=${device} is no stack of devices: ${specReason(error as Error)}`);
-  }
-  for (const { option, node } of makingNodes(spec)) {
-    const path = pathsBelow(node)[0];
-    if (path === undefined) continue;
-    throw new UsageError(
-      `${place}: device=${device}: ${option} would make or overwrite ${quote(path)} before the job begins: make it beforehand, and leave ${option} out`,
-    );
-  }
-  for (const path of pathsBelow(spec)) permissions.check(job, findTarget(path, place));
-  return writes(job) ? spec : (forReading(spec, permissions) as DeviceSpec);
-}
-
-function forReading(node: unknown, permissions: Permissions): unknown {
-  if (Array.isArray(node)) return node.map((inner) => forReading(inner, permissions));
-  if (typeof node !== 'object' || node === null) return node;
-  const entries = Object.entries(node).map(([key, inner]) => [key, forReading(inner, permissions)]);
-  const path = (node as { path?: unknown }).path;
-  const isClosed = typeof path === 'string' && !permissions.mayWrite(path);
-  return { ...Object.fromEntries(entries), ...(isClosed ? { readOnly: true } : {}) };
-}
-
 /** What is at a path. @throws UsageError where that cannot be found out */
 export function findTarget(path: string, place: string): FoundTarget {
   try {
@@ -98,20 +79,6 @@ export function findTarget(path: string, place: string): FoundTarget {
     if (code === 'ENOENT') return { path, stats: null };
     throw new UsageError(`${place}: ${quote(path)} cannot be used (${code}): name another file with filename=`);
   }
-}
-
-function pathsBelow(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]) =>
-    key === 'path' && typeof inner === 'string' ? [inner] : pathsBelow(inner),
-  );
-}
-
-/** The devices of a stack with one of MAKING_OPTIONS. */
-function makingNodes(node: unknown): { option: string; node: object }[] {
-  if (typeof node !== 'object' || node === null) return [];
-  const own = Object.entries(node).filter(([key, value]) => value === true && MAKING_OPTIONS.includes(key));
-  return [...own.map(([option]) => ({ option, node })), ...Object.values(node).flatMap(makingNodes)];
 }
 
 function describe({ path, stats }: FoundTarget): string {

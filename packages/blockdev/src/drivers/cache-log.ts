@@ -92,7 +92,10 @@ function planLabel(device: BlockDevice, store: CacheStore, { deviceName, dirtyMa
   const head = LABEL_BYTES + mapPages(slots) * MAP_PAGE_BYTES;
   const dataOffset = Math.ceil(head / DATA_ALIGNMENT_BYTES) * DATA_ALIGNMENT_BYTES;
   const needed = dataOffset + slots * lineBytes;
-  if (room < needed) throw wrong(EINVAL, `it has ${room} bytes, and ${needed} are needed for twice dirtyMaxBytes and the map`);
+  if (room < needed) {
+    const advice = 'make dirtyMaxBytes smaller, or cacheBytes, of which it is half unless you say otherwise';
+    throw wrong(EINVAL, `it has ${room} bytes, and ${needed} are needed for twice dirtyMaxBytes and the map: ${advice}`);
+  }
   return newCacheLabel({ kind: 'log', lineBytes, deviceBytes, deviceName, slots, dataOffset });
 }
 

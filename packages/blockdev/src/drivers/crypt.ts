@@ -23,8 +23,8 @@ export interface CryptOptions extends BlockDeviceOptions, CryptSecret {
    */
   sectorBytes?: number;
   /**
-   * A divisor of the sector, if smaller writes are wanted: each is then a read and a write of its sector. Such a device can be written by one
-   * thread alone, so it gives no handle.
+   * A divisor of the sector, if smaller writes are wanted: each is then a read and a write of its sector, which no other write to it comes between, in
+   * whatever thread.
    * @default the sector
    */
   blockSizeBytes?: number;

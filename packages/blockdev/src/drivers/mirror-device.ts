@@ -390,6 +390,8 @@ function capabilitiesOf(devices: readonly BlockDevice[]): BlockCapabilities {
     ...common,
     // A request may wait for another half, or for labels.
     progress: common.progress === 'none' ? 'any' : common.progress,
+    // A half that would have to wait has not failed.
+    nowait: false,
     // What is read after a discard may differ from half to half. Zeros that give the space back are the same on all.
     discard: false,
     extents: devices.every(({ capabilities }) => capabilities.extents),

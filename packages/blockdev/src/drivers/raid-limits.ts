@@ -11,6 +11,8 @@ export function raidCapabilities(devices: readonly BlockDevice[], readOnly: bool
     readOnly: common.readOnly || readOnly,
     // A request may wait for its row, for other components, or for labels.
     progress: common.progress === 'none' ? 'any' : common.progress,
+    // A component that would have to wait has not failed.
+    nowait: false,
     // Zeros go with a parity of zeros, or with copies. What is read after another device's discard is anyone's guess, and would not: so a discard is
     // zeros too, and there are none where those would be written.
     discard: devices.every(({ capabilities }) => capabilities.zeroes === 'fast'),

@@ -58,7 +58,12 @@ export class SnapshotsDriver implements BlockDriver {
       maxZeroesBytes: RANGE_MAX_BYTES,
       maxInFlight: requestsMax,
     };
-    this.capabilities = { ...capabilities, progress: capabilities.progress === 'event-loop' ? 'event-loop' : 'any' };
+    this.capabilities = {
+      ...capabilities,
+      progress: capabilities.progress === 'event-loop' ? 'event-loop' : 'any',
+      // A write may wait for the copy of what it is to change.
+      nowait: false,
+    };
   }
 
   start(io: BlockIo): void {

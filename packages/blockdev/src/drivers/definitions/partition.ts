@@ -18,7 +18,7 @@ export const partitionDefinition: DriverDefinition = defineDriver({
       ...(name === undefined ? {} : { name }),
       ...(uuid === undefined ? {} : { uuid }),
     };
-    if (Object.keys(which).length !== 1) throw refuse(null, 'an index, a name or a uuid, and one of them');
+    if (Object.keys(which).length !== 1) throw refuse(null, 'exactly one of index, name and uuid');
     return openPartition(device, { ...options, ...rest, ...which });
   },
 });
