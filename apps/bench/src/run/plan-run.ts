@@ -113,16 +113,19 @@ async function presentBytesOf(
   return found.stats.size;
 }
 
-/** A job's stack, which is opened for the first job that has it. @throws UsageError where the job's blocks are none of its */
+/** A job's stack, which is opened for the first job that has it. @throws UsageError where it does not do what the job wants */
 async function openedStack(job: Job, stacks: Map<string, OpenedStack>): Promise<OpenedStack> {
   const { device } = job.options;
   const opened = stacks.get(device) ?? (await openStackOnce(job));
   stacks.set(device, opened);
-  const { blockSizeBytes } = opened;
+  const { blockSizeBytes, isReadOnly, hasTrims } = opened;
+  const refuse = (why: string): never => {
+    throw new UsageError(`${job.place}: job '${job.options.name}': device=${device} ${why}`);
+  };
+  if (isReadOnly && writes(job)) refuse(`is for reading, and rw=${job.options.rw.name} writes`);
+  if (!hasTrims && job.options.rw.trims) refuse(`has no trims, and rw=${job.options.rw.name} trims`);
   if (blockBytes(job.options).some(({ min, max }) => min % blockSizeBytes !== 0 || max % blockSizeBytes !== 0)) {
-    throw new UsageError(
-      `${job.place}: job '${job.options.name}': the blocks of device=${device} have ${blockSizeBytes} bytes: make bs= a multiple of that`,
-    );
+    refuse(`has blocks of ${blockSizeBytes} bytes: make bs= a multiple of that`);
   }
   return opened;
 }

@@ -17,6 +17,8 @@ export interface OpenedStack {
   readonly spec: string;
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
+  readonly isReadOnly: boolean;
+  readonly hasTrims: boolean;
 }
 
 /** What a job's stack is. @throws UsageError for what is none */
@@ -56,8 +58,9 @@ async function madeStack(opened: OpenedStack): Promise<OpenedStack> {
 async function look(spec: string): Promise<OpenedStack> {
   const device = await openDevice(spec);
   const { sizeBytes, blockSizeBytes } = device.limits;
+  const { readOnly, discard } = device.capabilities;
   await device.close();
-  return { spec, sizeBytes: sizeBytes ?? 0, blockSizeBytes };
+  return { spec, sizeBytes: sizeBytes ?? 0, blockSizeBytes, isReadOnly: readOnly, hasTrims: discard };
 }
 
 function collect(value: unknown, found: { paths: string[]; isMade: boolean }): void {
