@@ -522,8 +522,10 @@ describe('bad input', () => {
     [
       'blocks that the stack does not have',
       ['--name=x', '--size=4k', '--bs=512', '--device=mem:1m?blocksize=4k'],
-      ['have 4096 bytes: make bs= a multiple of that'],
+      ['has blocks of 4096 bytes: make bs= a multiple of that'],
     ],
+    ['writes to what is for reading', ['--name=x', '--size=4k', '--rw=write', '--device=mem:1m?readonly=1'], ['is for reading']],
+    ['trims that the stack does not have', ['--name=x', '--size=4k', '--rw=trim', '--device=cow(mem:1m)'], ['has no trims']],
     ['a stack for an engine of Node', ['--name=x', '--size=4k', '--device=mem:1m', '--ioengine=fs'], ['needs ioengine=uring']],
     [
       'such a stack, with a file for the report',

@@ -122,7 +122,9 @@ function usesFile({ subjects }: Pick<CompareCommand, 'subjects'>): boolean {
 }
 
 function notesOf({ subjects, repeats }: CompareCommand, options: ReadonlyMap<string, string | null>): string[] {
-  const notes = [`Each side did the job ${repeats} times, everything once before anything twice, in a process of its own.`];
+  const notes = [
+    `Each side did the job ${repeats === 1 ? 'once' : `${repeats} times`}, everything once before anything twice, in a process of its own.`,
+  ];
   if (subjects.some(({ kind }) => kind === 'fio')) {
     notes.push("fio's CPU time is that of its whole process, as wait(2) tells it, its start and end included.");
   }

@@ -123,17 +123,21 @@ async function presentBytesOf(
   return found.stats.size;
 }
 
-/** A job's stack, which is opened for the first job that has it. @throws UsageError where the job's blocks are none of its */
+/** A job's stack, which is opened for the first job that has it. @throws UsageError where it does not do what the job wants */
 async function openedStack(job: Job, { allowed, opened }: Making): Promise<OpenedStack> {
   const stack = allowed.get(job) as AllowedStack;
   const key = JSON.stringify(stack.spec);
   const found = opened.get(key) ?? (await openStackOnce(job, stack));
   opened.set(key, found);
-  const { blockSizeBytes } = found;
+  const { blockSizeBytes, isReadOnly, hasTrims } = found;
+  const { device, rw, name } = job.options;
+  const refuse = (option: 'rw' | 'bs', why: string): never => {
+    throw new UsageError(`${placeOf(job, option)}: job '${name}': device=${device} ${why}`);
+  };
+  if (isReadOnly && writes(job)) refuse('rw', `is for reading, and rw=${rw.name} writes`);
+  if (!hasTrims && rw.trims) refuse('rw', `has no trims, and rw=${rw.name} trims`);
   if (blockBytes(job.options).some(({ min, max }) => min % blockSizeBytes !== 0 || max % blockSizeBytes !== 0)) {
-    throw new UsageError(
-      `${placeOf(job, 'bs')}: job '${job.options.name}': the blocks of device=${job.options.device} have ${blockSizeBytes} bytes: make bs= a multiple of that`,
-    );
+    refuse('bs', `has blocks of ${blockSizeBytes} bytes: make bs= a multiple of that`);
   }
   return found;
 }

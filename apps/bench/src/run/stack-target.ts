@@ -26,6 +26,8 @@ export interface OpenedStack {
   readonly device: DeviceSpec;
   readonly sizeBytes: number;
   readonly blockSizeBytes: number;
+  readonly isReadOnly: boolean;
+  readonly hasTrims: boolean;
 }
 
 /** Options of drivers that write to what is below them when they are opened, whatever the job does. */
@@ -84,8 +86,9 @@ async function madeStack(opened: OpenedStack): Promise<OpenedStack> {
 async function look(device: DeviceSpec): Promise<OpenedStack> {
   const opened = await openDevice(device);
   const { sizeBytes, blockSizeBytes } = opened.limits;
+  const { readOnly, discard } = opened.capabilities;
   await opened.close();
-  return { device, sizeBytes: sizeBytes ?? 0, blockSizeBytes };
+  return { device, sizeBytes: sizeBytes ?? 0, blockSizeBytes, isReadOnly: readOnly, hasTrims: discard };
 }
 
 function collect(value: unknown, found: { paths: string[]; isMade: boolean }): void {
