@@ -10,7 +10,7 @@ import {
 } from '@biodone/blockdev';
 import { flushRequest, type ManualDevice, openManual, readRequest, run, turn, VirtualTime, writeRequest } from '@biodone/testkit';
 import { describe, expect, it } from 'vitest';
-import { bytesOf, copyOf } from './support/contents.js';
+import { bytesOf } from './support/contents.js';
 
 const { ECANCELED } = constants.errno;
 const LINE = 4096;

@@ -612,7 +612,7 @@ process.on('exit', (code) => {
   if (code === 0 && !passed) process.exitCode = 2;
 });
 // An error may leave things behind that would keep the process alive.
-const timer = setTimeout(() => process.exit(3), 15_000);
+const timer = setTimeout(() => process.exit(3), 40_000);
 await checks[name]().catch((error) => {
   console.error(error.message);
   process.exit(1);
