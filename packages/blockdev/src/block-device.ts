@@ -7,9 +7,10 @@ import { type AbortVerdict, BLOCK_ABORT, BLOCK_NOWAIT, BLOCK_RESET, type BlockIo
 import { canBeAborted, checkRequest } from './check-request.js';
 import { type BlockClaim, type ClaimKind, Claims } from './claims.js';
 import type { DeviceHolder } from './device-holder.js';
+import { checkDeviceOptions } from './device-options.js';
 import type { BlockDriver, DeviceHandle } from './driver.js';
 import { ENODEV } from './errno.js';
-import { checkInteger, invalidType, invalidValue, outOfRange } from './errors.js';
+import { invalidValue } from './errors.js';
 import type { LayeredIo } from './layered-io.js';
 import { type BlockCapabilities, type BlockLimits, completeCapabilities, completeLimits } from './limits.js';
 import type { PlainRequests } from './plain-requests.js';
@@ -115,13 +116,7 @@ export class BlockDevice {
   constructor(driver: BlockDriver, options: BlockDeviceOptions = {}, handle?: DeviceHandle) {
     const { timers = threadTimers, retryDelayMs = 10, piecesMax = 64, timeoutMs = Number.POSITIVE_INFINITY } = options;
     // A driver's own options are for its factory to check: what is not known here may be one of those.
-    if (typeof timeoutMs !== 'number') throw invalidType('options.timeoutMs', 'of type number', timeoutMs);
-    if (!(timeoutMs > 0)) throw outOfRange('options.timeoutMs', '> 0, or Infinity', timeoutMs);
-    if (options.onTimeout !== undefined && typeof options.onTimeout !== 'function') {
-      throw invalidType('options.onTimeout', 'a function', options.onTimeout);
-    }
-    checkInteger('retryDelayMs', retryDelayMs, 1, 60_000);
-    checkInteger('piecesMax', piecesMax, 1, 65536);
+    checkDeviceOptions(options);
     this.#driver = driver;
     this.#limits = completeLimits(driver.limits);
     this.capabilities = completeCapabilities(driver.capabilities);

@@ -1,11 +1,12 @@
 import { EBADF, SystemError } from '@biodone/uring';
 import { BlockDevice } from './block-device.js';
+import { checkDeviceOptions } from './device-options.js';
 import { invalidType, invalidValue } from './errors.js';
 import { nearestName } from './nearest-name.js';
 
 /**
  * What an option can be: of one of these types of `typeof`, `'bytes'` for a Uint8Array, or one of several words. Ranges of numbers are for whoever
- * uses them to check.
+ * uses them to check, except for the options that every device has.
  */
 type OptionKind = 'boolean' | 'number' | 'string' | 'function' | 'object' | 'bytes' | 'any' | readonly string[];
 
@@ -27,7 +28,10 @@ export const STACK_OPTIONS: OptionKinds = { ...DEVICE_OPTIONS, closeChildren: 'b
 /**
  * Checks the options of a call: a name that is written wrong would otherwise be one that is not given. An option that is undefined is not given.
  *
- * @throws TypeError ERR_INVALID_ARG_VALUE for a name that there is not, and for a word that is none of the option's; ERR_INVALID_ARG_TYPE
+ * Where the options of every device are among them, they are checked as a whole, so that nothing is written before.
+ *
+ * @throws TypeError ERR_INVALID_ARG_VALUE for a name that there is not, and for a word that is none of the option's; ERR_INVALID_ARG_TYPE;
+ * RangeError ERR_OUT_OF_RANGE for an option of every device
  */
 export function checkOptions(call: string, options: unknown, kinds: OptionKinds): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
@@ -38,6 +42,7 @@ export function checkOptions(call: string, options: unknown, kinds: OptionKinds)
     if (kind === undefined) throw unknownOption(call, name, Object.keys(kinds));
     if (value !== undefined) checkOption(`options.${name}`, value, kind);
   }
+  if (Object.hasOwn(kinds, 'piecesMax')) checkDeviceOptions(options);
 }
 
 /**

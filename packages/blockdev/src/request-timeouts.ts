@@ -1,9 +1,6 @@
 import type { BatchClock, BlockTimers } from './batch-clock.js';
 import type { BlockIo } from './block-io.js';
-import { outOfRange } from './errors.js';
 import type { LiveRequests } from './live-requests.js';
-
-const TIMEOUT_MAX_MS = 1_200_000;
 
 /** Reports requests that take too long. It looks at all of them now and then, so that no request needs a timer of its own. */
 export class RequestTimeouts {
@@ -18,7 +15,6 @@ export class RequestTimeouts {
   #cancelTimer: (() => void) | null = null;
   #lookAtMs = 0;
 
-  /** @throws RangeError ERR_OUT_OF_RANGE */
   constructor(
     live: LiveRequests,
     timers: BlockTimers,
@@ -26,9 +22,6 @@ export class RequestTimeouts {
     timeoutMs: number = Number.POSITIVE_INFINITY,
     report: (io: BlockIo, ageMs: number) => void,
   ) {
-    // A request's age is a 32-bit number of microseconds.
-    const inRange = timeoutMs === Number.POSITIVE_INFINITY || (timeoutMs > 0 && timeoutMs <= TIMEOUT_MAX_MS);
-    if (!inRange) throw outOfRange('timeoutMs', `> 0 && <= ${TIMEOUT_MAX_MS}, or Infinity`, timeoutMs);
     this.#clock = clock;
     this.enabled = timeoutMs !== Number.POSITIVE_INFINITY;
     this.#live = live;

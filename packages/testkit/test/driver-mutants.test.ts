@@ -33,7 +33,7 @@ describe('mistakes in the drivers', () => {
       const unchanged = await check(name, { from, to: from });
       expect(unchanged.status, unchanged.said).toBe(0);
     },
-    60_000,
+    120_000,
   );
 
   it.each(driverMutants.map((mutant) => [mutant.name, mutant] as const))(
@@ -45,7 +45,7 @@ describe('mistakes in the drivers', () => {
       // It was run: what is wrong is what it does, not how it is written.
       expect(said).not.toMatch(/SyntaxError|ReferenceError|ERR_MODULE/);
     },
-    60_000,
+    120_000,
   );
 
   it('that lose the wake-up of who waits for a cache hold nobody up: there is a second one (rule 9)', async () => {
@@ -56,7 +56,7 @@ describe('mistakes in the drivers', () => {
     const once = await check('cache waits', untold);
     expect(once.status, once.said).toBe(0);
     expect((await check('cache waits', untold, unlooked)).status).not.toBe(0);
-  }, 90_000);
+  }, 150_000);
 
   it('are at least twenty', () => {
     expect(driverMutants.length).toBeGreaterThanOrEqual(20);

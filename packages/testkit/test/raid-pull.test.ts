@@ -10,6 +10,7 @@ import {
   SeededRandom,
   writeRequest,
 } from '@biodone/testkit';
+import { IoBuffer } from '@biodone/uring';
 import { describe, expect, it } from 'vitest';
 import { raid } from './support/raid-media.js';
 
@@ -20,6 +21,10 @@ const STRIPE_BYTES = 2048;
 const COMPONENT_BYTES = 16 * STRIPE_BYTES + 8192;
 const REQUESTS = 24;
 const AT_ONCE = 4;
+/** So few that there is always room for one more. */
+const BLOCKS_MAX = 16;
+/** A place for each of those that are under way, in memory in which parity can be made: whole rows are written from there. */
+const places = IoBuffer.inWebAssembly(AT_ONCE * BLOCKS_MAX * BLOCK);
 
 /** A device in memory whose requests end later, in an order that a seed decides. */
 function openShuffled(random: SeededRandom): BlockDevice {
@@ -78,13 +83,13 @@ class Work {
 
   async run(requests: number): Promise<void> {
     let left = requests;
-    const one = async (): Promise<void> => {
+    const one = async (place: number): Promise<void> => {
       while (left > 0) {
         left -= 1;
-        await this.#request();
+        await this.#request(place);
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, one));
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, place) => one(place)));
   }
 
   /** Reads everything. */
@@ -96,7 +101,7 @@ class Work {
     expect(wrong, `byte ${wrong} is ${bytes[wrong]} and not ${this.content[wrong]} ${what}`).toBe(-1);
   }
 
-  async #request(): Promise<void> {
+  async #request(place: number): Promise<void> {
     const [first, count] = this.#range();
     const [begin, end] = [first * BLOCK, (first + count) * BLOCK];
     for (let block = first; block < first + count; block++) this.#busy.add(block);
@@ -111,7 +116,13 @@ class Work {
     } else {
       this.#tag = (this.#tag % 255) + 1;
       this.content.fill(this.#tag, begin, end);
-      expect((await run(this.#device, writeRequest(begin, this.content.slice(begin, end)))).error, 'a write').toBe(0);
+      const io = writeRequest(begin, this.content.slice(begin, end));
+      if (this.#random.chance(0.5)) {
+        io.bufferOffset = place * BLOCKS_MAX * BLOCK;
+        places.bytes.set(this.content.subarray(begin, end), io.bufferOffset);
+        io.buffer = places;
+      }
+      expect((await run(this.#device, io)).error, 'a write').toBe(0);
     }
     for (let block = first; block < first + count; block++) this.#busy.delete(block);
   }
@@ -120,7 +131,7 @@ class Work {
     const blocks = this.content.length / BLOCK;
     while (true) {
       const first = this.#random.below(blocks);
-      const count = Math.min(blocks - first, 1 + this.#random.below(this.#random.chance(0.2) ? 24 : 4));
+      const count = Math.min(blocks - first, 1 + this.#random.below(this.#random.chance(0.3) ? BLOCKS_MAX : 4));
       let isFree = true;
       for (let block = first; block < first + count; block++) if (this.#busy.has(block)) isFree = false;
       if (isFree) return [first, count];

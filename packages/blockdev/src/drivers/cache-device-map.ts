@@ -127,7 +127,10 @@ export class CacheDeviceMap {
     for (const page of pages) this.#changed.add(page);
     for (let at = 0; at < this.#namedCount; at++) {
       const slot = this.#named[at] as number;
-      if (this.#states[slot] === LEAVING) this.#states[slot] = NAMED;
+      if (this.#states[slot] !== LEAVING) continue;
+      this.#states[slot] = NAMED;
+      // They can leave another time, before the next flush too.
+      if (!this.#index.isUnclean(slot)) this.settled += 1;
     }
   }
 

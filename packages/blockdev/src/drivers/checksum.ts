@@ -149,6 +149,7 @@ async function format(device: BlockDevice, claim: BlockClaim | null, options: Ch
   const unit = Math.max(512, device.limits.blockSizeBytes);
   if ((blockBytes & (blockBytes - 1)) !== 0) throw outOfRange('blockBytes', 'a power of two', blockBytes);
   if (blockBytes % unit !== 0) throw outOfRange('blockBytes', `a multiple of the block below, ${unit} bytes`, blockBytes);
+  if (options.blockSizeBytes !== undefined) checkBlockSize(options.blockSizeBytes, blockBytes);
   if (secondHeaderOffset(sizeBytes) > 0 && (await findHeader(device, claim)) !== null) {
     const message = 'it has checksums already: open it without create, or overwrite its first and last 4096 bytes';
     throw new SystemError(EEXIST, 'openChecksum', undefined, message);

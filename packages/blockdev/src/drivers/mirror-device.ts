@@ -16,6 +16,7 @@ import { labelOffset } from './mirror-label.js';
 import { MirrorRebuild, type RebuildOptions } from './mirror-rebuild.js';
 import { MirrorRepair } from './mirror-repair.js';
 import { type MirrorIdentity, MirrorSet } from './mirror-set.js';
+import { checkWalkOptions, MIRROR_WALK_OPTIONS } from './walk-options.js';
 
 /** What is known of a half. */
 export interface HalfStatus {
@@ -162,6 +163,7 @@ export class MirrorDevice {
   async replace(index: number, device: BlockDevice, options: RebuildOptions = {}): Promise<void> {
     const old = this.#half(index);
     checkDevice('device', device, 'replace');
+    checkWalkOptions('replace', options, MIRROR_WALK_OPTIONS);
     this.#checkNew(device);
     const claim = device.claim('read-many-write-one');
     this.#set.touch();
@@ -190,6 +192,7 @@ export class MirrorDevice {
    */
   async rebuild(index: number, options: RebuildOptions = {}): Promise<void> {
     this.#half(index);
+    checkWalkOptions('rebuild', options, MIRROR_WALK_OPTIONS);
     if (this.#set.untouched) {
       this.#set.touch();
       await new Promise((resolve) => this.#set.whenSaved(resolve));

@@ -1,7 +1,6 @@
 import { ECANCELED, SystemError } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
 import { BLOCK_FLUSH, BlockIo } from '../block-io.js';
-import { checkInteger } from '../errors.js';
 import { MirrorCopy } from './mirror-copy.js';
 import type { MirrorDriver } from './mirror-driver.js';
 import type { MirrorHalf } from './mirror-half.js';
@@ -38,12 +37,9 @@ export class MirrorRebuild {
   #copying = false;
   #cancelTimer: (() => void) | null = null;
 
-  /** @throws RangeError ERR_OUT_OF_RANGE */
   constructor(driver: MirrorDriver, set: MirrorSet, half: MirrorHalf, timers: BlockTimers, options: RebuildOptions) {
-    const { pieceBytes = 1048576, bytesPerSecond = Number.POSITIVE_INFINITY, signal } = options;
+    const { pieceBytes = 1048576, signal } = options;
     const { blockSizeBytes } = driver.limits;
-    checkInteger('pieceBytes', pieceBytes, 1, 2 ** 30);
-    if (bytesPerSecond !== Number.POSITIVE_INFINITY) checkInteger('bytesPerSecond', bytesPerSecond, 1);
     this.half = half;
     this.#set = set;
     this.#timers = timers;

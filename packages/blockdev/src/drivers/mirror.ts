@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { EINVAL, IoBuffer, SystemError } from '@biodone/uring';
+import { EINVAL, EROFS, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
 import { BlockIo } from '../block-io.js';
 import { checkDeviceList, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
@@ -55,8 +55,9 @@ export interface MirrorOptions extends BlockDeviceOptions {
  *
  * @param devices the halves, in any order once they have labels; null where one is missing
  * @throws TypeError ERR_INVALID_ARG_VALUE for too few devices, or the same one twice; SystemError EINVAL for devices that grow, are too small
- * for a label, have none (and `create` is false) or belong to different mirrors, EEXIST if they have one (and `create` is true), EBUSY if
- * somebody has claimed one of them, or they have been used apart from each other, ENODEV if a half is missing that may be newer
+ * for a label, have none (and `create` is false) or belong to different mirrors, EEXIST if they have one and EROFS for one that is open
+ * for reading alone (and `create` is true), EBUSY if somebody has claimed one of them, or they have been used apart from each
+ * other, ENODEV if a half is missing that may be newer
  *
  * @example
  * ```js
@@ -80,6 +81,9 @@ export async function openMirror(devices: readonly (BlockDevice | null)[], optio
   const { labels = true, create = false } = options;
   if (create && (devices.length < 2 || present.length < devices.length))
     throw wrongCount('at least two halves, all of them there, to be made');
+  const readOnly = present.findIndex(({ capabilities }) => capabilities.readOnly);
+  if (create && readOnly >= 0)
+    throw new SystemError(EROFS, 'mirror', undefined, `device ${readOnly} is open for reading alone: a new mirror writes to all`);
   const blockSize = commonLimits(present).blockSizeBytes;
   if (labels && LABEL_BYTES % blockSize !== 0) {
     throw new SystemError(

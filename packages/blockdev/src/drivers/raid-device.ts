@@ -27,6 +27,7 @@ import { RaidScrub, type RaidScrubResult } from './raid-scrub.js';
 import type { RaidSet } from './raid-set.js';
 import { writeSpareLabel } from './raid-stable.js';
 import type { RaidWalkOptions } from './raid-walk.js';
+import { checkWalkOptions, RAID_WALK_OPTIONS } from './walk-options.js';
 
 /** The raids of their block devices. */
 const raids = new WeakMap<BlockDevice, RaidDevice>();
@@ -162,6 +163,7 @@ export class RaidDevice {
   async replace(index: number, device: BlockDevice, options: RaidWalkOptions = {}): Promise<void> {
     const member = this.#member(index);
     checkDevice('device', device, 'replace');
+    checkWalkOptions('replace', options, RAID_WALK_OPTIONS);
     this.#checkWritable('replace');
     if (this.device.state.channels.isUsed()) {
       throw new SystemError(
@@ -198,7 +200,12 @@ export class RaidDevice {
     }
     const size = this.#checkNew(device);
     const slot = new RaidSlot(this.#set.slots.length, device, device.claim('read-many-write-one'), size);
-    await writeSpareLabel(this.#set, slot);
+    try {
+      await writeSpareLabel(this.#set, slot);
+    } catch (error) {
+      slot.claim?.release();
+      throw error;
+    }
     this.#set.slots.push(slot);
     this.#keeper.watch(slot);
     this.#keeper.spares.push(slot);
@@ -215,6 +222,7 @@ export class RaidDevice {
   async rebuild(index: number, options: RaidWalkOptions = {}): Promise<void> {
     const member = this.#member(index);
     const { state } = this.#set;
+    checkWalkOptions('rebuild', options, RAID_WALK_OPTIONS);
     this.#checkWritable('rebuild');
     if (this.#keeper.walk instanceof RaidRebuild && this.#keeper.walk.member === member && !this.#keeper.walk.cancelled)
       return this.#keeper.walk.promise;
@@ -236,6 +244,7 @@ export class RaidDevice {
    * @throws SystemError (as a rejection) EBUSY unless the raid is optimal, ECANCELED, and what a component fails with
    */
   async scrub(options: RaidWalkOptions = {}): Promise<RaidScrubResult> {
+    checkWalkOptions('scrub', options, RAID_WALK_OPTIONS);
     this.#checkWritable('scrub');
     if (this.#keeper.scrub !== null) {
       await this.#keeper.scrub.promise;

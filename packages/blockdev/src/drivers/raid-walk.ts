@@ -1,7 +1,6 @@
 import type { TailQueueEntry } from '@biodone/sync';
 import { ECANCELED, EIO, SystemError } from '@biodone/uring';
 import type { BlockTimers } from '../batch-clock.js';
-import { checkInteger } from '../errors.js';
 import type { RaidDriver } from './raid-driver.js';
 import type { MarkWaiter } from './raid-metadata.js';
 import type { RaidSet } from './raid-set.js';
@@ -51,10 +50,8 @@ export abstract class RaidWalk implements StripeJob, MarkWaiter {
   #failure: Error | null = null;
   #cancelTimer: (() => void) | null = null;
 
-  /** @throws RangeError ERR_OUT_OF_RANGE */
   constructor(name: string, driver: RaidDriver, set: RaidSet, timers: BlockTimers, options: RaidWalkOptions) {
     const { bytesPerSecond = Number.POSITIVE_INFINITY, signal } = options;
-    if (bytesPerSecond !== Number.POSITIVE_INFINITY) checkInteger('bytesPerSecond', bytesPerSecond, 1);
     this.name = name;
     this.driver = driver;
     this.set = set;

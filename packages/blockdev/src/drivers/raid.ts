@@ -1,4 +1,4 @@
-import { EINVAL, IoBuffer, SystemError } from '@biodone/uring';
+import { EINVAL, EROFS, IoBuffer, SystemError } from '@biodone/uring';
 import type { BlockDevice, BlockDeviceOptions } from '../block-device.js';
 import { BLOCK_READ, BlockIo } from '../block-io.js';
 import { checkDeviceList, checkOptions, type OptionKinds, STACK_OPTIONS } from '../check-options.js';
@@ -86,7 +86,8 @@ export interface RaidOptions extends BlockDeviceOptions {
  * @param devices the components; null where one is missing
  * @returns the array's block device; {@link raidOf} gives its {@link RaidDevice}
  * @throws TypeError ERR_INVALID_ARG_VALUE for too few or too many devices, or the same one twice; RangeError ERR_OUT_OF_RANGE; SystemError EINVAL for
- * devices that grow, are too small, belong to another array or (without `create`) to none, EEXIST if they belong to one (with `create`), EBUSY if
+ * devices that grow, are too small, belong to another array or (without `create`) to none, EEXIST if they belong to one and EROFS for one that is open for
+ * reading alone (with `create`), EBUSY if
  * somebody has claimed one, or two are the same component, ENODEV if a component is missing or stale, see `degraded` and `force`
  *
  * @example
@@ -110,10 +111,21 @@ export async function openRaid(devices: readonly (BlockDevice | null)[], options
   checkDeviceList(spares, 'raid');
   checkInteger('childrenMax', options.childrenMax ?? 1024, 1, 65536);
   checkInteger('bitmapDelayMs', options.bitmapDelayMs ?? 5000, 1, 2 ** 31 - 1);
+  const { rebuildBytesPerSecond = Number.POSITIVE_INFINITY } = options;
+  if (rebuildBytesPerSecond !== Number.POSITIVE_INFINITY) checkInteger('rebuildBytesPerSecond', rebuildBytesPerSecond, 1);
   const present = devices.filter((device) => device !== null);
   const all = [...present, ...spares];
   checkDevices(all, 1, 'raid');
-  for (const [index, device] of all.entries()) checkRoom(device, nameOf(device, index));
+  for (const [index, device] of all.entries()) {
+    checkRoom(device, nameOf(device, index));
+    if (create && device.capabilities.readOnly)
+      throw new SystemError(
+        EROFS,
+        'raid',
+        undefined,
+        `${nameOf(device, index)} is open for reading alone: a new array writes to all`,
+      );
+  }
   const children = new StackChildren(all, claimToWrite);
   try {
     const found = await Promise.all(all.map((device, slot) => find(device, slot, children, slot >= present.length)));

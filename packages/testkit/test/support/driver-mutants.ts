@@ -23,8 +23,26 @@ export const driverMutants: readonly DriverMutant[] = [
   {
     name: 'raid: a read-modify-write leaves the new data out of the parity',
     check: 'raid',
-    from: 'if (this.#plan === READ_MODIFY_WRITE) this.#addToParity(stripe);\n    else if',
-    to: 'if',
+    from: 'if (this.#plan === READ_MODIFY_WRITE) this.#addToParity(stripe);\n    const columns',
+    to: 'const columns',
+  },
+  {
+    name: 'raid: a reconstruct-write does not make the parity anew',
+    check: 'raid',
+    from: 'if (makesParity) this.#makeParity();',
+    to: '',
+  },
+  {
+    name: 'raid: a reconstruct-write sends the parity before it is made',
+    check: 'raid in memory',
+    from: 'if (makesParity) this.#makeParity();\n    if ((columns & this.parityBit) !== 0) this.#startStore(dataCount);',
+    to: 'if ((columns & this.parityBit) !== 0) this.#startStore(dataCount);\n    if (makesParity) this.#makeParity();',
+  },
+  {
+    name: 'raid: the parity of a row that is written from where it lies is made of the columns behind the first',
+    check: 'raid in memory',
+    from: 'makeParityInScratch(this.#data, this.#dataParityOffset, this.#dataOffset,',
+    to: 'makeParityInScratch(this.#data, this.#dataParityOffset, this.#dataOffset + 16,',
   },
   {
     name: 'raid: a reconstruct-write does not read the rest of the first column',
@@ -179,8 +197,8 @@ export const driverMutants: readonly DriverMutant[] = [
   {
     name: 'raid: what is to be stable at once is written as all else',
     check: 'raid cuts',
-    from: 'stripe.store(columns, this.#begin, this.#end, this.#from, this.#to, flags);',
-    to: 'stripe.store(columns, this.#begin, this.#end, this.#from, this.#to, 0);',
+    from: 'stripe.store(columns, this.#begin, this.#end, this.#from, this.#to, flags, this.#plan',
+    to: 'stripe.store(columns, this.#begin, this.#end, this.#from, this.#to, 0, this.#plan',
   },
   {
     name: 'raid: the parity of what was being written when the power failed counts as right',
