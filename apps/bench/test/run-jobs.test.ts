@@ -677,6 +677,12 @@ describe('what goes wrong meanwhile', () => {
   it.for<[string, string[], RegExp, RegExp]>([
     ['files are made', ['--size=2g'], /writing x\.0\.0 · \d+ %/, /^interrupted before the first job began$/m],
     ['a job waits for its time', ['--size=1m', '--startdelay=1000'], /starting/, /^x: \(groupid=0, .*\(interrupted\)$/m],
+    [
+      'an I/O of the event loop is due in an hour',
+      ['--size=1m', '--rate=1', '--ioengine=fs-promises'],
+      /jobs: 1/,
+      /^x: \(groupid=0, .*\(interrupted\)$/m,
+    ],
   ])('Ctrl-C ends it while %s, as the line of progress says', async ([, options, progress, report], context) => {
     if (statfsSync(place).bavail * statfsSync(place).bsize < 2 ** 32) context.skip('there is no room for a large file');
     let isAsked = false;
