@@ -493,6 +493,11 @@ describe('bad input', () => {
     ],
     ['a job without a name', ['--name=', '--size=1m'], ['--name is empty']],
     ['another version of terse', ['--name=x', '--size=1m', '--terse-version=5'], ['--terse-version', 'give 3']],
+    [
+      'more memory than there is',
+      ['--name=x', '--size=2g', '--bs=1g', '--iodepth=65536', '--ioengine=null'],
+      ['--iodepth: the buffers take 64 TiB of memory', 'smaller'],
+    ],
     ['no size', ['--name=x', '--rw=write'], ['needs size=']],
     ['no room', ['--name=x', '--size=8000t'], ['no room', 'smaller size=']],
     ['a block that does not fit', ['--name=x', '--size=4k', '--bs=8k'], ['does not fit']],
