@@ -509,6 +509,11 @@ describe('bad input', () => {
     ],
     ['a job without a name', ['--name=', '--size=1m'], ['--name is empty']],
     ['another version of terse', ['--name=x', '--size=1m', '--terse-version=5'], ['--terse-version', 'give 3']],
+    [
+      'more memory than there is',
+      ['--name=x', '--size=2g', '--bs=1g', '--iodepth=65536', '--ioengine=null'],
+      ['--iodepth: the buffers take 64 TiB of memory', 'smaller'],
+    ],
     ['no size', ['--name=x', '--rw=write'], ['needs size=']],
     ['no room', ['--name=x', '--size=8000t'], ['no room', 'smaller size=']],
     ['a block that does not fit', ['--name=x', '--size=4k', '--bs=8k'], ['does not fit']],
@@ -701,6 +706,12 @@ describe('what goes wrong meanwhile', () => {
   it.for<[string, string[], RegExp, RegExp]>([
     ['files are made', ['--size=2g'], /writing x\.0\.0 · \d+ %/, /^interrupted before the first job began$/m],
     ['a job waits for its time', ['--size=1m', '--startdelay=1000'], /starting/, /^x: \(groupid=0, .*\(interrupted\)$/m],
+    [
+      'an I/O of the event loop is due in an hour',
+      ['--size=1m', '--rate=1', '--ioengine=fs-promises'],
+      /jobs: 1/,
+      /^x: \(groupid=0, .*\(interrupted\)$/m,
+    ],
   ])('Ctrl-C ends it while %s, as the line of progress says', async ([, options, progress, report], context) => {
     if (statfsSync(place).bavail * statfsSync(place).bsize < 2 ** 32) context.skip('there is no room for a large file');
     let isAsked = false;

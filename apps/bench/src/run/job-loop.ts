@@ -18,6 +18,8 @@ import { shortWriteError } from './short-write.js';
 const LOOK_NS = 5e6;
 /** Shorter waits are spent polling: timers are not that exact. */
 const SPIN_NS = 1.2e6;
+/** How long the event loop sleeps at most while no I/O is due. */
+const IDLE_MS_MAX = 100;
 
 /** What the loop needs. */
 export interface LoopParts {
@@ -412,7 +414,8 @@ export class JobLoop implements CompletionSink {
   /** A timer is good to a millisecond; what is left is spent in turns of the event loop. */
   #wakeWhenDue(): void {
     if (this.#timer !== null) return;
-    const restMs = this.#restMs(2 * SPIN_NS);
+    // What ends the job, such as Ctrl-C, is looked for meanwhile.
+    const restMs = Math.min(this.#restMs(2 * SPIN_NS), IDLE_MS_MAX);
     this.#control.isIdle = this.#inFlight === 0;
     const wake = (): void => {
       this.#timer = null;

@@ -1,15 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { freemem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openFile } from '@biodone/blockdev';
 import { IO_ENGINES } from '../io-engines/all.js';
 import { type Job, placeOf } from '../jobs/job.js';
 import type { Extent } from '../jobs/option-values.js';
+import { formatSize } from '../size.js';
 import { quote, UsageError } from '../usage-error.js';
 import { VERIFY_BLOCK_BYTES_MIN } from '../verify/block-format.js';
 import { isState } from '../verify/verify-state.js';
 import { blockBytes } from './io-chooser.js';
 import type { JobPlan, Target } from './job-plan.js';
 import { checkLogFiles } from './log-files.js';
+import { depthOf } from './plan-shape.js';
 import { RandomMap } from './random-map.js';
 import { checkRoom } from './room.js';
 import { ShiftRegister } from './shift-register.js';
@@ -59,6 +62,7 @@ export async function planRun(jobs: readonly Job[], permissions: Permissions): P
       plans.push(plan);
     }
   }
+  checkMemory(plans);
   const files = [...making.files.values()];
   checkRoom(files);
   return { plans, files };
@@ -243,6 +247,17 @@ function checkBlocks(job: Job): void {
     refuse('verify= needs blocks of one size for reads and writes');
   }
   if (IO_ENGINES[options.ioengine] === IO_ENGINES.null) refuse('ioengine=null keeps no data that verify= could find');
+}
+
+/** All buffers of a run; those of jobs that follow `stonewall` are counted as well, since what is given back is not always at once. */
+function checkMemory(plans: readonly JobPlan[]): void {
+  const bytesOf = (plan: JobPlan): number => depthOf(plan) * Math.max(...blockBytes(plan.job.options).map(({ max }) => max));
+  const neededBytes = plans.reduce((sum, plan) => sum + bytesOf(plan), 0);
+  const largest = plans.reduce((most, plan) => (bytesOf(plan) > bytesOf(most) ? plan : most), plans[0] as JobPlan);
+  if (neededBytes <= freemem()) return;
+  throw new UsageError(
+    `${placeOf(largest.job, 'iodepth')}: the buffers take ${formatSize(neededBytes)} of memory, and ${formatSize(freemem())} are free: make iodepth=, bs= or numjobs= smaller`,
+  );
 }
 
 function checkMaps(job: Job, lengthBytes: number): void {
