@@ -385,6 +385,21 @@ describe('a component that fails', () => {
     await opened.close();
   });
 
+  it('rests when more has failed than it can do without: labels that cannot be written are not tried for ever', async () => {
+    const faulty = disks(3);
+    const device = await create(faulty);
+    expect((await write(device, pattern(2 * STRIPE), 0)).error).toBe(0);
+    for (const disk of faulty) disk.fail = () => EIO;
+    expect((await write(device, pattern(2 * STRIPE), 0)).error).toBe(EIO);
+    expect(raid(device).state).toBe('failed');
+    const requests = (): number => faulty.reduce((sum, { state }) => sum + state.requests, 0);
+    for (let turns = 0; turns < 20; turns++) await turn();
+    const before = requests();
+    for (let turns = 0; turns < 20; turns++) await turn();
+    expect(requests()).toBe(before);
+    await device.close().catch(() => {});
+  });
+
   it('of two, leaves what the others have to be read', async () => {
     const faulty = disks(4);
     const { device, bytes } = await filled(faulty);

@@ -106,8 +106,11 @@ export class RaidSet {
     const others = this.members.filter((other) => other !== member);
     if (now === COMPONENT_GOOD && others.some(({ index }) => state.stateOf(index) !== COMPONENT_GOOD)) {
       member.reason ??= reason;
-      state.setBroken();
-      this.#update();
+      // Only the first time is news: labels are written because of it, which may fail again and come back here.
+      if (!state.isBroken) {
+        state.setBroken();
+        this.#update();
+      }
       return false;
     }
     member.reason = reason;
