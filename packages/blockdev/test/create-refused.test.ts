@@ -18,6 +18,8 @@ import { describe, expect, it } from 'vitest';
 import { read, write } from './support/requests.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
+const folder = temporaryFolder();
+
 const SIZE_BYTES = 2 ** 20;
 const refusal = /^(ERR_OUT_OF_RANGE|ERR_INVALID_ARG_TYPE|ERR_INVALID_ARG_VALUE|EINVAL)$/;
 
@@ -137,7 +139,7 @@ describe.each(Object.entries(makers))('%s that is to be created', (_name, { devi
 
 describe('a file that is to be created', () => {
   it.each(generic.map((bad) => [bad]))('is not there when the options are refused: %o', async (bad) => {
-    const path = join(temporaryFolder(), 'disk');
+    const path = join(folder, 'disk');
     await expect((async () => openFile(path, { create: true, ...bad }))()).rejects.toMatchObject({
       code: expect.stringMatching(refusal),
     });
