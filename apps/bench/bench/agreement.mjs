@@ -8,6 +8,9 @@ import { keepCpusAwake } from './cpu-latency.mjs';
 
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
+const DIRECT = { sides: ['fio:io_uring', 'uring'], turns: 2, isOnOneCpu: true, isAwake: true };
+const DIRECT_D1 = { ...DIRECT, title: 'O_DIRECT, depth 1', options: ['--direct=1', '--iodepth=1'], ramp: 3 };
+
 /**
  * What is compared: fio's engine, then ours, then what explains the difference.
  *
@@ -21,36 +24,9 @@ const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
  * of who waits. So idle CPUs are kept awake, where that can be had; one pair shows what it is with CPUs that sleep.
  */
 const PAIRS = [
-  {
-    id: 'agree_direct_d1',
-    title: 'O_DIRECT, depth 1',
-    sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=1'],
-    turns: 2,
-    ramp: 3,
-    isOnOneCpu: true,
-    isAwake: true,
-  },
-  {
-    id: 'agree_direct_d32',
-    title: 'O_DIRECT, depth 32',
-    sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=32'],
-    turns: 2,
-    ramp: 1,
-    isOnOneCpu: true,
-    isAwake: true,
-  },
-  {
-    id: 'agree_direct_sleepy_d1',
-    title: 'O_DIRECT, depth 1',
-    sides: ['fio:io_uring', 'uring'],
-    options: ['--direct=1', '--iodepth=1'],
-    turns: 2,
-    ramp: 3,
-    isOnOneCpu: true,
-    isAwake: false,
-  },
+  { id: 'agree_direct_d1', ...DIRECT_D1 },
+  { id: 'agree_direct_d32', ...DIRECT, title: 'O_DIRECT, depth 32', options: ['--direct=1', '--iodepth=32'], ramp: 1 },
+  { id: 'agree_direct_sleepy_d1', ...DIRECT_D1, isAwake: false },
   {
     id: 'agree_cached_d1',
     title: 'cached, depth 1',

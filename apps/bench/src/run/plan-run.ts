@@ -40,7 +40,8 @@ const SECTOR_BYTES = 512;
 const VERIFY_BLOCKS_MAX = 2 ** 28;
 
 /**
- * Finds out where each job works and how much, whether it may, and whether there is room, before anything is created.
+ * Finds out where each job works and how much, whether it may, and whether there is room, before anything is created; but a stack that says `create`,
+ * whose size only the making tells, is made in here, once all jobs are known to be allowed.
  *
  * @throws UsageError where it cannot, or must not
  */
