@@ -149,8 +149,8 @@ export class RaidStripe implements TailQueueEntry {
    * Writes columns. Of those with data, what lies between two places of the row's data; of the parity what lies between two places of it. A
    * component that is not there is left out. One that fails is taken out, if the others can do without it.
    *
-   * With `makesParity` the parity is made between those places once the data is on its way: disks are at work by then, and of memory that was
-   * copied the processor has in its cache what is needed.
+   * With `makesParity` the parity is made between those places once the writes of the data have been started: a device that copies the data at once,
+   * as one in memory does, has brought into the processor's cache what is needed. A ring may hand its writes to the kernel only later.
    */
   store(columns: number, begin: number, end: number, from: number, to: number, flags: number, makesParity: boolean): void {
     this.#storing = BLOCK_WRITE;
